@@ -1,0 +1,19 @@
+/**
+ * The two classes of failure the platform tells apart. Everything that is not terminal is tried
+ * again: a hiccup must never park a message, a bug must never stop its neighbours.
+ */
+
+/** Trying again may help: connection, time-out, lock, serialization, broker. */
+export class TransientError extends Error {
+  override readonly name = "TransientError";
+}
+
+/** Trying again cannot help: undecodable, invalid, a broken invariant. The message is parked. */
+export class TerminalError extends Error {
+  override readonly name = "TerminalError";
+}
+
+/** The program may not go on at all: wrong cluster, missing table, newer schema. Stops its worker. */
+export class SystemicError extends Error {
+  override readonly name = "SystemicError";
+}
