@@ -1,0 +1,51 @@
+/**
+ * Tells the failures of a database apart by SQLSTATE, the same for both adapters, never by message.
+ * An unknown failure is transient: a hiccup must not park a message.
+ */
+import { SystemicError, TerminalError, TransientError } from "./errors.ts";
+
+/**
+ * permanent: the same work fails again, park it. conflict: a unique key was met, reload and run
+ * again. systemic: this program and this database do not fit, stop. transient: try again later.
+ */
+export type DatabaseErrorClass = "permanent" | "conflict" | "systemic" | "transient";
+
+const UNIQUE_VIOLATION = "23505";
+/** not_null, foreign_key and check violations. */
+const permanent = new Set(["23502", "23503", "23514"]);
+/** Missing table, missing column, missing right: a wrong deployment, true for every message. */
+const systemic = new Set(["42P01", "42703", "42501"]);
+
+export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
+  if (error instanceof TerminalError) return "permanent";
+  if (error instanceof SystemicError) return "systemic";
+  const state = sqlState(error);
+  if (state === undefined) return "transient";
+  if (state === UNIQUE_VIOLATION) return "conflict";
+  if (systemic.has(state)) return "systemic";
+  if (state.startsWith("22") || permanent.has(state)) return "permanent";
+  return "transient";
+}
+
+/** The five-letter SQLSTATE of an error or of the nearest cause that has one. */
+export function sqlState(error: unknown): string | undefined {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+    if (current instanceof TransientError && current.cause === undefined) return undefined;
+    const code: unknown = "code" in current ? current.code : undefined;
+    if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) return code;
+    current = current.cause;
+  }
+  return undefined;
+}
+
+/** The constraint that was violated, when the database names one. */
+export function violatedConstraint(error: unknown): string | undefined {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+    const name: unknown = "constraint_name" in current ? current.constraint_name : "constraint" in current ? current.constraint : undefined;
+    if (typeof name === "string") return name;
+    current = current.cause;
+  }
+  return undefined;
+}

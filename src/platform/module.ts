@@ -1,0 +1,43 @@
+/**
+ * The face a module shows to roles.ts: routes to mount, handlers to consume with, workers to loop.
+ * Nothing else of a module is reachable from outside.
+ */
+import type { Hono } from "hono";
+import type { AnyHandler } from "./messaging/handler.ts";
+
+/** A background activity that advances by bounded steps, so that tests drive the same code. */
+export interface Worker {
+  readonly name: string;
+  /** Does one bounded piece of work; "idle" when there was nothing to do. */
+  step(): Promise<"worked" | "idle">;
+  /** How long the runner waits after an idle step. */
+  readonly idleMs: number;
+  /** How many steps may run side by side; 1 unless said. */
+  readonly lanes?: number;
+  /** Called once before the first step and after the last. */
+  start?(): Promise<void>;
+  stop?(): Promise<void>;
+  /** Undefined while healthy, else why not. */
+  problem?(): string | undefined;
+}
+
+export interface Module {
+  readonly name: string;
+  readonly routes?: Hono<HttpEnv>;
+  readonly handlers: readonly AnyHandler[];
+  readonly workers: readonly Worker[];
+}
+
+/** What the HTTP layer puts into every request's context. */
+export interface HttpEnv {
+  Variables: { principal: Principal; correlationId: string };
+}
+
+/** Who is calling, from the verified token. */
+export interface Principal {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly roles: readonly string[];
+  /** Set when a service acts for a member. */
+  readonly onBehalfOf?: string | undefined;
+}
