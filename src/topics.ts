@@ -2,10 +2,22 @@
  * The catalogue of topics: what exists, who writes it, how long it is kept. One topic has one
  * message type and one key, so that order per key holds across types.
  */
-import { type Event as ContractEvent, EventSchema as ContractEventSchema } from "#gen/contracts/v1/events_pb";
-import { type Command as EscrowCommand, CommandSchema as EscrowCommandSchema } from "#gen/escrow/v1/commands_pb";
-import { type Event as EscrowEvent, EventSchema as EscrowEventSchema } from "#gen/escrow/v1/events_pb";
-import { type Command as PaymentsCommand, CommandSchema as PaymentsCommandSchema } from "#gen/payments/v1/commands_pb";
+import {
+  type Event as ContractEvent,
+  EventSchema as ContractEventSchema,
+} from "#gen/contracts/v1/events_pb";
+import {
+  type Command as EscrowCommand,
+  CommandSchema as EscrowCommandSchema,
+} from "#gen/escrow/v1/commands_pb";
+import {
+  type Event as EscrowEvent,
+  EventSchema as EscrowEventSchema,
+} from "#gen/escrow/v1/events_pb";
+import {
+  type Command as PaymentsCommand,
+  CommandSchema as PaymentsCommandSchema,
+} from "#gen/payments/v1/commands_pb";
 import {
   type Event as PaymentsEvent,
   EventSchema as PaymentsEventSchema,

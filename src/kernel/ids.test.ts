@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import { generateCommandEventId, generateEventId, hashFields } from "./ids.ts";
 
 test("a command id matches the published vector", () => {
-  const id = generateCommandEventId("esc_1", "Create", "user_1", new Date("2024-01-01T00:00:00.000Z"));
+  const id = generateCommandEventId(
+    "esc_1",
+    "Create",
+    "user_1",
+    new Date("2024-01-01T00:00:00.000Z"),
+  );
   expect(id).toStartWith("6d4665b7");
   expect(id).toEndWith("e626");
   expect(id).toHaveLength(64);

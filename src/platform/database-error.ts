@@ -2,7 +2,7 @@
  * Tells the failures of a database apart by SQLSTATE, the same for both adapters, never by message.
  * An unknown failure is transient: a hiccup must not park a message.
  */
-import { SystemicError, TerminalError, TransientError } from "./errors.ts";
+import { SystemicError, TerminalError } from "./errors.ts";
 
 /**
  * permanent: the same work fails again, park it. conflict: a unique key was met, reload and run
@@ -31,9 +31,8 @@ export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
 export function sqlState(error: unknown): string | undefined {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    if (current instanceof TransientError && current.cause === undefined) return undefined;
     const code: unknown = "code" in current ? current.code : undefined;
-    if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) return code;
+    if (typeof code === "string" && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return code;
     current = current.cause;
   }
   return undefined;

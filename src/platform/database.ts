@@ -26,6 +26,8 @@ export type Row = Record<string, unknown>;
 export interface Queryable {
   /** One prepared statement: `sql<{ id: string }>\`SELECT id FROM t WHERE id = ANY(${ids}::text[])\``. */
   sql<R extends object = Row>(text: TemplateStringsArray, ...values: (SqlValue | SqlName)[]): Promise<R[]>;
+  /** Several statements without parameters: definitions, never user input. */
+  script(text: string): Promise<void>;
   /** Drizzle's typed query builder over the same connection, for statements that are not hot. */
   readonly orm: PgRemoteDatabase;
 }
@@ -42,6 +44,8 @@ export interface TxOptions {
 
 export interface Database extends Queryable {
   readonly kind: "pglite" | "postgres";
+  /** For messages only (not a lock, not a key): where the data is. */
+  readonly location: string;
   /**
    * Runs `work` in one transaction on one connection. When the connection is lost, the promise
    * rejects with a TransientError, every later statement of `work` is refused, and nothing of it

@@ -102,10 +102,18 @@ export interface EventLog {
   subscribe(options: SubscribeOptions): Subscription;
   ends(topics: readonly string[]): Promise<readonly PartitionEnds[]>;
   /** Records [from, from + limit) of one partition, without a group. */
-  read(topic: string, partition: number, from: bigint, limit: number): Promise<readonly LogRecord[]>;
+  read(
+    topic: string,
+    partition: number,
+    from: bigint,
+    limit: number,
+  ): Promise<readonly LogRecord[]>;
   lag(groups: readonly string[]): Promise<readonly GroupLag[]>;
   /** Creates what is missing; resolves to what was (or with dryRun would be) changed. Refuses what would reorder keys. */
-  ensureTopics(topics: readonly TopicSettings[], options?: { dryRun?: boolean }): Promise<readonly string[]>;
+  ensureTopics(
+    topics: readonly TopicSettings[],
+    options?: { dryRun?: boolean },
+  ): Promise<readonly string[]>;
   /** Rejects with TransientError while the log cannot be reached. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -42,7 +42,10 @@ export interface Batch<M extends Message = Message> {
 }
 
 /** Loads and locks, decides by `batch.each`, writes, and returns what is to be said. One transaction. */
-export type HandleBatch<M extends Message> = (tx: Tx, batch: Batch<M>) => Promise<readonly Outgoing[]>;
+export type HandleBatch<M extends Message> = (
+  tx: Tx,
+  batch: Batch<M>,
+) => Promise<readonly Outgoing[]>;
 
 export interface HandlerDeclaration<M extends Message = Message> {
   /** `<module>.<handler>`; the consumer group and the cursor's name. */
@@ -59,6 +62,8 @@ export interface HandlerDeclaration<M extends Message = Message> {
 export type AnyHandler = HandlerDeclaration<any>;
 
 /** Keeps the message type inside while lists hold handlers of different messages. */
-export function defineHandler<M extends Message>(handler: HandlerDeclaration<M>): HandlerDeclaration<M> {
+export function defineHandler<M extends Message>(
+  handler: HandlerDeclaration<M>,
+): HandlerDeclaration<M> {
   return handler;
 }

@@ -1,0 +1,42 @@
+/**
+ * The log port and its pino adapter. One JSON line per entry on stderr; secrets and personal data
+ * are never handed to it, and the names below are masked in case one is.
+ */
+import pino from "pino";
+import pretty from "pino-pretty";
+
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  child(fields: object): Logger;
+}
+
+const secretNames = ["authorization", "password", "secret", "token", "dataKey", "clientSecret"];
+
+export interface LoggerOptions {
+  readonly level: "debug" | "info" | "warn" | "error" | "silent";
+  /** Lines for people instead of JSON. */
+  readonly pretty: boolean;
+}
+
+export function createLogger({ level, pretty: forPeople }: LoggerOptions): Logger {
+  // No pino transport: it loads a file at run time, which a compiled binary does not have.
+  const destination = forPeople
+    ? pretty({ sync: true, destination: 2, colorize: process.stderr.isTTY === true, ignore: "pid,hostname" })
+    : pino.destination({ fd: 2, sync: true });
+  return pino(
+    { level, redact: [...secretNames, ...secretNames.map((name) => `*.${name}`)] },
+    destination,
+  );
+}
+
+/** For tests and tools that want silence. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child: () => silentLogger,
+};

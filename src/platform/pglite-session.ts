@@ -1,0 +1,124 @@
+/**
+ * Speaks the PostgreSQL protocol with PGlite over its one connection: a statement seen before is
+ * one bind and execute instead of PGlite's own parse, describe, bind and execute. The caller makes
+ * sure that only one call runs at a time.
+ */
+import { type PGlite, protocol } from "@electric-sql/pglite";
+import { columnParsers } from "./column-types.ts";
+import { sqlState } from "./database-error.ts";
+import type { Run } from "./queryable.ts";
+
+interface Column {
+  readonly name: string;
+  readonly type: number;
+}
+
+interface Prepared {
+  readonly name: string;
+  readonly columns: readonly Column[];
+}
+
+export interface PgliteSession {
+  run(query: Run): Promise<unknown[]>;
+  script(text: string): Promise<void>;
+  inTransaction(): boolean;
+}
+
+type Message = Awaited<ReturnType<PGlite["execProtocolStream"]>>[number];
+
+/** Statements kept prepared; the oldest goes first. Hot texts are a few dozen. */
+const KEPT = 500;
+const { serialize } = protocol;
+
+export function createPgliteSession(pg: PGlite): PgliteSession {
+  const prepared = new Map<string, Prepared>();
+  let made = 0;
+
+  const send = async (...messages: Uint8Array[]): Promise<Message[]> =>
+    pg.execProtocolStream(Buffer.concat([...messages, serialize.sync()]), { syncToFs: false });
+
+  async function forget(text: string, name: string): Promise<void> {
+    prepared.delete(text);
+    await send(serialize.close({ type: "S", name }));
+  }
+
+  async function first(query: Run): Promise<unknown[]> {
+    made += 1;
+    const name = query.prepare ? `s${made}` : "";
+    const messages = await send(
+      serialize.parse({ text: query.text, name }),
+      serialize.describe({ type: "S", name }),
+      serialize.bind({ statement: name, values: [...query.params] }),
+      serialize.execute({}),
+    ).catch(async (error: unknown) => {
+      if (query.prepare) await forget(query.text, name);
+      throw error;
+    });
+    const columns = columnsOf(messages);
+    if (query.prepare) await keep(query.text, { name, columns });
+    return rowsOf(messages, columns, query.rows);
+  }
+
+  async function keep(text: string, statement: Prepared): Promise<void> {
+    prepared.set(text, statement);
+    const oldest = prepared.size > KEPT ? prepared.entries().next().value : undefined;
+    if (oldest !== undefined) await forget(oldest[0], oldest[1].name);
+  }
+
+  async function again(query: Run, { name, columns }: Prepared): Promise<unknown[]> {
+    const messages = await send(
+      serialize.bind({ statement: name, values: [...query.params] }),
+      serialize.execute({}),
+    );
+    return rowsOf(messages, columns, query.rows);
+  }
+
+  return {
+    run: async (query) => {
+      const known = query.prepare ? prepared.get(query.text) : undefined;
+      if (known === undefined) return first(query);
+      try {
+        return await again(query, known);
+      } catch (error) {
+        // The table changed under the prepared statement: prepare it anew next time.
+        if (sqlState(error) === "0A000") await forget(query.text, known.name);
+        throw error;
+      }
+    },
+    script: async (text) => {
+      await pg.execProtocolStream(serialize.query(text), { syncToFs: false });
+    },
+    inTransaction: () => pg.isInTransaction(),
+  };
+}
+
+function columnsOf(messages: readonly Message[]): Column[] {
+  for (const message of messages) {
+    if (isRowDescription(message)) {
+      return message.fields.map(({ name, dataTypeID }) => ({ name, type: dataTypeID }));
+    }
+  }
+  return [];
+}
+
+function rowsOf(messages: readonly Message[], columns: readonly Column[], as: Run["rows"]): unknown[] {
+  const rows: unknown[] = [];
+  for (const message of messages) {
+    if (!isDataRow(message)) continue;
+    const values = columns.map(({ type }, index) => {
+      const text = message.fields[index] ?? null;
+      return text === null ? null : (columnParsers.get(type)?.(text) ?? text);
+    });
+    if (as === "arrays") rows.push(values);
+    else rows.push(Object.fromEntries(columns.map(({ name }, index) => [name, values[index]])));
+  }
+  return rows;
+}
+
+function isRowDescription(message: Message): message is protocol.messages.RowDescriptionMessage {
+  return message.name === "rowDescription";
+}
+
+function isDataRow(message: Message): message is protocol.messages.DataRowMessage {
+  return message.name === "dataRow";
+}

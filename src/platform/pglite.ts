@@ -1,0 +1,168 @@
+/**
+ * The embedded adapter: PGlite, which is PostgreSQL in this process on one connection. Calls queue
+ * behind each other and behind the running transaction. It never syncs to the disk: what was
+ * acknowledged survives the death of the process, not the loss of power, and only one process may
+ * have the folder open (see data-dir.ts).
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { PGlite } from "@electric-sql/pglite";
+// Embedded into the compiled binary; the import gives a path that Bun.file reads.
+// @ts-expect-error a file import has no types
+import initdbPath from "@electric-sql/pglite/initdb.wasm" with { type: "file" };
+// @ts-expect-error a file import has no types
+import dataPath from "@electric-sql/pglite/pglite.data" with { type: "file" };
+// @ts-expect-error a file import has no types
+import wasmPath from "@electric-sql/pglite/pglite.wasm" with { type: "file" };
+import type { Database, Tx, TxOptions } from "./database.ts";
+import { sqlState } from "./database-error.ts";
+import { SystemicError, TransientError } from "./errors.ts";
+import { refuseInsideTx, runInsideTx } from "./inside-tx.ts";
+import { createPgliteSession, type PgliteSession } from "./pglite-session.ts";
+import { createQueryable, type Runner } from "./queryable.ts";
+
+export interface PgliteOptions {
+  /** The folder, made when missing; without it the data lives in memory and ends with the process. */
+  readonly dataDir?: string;
+  /** A new folder starts from this copy (see dumpSnapshot) instead of running initdb. */
+  readonly snapshot?: Blob;
+}
+
+export interface PgliteDatabase extends Database {
+  readonly kind: "pglite";
+  /** A gzipped copy of the whole folder, for the build to embed. */
+  dumpSnapshot(): Promise<Blob>;
+}
+
+export async function openPglite({ dataDir, snapshot }: PgliteOptions = {}): Promise<PgliteDatabase> {
+  const fresh = dataDir === undefined || !existsSync(join(dataDir, "PG_VERSION"));
+  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([compile(wasmPath), compile(initdbPath)]);
+  const pg = await PGlite.create({
+    ...(dataDir === undefined ? {} : { dataDir }),
+    ...(fresh && snapshot !== undefined ? { loadDataDir: snapshot } : {}),
+    pgliteWasmModule,
+    initdbWasmModule,
+    fsBundle: Bun.file(dataPath),
+  }).catch((error: unknown) => {
+    throw explain(error, dataDir);
+  });
+  const session = createPgliteSession(pg);
+  await session.script("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'");
+  return createDatabase(pg, session, dataDir ?? "memory");
+}
+
+async function compile(path: string): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await Bun.file(path).arrayBuffer());
+}
+
+function createDatabase(pg: PGlite, session: PgliteSession, location: string): PgliteDatabase {
+  const exclusive = createQueue();
+  const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    refuseInsideTx(what);
+    return exclusive(() => guarded(work, location));
+  };
+  const runner: Runner = {
+    run: async (query) => inTurn("Database.sql", () => session.run(query)),
+    script: async (text) => inTurn("Database.script", () => session.script(text)),
+  };
+  return {
+    kind: "pglite",
+    location,
+    ...createQueryable(runner),
+    withTx: async (work, options) =>
+      inTurn("Database.withTx", () => transaction(session, work, options)),
+    dumpSnapshot: async () => inTurn("dumpSnapshot", () => pg.dumpDataDir("gzip")),
+    close: async () => {
+      if (pg.closed) return;
+      // The checkpoint spares the next start the replay of the write-ahead log.
+      await inTurn("Database.close", () => session.script("CHECKPOINT"));
+      await exclusive(() => pg.close());
+    },
+  };
+}
+
+async function transaction<T>(
+  session: PgliteSession,
+  work: (tx: Tx) => Promise<T>,
+  { isolation = "read committed" }: TxOptions = {},
+): Promise<T> {
+  await session.script(`BEGIN ISOLATION LEVEL ${isolation}`);
+  const handle = createTx(session);
+  try {
+    const result = await runInsideTx(() => work(handle.tx));
+    handle.end();
+    if (handle.failure !== undefined) throw handle.failure;
+    await session.script("COMMIT");
+    return result;
+  } catch (error) {
+    handle.end();
+    if (session.inTransaction()) await session.script("ROLLBACK");
+    throw error;
+  }
+}
+
+/** A handle that refuses to work once its transaction has ended, and remembers a statement that failed. */
+function createTx(session: PgliteSession): { tx: Tx; end(): void; readonly failure: unknown } {
+  let open = true;
+  let failure: unknown;
+  const use = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (!open) throw new TransientError("the transaction has ended");
+    return work().catch((error: unknown) => {
+      failure ??= error;
+      throw error;
+    });
+  };
+  const runner: Runner = {
+    run: (query) => use(() => session.run(query)),
+    script: (text) => use(() => session.script(text)),
+  };
+  const savepoint = async <T>(work: () => Promise<T>): Promise<T> => {
+    await runner.script("SAVEPOINT app");
+    try {
+      const result = await work();
+      if (failure !== undefined) throw failure;
+      await runner.script("RELEASE SAVEPOINT app");
+      return result;
+    } catch (error) {
+      await runner.script("ROLLBACK TO SAVEPOINT app; RELEASE SAVEPOINT app");
+      failure = undefined;
+      throw error;
+    }
+  };
+  return {
+    tx: { ...createQueryable(runner), savepoint },
+    end: () => {
+      open = false;
+    },
+    get failure() {
+      return failure;
+    },
+  };
+}
+
+/** Runs one piece of work after the other, in the order of the calls. */
+function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+async function guarded<T>(work: () => Promise<T>, location: string): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explain(error, location);
+  }
+}
+
+/** A full disk ends PGlite in ways that do not name it: 53100, an abort of the wasm module, ENOSPC. */
+function explain(error: unknown, location: string | undefined): unknown {
+  const text = error instanceof Error ? `${error.name} ${error.message}` : String(error);
+  if (sqlState(error) === "53100" || /ENOSPC|no space left/i.test(text)) {
+    return new SystemicError(`disk full: ${location ?? "memory"}: free some space and start again`, { cause: error });
+  }
+  return error;
+}
