@@ -26,6 +26,7 @@ const types: readonly (readonly [number, number, ColumnParser])[] = [
   [701, 1022, asNumber],
   [1043, 1015, asText],
   [1082, 1182, asText],
+  [1114, 1115, asText],
   [1184, 1185, asDate],
   [1700, 1231, asText],
   [2950, 2951, asText],

@@ -42,7 +42,12 @@ export function sqlState(error: unknown): string | undefined {
 export function violatedConstraint(error: unknown): string | undefined {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    const name: unknown = "constraint_name" in current ? current.constraint_name : "constraint" in current ? current.constraint : undefined;
+    const name: unknown =
+      "constraint_name" in current
+        ? current.constraint_name
+        : "constraint" in current
+          ? current.constraint
+          : undefined;
     if (typeof name === "string") return name;
     current = current.cause;
   }

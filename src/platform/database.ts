@@ -7,7 +7,13 @@ import type { PgRemoteDatabase } from "drizzle-orm/pg-proxy";
 
 /** What may be bound to a placeholder. Arrays are PostgreSQL arrays of one scalar type. */
 export type SqlScalar = string | number | bigint | boolean | Date | Uint8Array | null;
-export type SqlValue = SqlScalar | readonly (string | null)[] | readonly bigint[] | readonly number[] | readonly boolean[] | readonly Date[];
+export type SqlValue =
+  | SqlScalar
+  | readonly (string | null)[]
+  | readonly bigint[]
+  | readonly number[]
+  | readonly boolean[]
+  | readonly Date[];
 
 /** An identifier (schema, table, column) put into the statement's text, quoted. Never user input. */
 export class SqlName {
@@ -25,7 +31,10 @@ export type Row = Record<string, unknown>;
 
 export interface Queryable {
   /** One prepared statement: `sql<{ id: string }>\`SELECT id FROM t WHERE id = ANY(${ids}::text[])\``. */
-  sql<R extends object = Row>(text: TemplateStringsArray, ...values: (SqlValue | SqlName)[]): Promise<R[]>;
+  sql<R extends object = Row>(
+    text: TemplateStringsArray,
+    ...values: (SqlValue | SqlName)[]
+  ): Promise<R[]>;
   /** Several statements without parameters: definitions, never user input. */
   script(text: string): Promise<void>;
   /** Drizzle's typed query builder over the same connection, for statements that are not hot. */

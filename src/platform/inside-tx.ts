@@ -15,7 +15,8 @@ export function insideTx(): boolean {
 
 /** Throws when called inside a transaction's callback; `what` names the call that was refused. */
 export function refuseInsideTx(what: string): void {
-  if (insideTx()) throw new TerminalError(`${what} was called inside withTx: use the transaction's own handle`);
+  if (insideTx())
+    throw new TerminalError(`${what} was called inside withTx: use the transaction's own handle`);
 }
 
 export async function runInsideTx<T>(work: () => Promise<T>): Promise<T> {

@@ -6,7 +6,8 @@
 import { type PGlite, protocol } from "@electric-sql/pglite";
 import { columnParsers } from "./column-types.ts";
 import { sqlState } from "./database-error.ts";
-import type { Run } from "./queryable.ts";
+import { SystemicError } from "./errors.ts";
+import type { Run, Session } from "./queryable.ts";
 
 interface Column {
   readonly name: string;
@@ -18,28 +19,27 @@ interface Prepared {
   readonly columns: readonly Column[];
 }
 
-export interface PgliteSession {
-  run(query: Run): Promise<unknown[]>;
-  script(text: string): Promise<void>;
-  inTransaction(): boolean;
-}
-
 type Message = Awaited<ReturnType<PGlite["execProtocolStream"]>>[number];
 
 /** Statements kept prepared; the oldest goes first. Hot texts are a few dozen. */
 const KEPT = 500;
 const { serialize } = protocol;
 
-export function createPgliteSession(pg: PGlite): PgliteSession {
+export function createPgliteSession(pg: PGlite): Session {
   const prepared = new Map<string, Prepared>();
   let made = 0;
+  let broken: unknown;
 
-  const send = async (...messages: Uint8Array[]): Promise<Message[]> =>
-    pg.execProtocolStream(Buffer.concat([...messages, serialize.sync()]), { syncToFs: false });
+  async function send(...messages: Uint8Array[]): Promise<Message[]> {
+    if (broken !== undefined) {
+      throw new SystemicError("the embedded database could not roll back", { cause: broken });
+    }
+    return pg.execProtocolStream(Buffer.concat(messages), { syncToFs: false });
+  }
 
   async function forget(text: string, name: string): Promise<void> {
     prepared.delete(text);
-    await send(serialize.close({ type: "S", name }));
+    await send(serialize.close({ type: "S", name }), serialize.sync());
   }
 
   async function first(query: Run): Promise<unknown[]> {
@@ -50,6 +50,7 @@ export function createPgliteSession(pg: PGlite): PgliteSession {
       serialize.describe({ type: "S", name }),
       serialize.bind({ statement: name, values: [...query.params] }),
       serialize.execute({}),
+      serialize.sync(),
     ).catch(async (error: unknown) => {
       if (query.prepare) await forget(query.text, name);
       throw error;
@@ -69,6 +70,7 @@ export function createPgliteSession(pg: PGlite): PgliteSession {
     const messages = await send(
       serialize.bind({ statement: name, values: [...query.params] }),
       serialize.execute({}),
+      serialize.sync(),
     );
     return rowsOf(messages, columns, query.rows);
   }
@@ -85,26 +87,30 @@ export function createPgliteSession(pg: PGlite): PgliteSession {
         throw error;
       }
     },
-    script: async (text) => {
-      await pg.execProtocolStream(serialize.query(text), { syncToFs: false });
+    script: async (text) => commandTag(await send(serialize.query(text))),
+    abandon: (cause) => {
+      broken = cause;
     },
-    inTransaction: () => pg.isInTransaction(),
   };
 }
 
 function columnsOf(messages: readonly Message[]): Column[] {
   for (const message of messages) {
-    if (isRowDescription(message)) {
+    if (message instanceof protocol.messages.RowDescriptionMessage) {
       return message.fields.map(({ name, dataTypeID }) => ({ name, type: dataTypeID }));
     }
   }
   return [];
 }
 
-function rowsOf(messages: readonly Message[], columns: readonly Column[], as: Run["rows"]): unknown[] {
+function rowsOf(
+  messages: readonly Message[],
+  columns: readonly Column[],
+  as: Run["rows"],
+): unknown[] {
   const rows: unknown[] = [];
   for (const message of messages) {
-    if (!isDataRow(message)) continue;
+    if (!(message instanceof protocol.messages.DataRowMessage)) continue;
     const values = columns.map(({ type }, index) => {
       const text = message.fields[index] ?? null;
       return text === null ? null : (columnParsers.get(type)?.(text) ?? text);
@@ -115,10 +121,10 @@ function rowsOf(messages: readonly Message[], columns: readonly Column[], as: Ru
   return rows;
 }
 
-function isRowDescription(message: Message): message is protocol.messages.RowDescriptionMessage {
-  return message.name === "rowDescription";
-}
-
-function isDataRow(message: Message): message is protocol.messages.DataRowMessage {
-  return message.name === "dataRow";
+function commandTag(messages: readonly Message[]): string {
+  let tag = "";
+  for (const message of messages) {
+    if (message instanceof protocol.messages.CommandCompleteMessage) tag = message.text;
+  }
+  return tag;
 }

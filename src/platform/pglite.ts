@@ -14,12 +14,13 @@ import initdbPath from "@electric-sql/pglite/initdb.wasm" with { type: "file" };
 import dataPath from "@electric-sql/pglite/pglite.data" with { type: "file" };
 // @ts-expect-error a file import has no types
 import wasmPath from "@electric-sql/pglite/pglite.wasm" with { type: "file" };
-import type { Database, Tx, TxOptions } from "./database.ts";
+import type { Database } from "./database.ts";
 import { sqlState } from "./database-error.ts";
-import { SystemicError, TransientError } from "./errors.ts";
-import { refuseInsideTx, runInsideTx } from "./inside-tx.ts";
-import { createPgliteSession, type PgliteSession } from "./pglite-session.ts";
-import { createQueryable, type Runner } from "./queryable.ts";
+import { SystemicError } from "./errors.ts";
+import { refuseInsideTx } from "./inside-tx.ts";
+import { createPgliteSession } from "./pglite-session.ts";
+import { createQueryable, type Session } from "./queryable.ts";
+import { runTransaction } from "./transaction.ts";
 
 export interface PgliteOptions {
   /** The folder, made when missing; without it the data lives in memory and ends with the process. */
@@ -34,9 +35,15 @@ export interface PgliteDatabase extends Database {
   dumpSnapshot(): Promise<Blob>;
 }
 
-export async function openPglite({ dataDir, snapshot }: PgliteOptions = {}): Promise<PgliteDatabase> {
+export async function openPglite({
+  dataDir,
+  snapshot,
+}: PgliteOptions = {}): Promise<PgliteDatabase> {
   const fresh = dataDir === undefined || !existsSync(join(dataDir, "PG_VERSION"));
-  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([compile(wasmPath), compile(initdbPath)]);
+  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([
+    compile(wasmPath),
+    compile(initdbPath),
+  ]);
   const pg = await PGlite.create({
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(fresh && snapshot !== undefined ? { loadDataDir: snapshot } : {}),
@@ -55,87 +62,29 @@ async function compile(path: string): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await Bun.file(path).arrayBuffer());
 }
 
-function createDatabase(pg: PGlite, session: PgliteSession, location: string): PgliteDatabase {
+function createDatabase(pg: PGlite, session: Session, location: string): PgliteDatabase {
   const exclusive = createQueue();
   const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => {
     refuseInsideTx(what);
     return exclusive(() => guarded(work, location));
   };
-  const runner: Runner = {
-    run: async (query) => inTurn("Database.sql", () => session.run(query)),
-    script: async (text) => inTurn("Database.script", () => session.script(text)),
-  };
   return {
     kind: "pglite",
     location,
-    ...createQueryable(runner),
+    ...createQueryable({
+      run: async (query) => inTurn("Database.sql", () => session.run(query)),
+      script: async (text) => {
+        await inTurn("Database.script", () => session.script(text));
+      },
+    }),
     withTx: async (work, options) =>
-      inTurn("Database.withTx", () => transaction(session, work, options)),
+      inTurn("Database.withTx", () => runTransaction(session, work, options)),
     dumpSnapshot: async () => inTurn("dumpSnapshot", () => pg.dumpDataDir("gzip")),
     close: async () => {
       if (pg.closed) return;
       // The checkpoint spares the next start the replay of the write-ahead log.
       await inTurn("Database.close", () => session.script("CHECKPOINT"));
       await exclusive(() => pg.close());
-    },
-  };
-}
-
-async function transaction<T>(
-  session: PgliteSession,
-  work: (tx: Tx) => Promise<T>,
-  { isolation = "read committed" }: TxOptions = {},
-): Promise<T> {
-  await session.script(`BEGIN ISOLATION LEVEL ${isolation}`);
-  const handle = createTx(session);
-  try {
-    const result = await runInsideTx(() => work(handle.tx));
-    handle.end();
-    if (handle.failure !== undefined) throw handle.failure;
-    await session.script("COMMIT");
-    return result;
-  } catch (error) {
-    handle.end();
-    if (session.inTransaction()) await session.script("ROLLBACK");
-    throw error;
-  }
-}
-
-/** A handle that refuses to work once its transaction has ended, and remembers a statement that failed. */
-function createTx(session: PgliteSession): { tx: Tx; end(): void; readonly failure: unknown } {
-  let open = true;
-  let failure: unknown;
-  const use = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (!open) throw new TransientError("the transaction has ended");
-    return work().catch((error: unknown) => {
-      failure ??= error;
-      throw error;
-    });
-  };
-  const runner: Runner = {
-    run: (query) => use(() => session.run(query)),
-    script: (text) => use(() => session.script(text)),
-  };
-  const savepoint = async <T>(work: () => Promise<T>): Promise<T> => {
-    await runner.script("SAVEPOINT app");
-    try {
-      const result = await work();
-      if (failure !== undefined) throw failure;
-      await runner.script("RELEASE SAVEPOINT app");
-      return result;
-    } catch (error) {
-      await runner.script("ROLLBACK TO SAVEPOINT app; RELEASE SAVEPOINT app");
-      failure = undefined;
-      throw error;
-    }
-  };
-  return {
-    tx: { ...createQueryable(runner), savepoint },
-    end: () => {
-      open = false;
-    },
-    get failure() {
-      return failure;
     },
   };
 }
@@ -162,7 +111,10 @@ async function guarded<T>(work: () => Promise<T>, location: string): Promise<T> 
 function explain(error: unknown, location: string | undefined): unknown {
   const text = error instanceof Error ? `${error.name} ${error.message}` : String(error);
   if (sqlState(error) === "53100" || /ENOSPC|no space left/i.test(text)) {
-    return new SystemicError(`disk full: ${location ?? "memory"}: free some space and start again`, { cause: error });
+    return new SystemicError(
+      `disk full: ${location ?? "memory"}: free some space and start again`,
+      { cause: error },
+    );
   }
   return error;
 }

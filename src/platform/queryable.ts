@@ -13,16 +13,28 @@ export interface Run extends Statement {
   readonly prepare: boolean;
 }
 
+/** What an adapter knows how to do with its connections. */
 export interface Runner {
   run(query: Run): Promise<unknown[]>;
   script(text: string): Promise<void>;
 }
 
+/** One connection of its own for one transaction. */
+export interface Session {
+  run(query: Run): Promise<unknown[]>;
+  /** Answers the tag of the last command: a COMMIT may answer ROLLBACK. */
+  script(text: string): Promise<string>;
+  /** ROLLBACK did not get through: nothing may run on this session again. */
+  abandon(cause: unknown): void;
+}
+
 export function createQueryable({ run, script }: Runner): Queryable {
   return {
     // The caller names the row type; the database cannot be asked at compile time.
-    sql: <R extends object>(strings: TemplateStringsArray, ...values: Parameters<typeof statement>[1]) =>
-      run({ ...statement(strings, values), rows: "objects", prepare: true }) as Promise<R[]>,
+    sql: <R extends object>(
+      strings: TemplateStringsArray,
+      ...values: Parameters<typeof statement>[1]
+    ) => run({ ...statement(strings, values), rows: "objects", prepare: true }) as Promise<R[]>,
     script,
     orm: drizzle(async (text, params: SqlValue[], method) => {
       const rows = method === "all" ? "arrays" : "objects";

@@ -13,7 +13,10 @@ export interface Statement {
 /** A template's texts by the names put into it: nearly always one entry. */
 const texts = new WeakMap<TemplateStringsArray, Map<string, string>>();
 
-export function statement(strings: TemplateStringsArray, values: readonly (SqlValue | SqlName)[]): Statement {
+export function statement(
+  strings: TemplateStringsArray,
+  values: readonly (SqlValue | SqlName)[],
+): Statement {
   const params: (string | null)[] = [];
   let names = "";
   for (const value of values) {
@@ -33,7 +36,10 @@ export function statement(strings: TemplateStringsArray, values: readonly (SqlVa
   return { text, params };
 }
 
-function statementText(strings: TemplateStringsArray, values: readonly (SqlValue | SqlName)[]): string {
+function statementText(
+  strings: TemplateStringsArray,
+  values: readonly (SqlValue | SqlName)[],
+): string {
   let text = strings[0] ?? "";
   let position = 0;
   values.forEach((value, index) => {
@@ -63,7 +69,8 @@ function encodeScalar(value: Exclude<SqlValue, null | readonly unknown[]>): stri
   if (typeof value === "boolean") return value ? "t" : "f";
   if (typeof value === "number" || typeof value === "bigint") return String(value);
   if (value instanceof Date) return value.toISOString();
-  if (value instanceof Uint8Array) return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex")}`;
+  if (value instanceof Uint8Array)
+    return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex")}`;
   throw new TypeError(`cannot be bound to a statement: ${typeof value}`);
 }
 
