@@ -59,17 +59,51 @@ export interface SubscribeOptions {
 export interface Subscription {
   /** The next batch of a partition that is in nobody's hand, or null when none came within `waitMs`. Several lanes may call at once. */
   poll(waitMs: number): Promise<LogBatch | null>;
-  /** "joined" once partitions are assigned and fetching; "lost" when the member died for good: the process must end. */
+  /**
+   * "joining" while there is no log or topic to read, too: it goes on trying. "joined" once this
+   * member's partitions are known and fetching; "lost" when it died for good: the process must end.
+   */
   state(): "joining" | "joined" | "lost";
   /** Leaves the group after the batches in hand are given back. */
   close(): Promise<void>;
 }
 
-/** Rejects with TransientError (outcome unknown), or RecordRefusedError (nothing of that topic's records was written). */
+/**
+ * Rejects with TransientError (outcome unknown), RecordRefusedError or TopicUnavailableError. After
+ * any rejection the producer is of no more use: close it, make another, send the same again.
+ */
 export interface LogProducer {
-  /** Appends all records, in order per key; resolved means acknowledged by all in-sync replicas. One call in flight at a time is the caller's duty. */
+  /**
+   * Appends all records, in order per key; resolved means acknowledged by all in-sync replicas. The
+   * answers are in the order of the records. One call in flight at a time is the caller's duty, and
+   * one topic per call lets a topic fail alone.
+   */
   send(records: readonly NewRecord[]): Promise<readonly AppendedRecord[]>;
+  /** Never waits longer than a few seconds. */
   close(): Promise<void>;
+}
+
+/**
+ * The log refuses a record for its size or form, and will again. A lone record was not written; of
+ * several, those for other partitions may have been.
+ */
+export class RecordRefusedError extends Error {
+  override readonly name = "RecordRefusedError";
+  readonly topic: string;
+  constructor(topic: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.topic = topic;
+  }
+}
+
+/** The topic is missing, or this client may not write it: true for all its records, until someone repairs it. */
+export class TopicUnavailableError extends Error {
+  override readonly name = "TopicUnavailableError";
+  readonly topic: string;
+  constructor(topic: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.topic = topic;
+  }
 }
 
 export interface AppendedRecord {
@@ -101,7 +135,7 @@ export interface EventLog {
   createProducer(): LogProducer;
   subscribe(options: SubscribeOptions): Subscription;
   ends(topics: readonly string[]): Promise<readonly PartitionEnds[]>;
-  /** Records [from, from + limit) of one partition, without a group. */
+  /** The first records from offset `from` on, at most `limit` and maybe fewer; none means the end was reached. */
   read(
     topic: string,
     partition: number,
@@ -109,10 +143,14 @@ export interface EventLog {
     limit: number,
   ): Promise<readonly LogRecord[]>;
   lag(groups: readonly string[]): Promise<readonly GroupLag[]>;
-  /** Creates what is missing; resolves to what was (or with dryRun would be) changed. Refuses what would reorder keys. */
+  /**
+   * Creates what is missing and repairs settings; resolves to what was (or with dryRun would be)
+   * changed, one line each. More partitions move keys to other ones and break their order, so that
+   * is refused with a TerminalError unless allowed.
+   */
   ensureTopics(
     topics: readonly TopicSettings[],
-    options?: { dryRun?: boolean },
+    options?: { dryRun?: boolean; allowReorder?: boolean },
   ): Promise<readonly string[]>;
   /** Rejects with TransientError while the log cannot be reached. */
   ping(): Promise<void>;
