@@ -1,0 +1,273 @@
+/**
+ * Settings: flags > environment > file > defaults, checked together, so that a wrong start names
+ * everything that is wrong at once. The only reader of the environment.
+ */
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+
+export const roleNames = ["escrow", "payments", "projections", "outbox", "api", "all"] as const;
+export type RoleName = (typeof roleNames)[number];
+
+/** One wrong setting, as the user must see it. */
+export interface ConfigProblem {
+  readonly name: string;
+  readonly origin: "flag" | "environment" | "file" | "default";
+  readonly value: string;
+  readonly expected: string;
+}
+
+/** All wrong settings together; the command line exits with 3. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly ConfigProblem[];
+  constructor(problems: readonly ConfigProblem[]) {
+    super(problems.map(describe).join("\n"));
+    this.problems = problems;
+  }
+}
+
+function describe({ name, origin, value, expected }: ConfigProblem): string {
+  return `${name} (${origin}): ${value === "" ? "missing" : `"${value}"`}; expected ${expected}`;
+}
+
+const yesNo = z
+  .enum(["true", "false", "1", "0", "yes", "no"])
+  .transform((v) => /^(true|1|yes)$/.test(v));
+const port = z.coerce.number().int().min(0).max(65_535);
+const seconds = z.coerce.number().int().min(1).max(600);
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\/\S+$/, {
+    error: "a URL like postgres://user:password@host:5432/name",
+  });
+const httpUrl = z.string().regex(/^https?:\/\/\S+$/, { error: "an http(s) URL" });
+const secret32 = z
+  .string()
+  .refine((value) => Buffer.byteLength(value) >= 32, { error: "at least 32 bytes" });
+const dataKey = z
+  .string()
+  .refine((value) => Buffer.from(value, "base64").length === 32, { error: "base64 of 32 bytes" });
+const brokers = z
+  .string()
+  .transform((value) => value.split(",").map((broker) => broker.trim()))
+  .refine((list) => list.every((broker) => /^[A-Za-z0-9._-]+:\d{1,5}$/.test(broker)), {
+    error: "a comma-separated list of host:port, without scheme",
+  });
+const roles = z
+  .string()
+  .transform((value) => value.split(",").map((role) => role.trim()))
+  .pipe(z.array(z.enum(roleNames)).min(1));
+
+const settings = z.object({
+  APP_ROLE: roles.default(["all"]),
+  APP_ENV: z.enum(["development", "test", "staging", "production"]).default("development"),
+  PORT: port.default(3000),
+  HOST: z.string().min(1).default("127.0.0.1"),
+  DATA_DIR: z.string().min(1).default("./data"),
+  MEMORY: yesNo.default(false),
+  DATABASE_URL: postgresUrl.optional(),
+  ESCROW_DATABASE_URL: postgresUrl.optional(),
+  PAYMENTS_DATABASE_URL: postgresUrl.optional(),
+  PROJECTIONS_DATABASE_URL: postgresUrl.optional(),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(8),
+  KAFKA_ENABLED: yesNo.optional(),
+  KAFKA_BROKERS: brokers.optional(),
+  KAFKA_CLIENT_ID: z.string().min(1).default("app"),
+  KAFKA_TOPIC_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]*$/, { error: "letters, digits, . _ -" })
+    .default(""),
+  KAFKA_SSL: yesNo.optional(),
+  KAFKA_SSL_CA: z.string().optional(),
+  KAFKA_SSL_CERT: z.string().optional(),
+  KAFKA_SSL_KEY: z.string().optional(),
+  KAFKA_SASL_MECHANISM: z.enum(["plain", "scram-sha-256", "scram-sha-512"]).optional(),
+  KAFKA_SASL_USERNAME: z.string().optional(),
+  KAFKA_SASL_PASSWORD: z.string().optional(),
+  KAFKA_CONNECTION_TIMEOUT: z.coerce.number().int().min(100).max(60_000).default(3_000),
+  KAFKA_REQUEST_TIMEOUT: z.coerce.number().int().min(1_000).max(60_000).default(8_000),
+  JWT_SECRET: secret32.optional(),
+  JWT_JWKS_URL: httpUrl.optional(),
+  JWT_ISSUER: z.string().min(1).default("app"),
+  JWT_AUDIENCE: z.string().min(1).default("app"),
+  DATA_KEY: dataKey.optional(),
+  SANDBOX_WEBHOOK_URL: httpUrl.optional(),
+  SANDBOX_WEBHOOK_SECRET: secret32.optional(),
+  SHUTDOWN_TIMEOUT: seconds.default(25),
+  RATE_LIMIT_PER_SECOND: z.coerce.number().int().min(1).max(1_000_000).default(200),
+  LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  LOG_FORMAT: z.enum(["json", "pretty"]).optional(),
+});
+
+export type SettingName = keyof typeof settings.shape;
+export type Settings = z.output<typeof settings>;
+
+const secretNames: readonly SettingName[] = [
+  "DATABASE_URL",
+  "ESCROW_DATABASE_URL",
+  "PAYMENTS_DATABASE_URL",
+  "PROJECTIONS_DATABASE_URL",
+  "KAFKA_SASL_PASSWORD",
+  "KAFKA_SSL_KEY",
+  "JWT_SECRET",
+  "DATA_KEY",
+  "SANDBOX_WEBHOOK_SECRET",
+];
+
+/** Everything a start is told, checked. */
+export interface Config extends Readonly<Settings> {
+  /** No DATABASE_URL: one process, data in a folder or in memory. */
+  readonly embedded: boolean;
+  /** Records travel over Kafka; false: over tables of the database. */
+  readonly kafka: boolean;
+}
+
+export interface ConfigSources {
+  readonly flags?: Partial<Record<SettingName, string>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** TOML with the same names. */
+  readonly file?: string | undefined;
+}
+
+/** Throws ConfigError with every problem. `serving`: the secrets a server needs must be there. */
+export function loadConfig(sources: ConfigSources, { serving }: { serving: boolean }): Config {
+  const { values, origins, problems } = collect(sources);
+  const parsed = settings.safeParse(values);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0]);
+      problems.push({
+        name,
+        origin: origins[name] ?? "default",
+        value: masked(name, values[name] ?? ""),
+        expected: issue.message,
+      });
+    }
+    throw new ConfigError(problems);
+  }
+  const config: Config = {
+    ...parsed.data,
+    embedded: parsed.data.DATABASE_URL === undefined,
+    kafka: parsed.data.KAFKA_BROKERS !== undefined && parsed.data.KAFKA_ENABLED !== false,
+  };
+  problems.push(...contradictions(config, serving));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+function collect({ flags = {}, environment, file }: ConfigSources) {
+  const values: Record<string, string> = {};
+  const origins: Record<string, ConfigProblem["origin"]> = {};
+  const problems: ConfigProblem[] = [];
+  const fromFile = file === undefined ? {} : readSettingsFile(file, problems);
+  for (const name of Object.keys(settings.shape) as SettingName[]) {
+    const found = firstOf(name, flags, environment, fromFile, problems);
+    if (!found) continue;
+    values[name] = found.value;
+    origins[name] = found.origin;
+  }
+  return { values, origins, problems };
+}
+
+function firstOf(
+  name: SettingName,
+  flags: Partial<Record<SettingName, string>>,
+  environment: Readonly<Record<string, string | undefined>>,
+  fromFile: Readonly<Record<string, string>>,
+  problems: ConfigProblem[],
+): { value: string; origin: ConfigProblem["origin"] } | undefined {
+  const flag = flags[name];
+  if (flag !== undefined) return { value: flag, origin: "flag" };
+  const direct = environment[name];
+  if (direct !== undefined && direct !== "") return { value: direct, origin: "environment" };
+  const path = environment[`${name}_FILE`];
+  if (path && secretNames.includes(name)) {
+    try {
+      return { value: readFileSync(path, "utf8").trim(), origin: "environment" };
+    } catch {
+      const expected = "a readable file";
+      problems.push({ name: `${name}_FILE`, origin: "environment", value: path, expected });
+    }
+  }
+  const filed = fromFile[name];
+  return filed === undefined ? undefined : { value: filed, origin: "file" };
+}
+
+function readSettingsFile(path: string, problems: ConfigProblem[]): Record<string, string> {
+  try {
+    const parsed = Bun.TOML.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    const unknown = Object.keys(parsed).filter((name) => !(name in settings.shape));
+    for (const name of unknown) {
+      const value = masked(name, String(parsed[name]));
+      problems.push({ name, origin: "file", value, expected: "a known setting's name" });
+    }
+    return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, String(value)]));
+  } catch {
+    problems.push({
+      name: "--config",
+      origin: "flag",
+      value: path,
+      expected: "a readable TOML file",
+    });
+    return {};
+  }
+}
+
+function contradictions(config: Config, serving: boolean): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const missing = (name: SettingName, expected: string) =>
+    problems.push({ name, origin: "default", value: "", expected });
+  if (config.KAFKA_ENABLED === true && !config.KAFKA_BROKERS) {
+    missing("KAFKA_BROKERS", "host:port of a broker, since KAFKA_ENABLED is true");
+  }
+  if (config.KAFKA_SASL_MECHANISM && !(config.KAFKA_SASL_USERNAME && config.KAFKA_SASL_PASSWORD)) {
+    missing("KAFKA_SASL_USERNAME", "a user name and KAFKA_SASL_PASSWORD for KAFKA_SASL_MECHANISM");
+  }
+  if (serving && !config.embedded) {
+    if (!config.JWT_SECRET && !config.JWT_JWKS_URL) {
+      missing("JWT_SECRET", "at least 32 bytes, or JWT_JWKS_URL, when DATABASE_URL is set");
+    }
+    if (!config.DATA_KEY) missing("DATA_KEY", "base64 of 32 bytes when DATABASE_URL is set");
+  }
+  if (config.APP_ENV === "production") problems.push(...productionGuards(config));
+  return problems;
+}
+
+function productionGuards(config: Config): ConfigProblem[] {
+  const guards: [boolean, SettingName, string][] = [
+    [config.embedded, "DATABASE_URL", "a PostgreSQL database in production"],
+    [
+      !config.kafka && config.KAFKA_ENABLED !== false,
+      "KAFKA_BROKERS",
+      "brokers, or KAFKA_ENABLED=false, in production",
+    ],
+    [config.MEMORY, "MEMORY", "false in production"],
+  ];
+  return guards
+    .filter(([broken]) => broken)
+    .map(([, name, expected]) => ({
+      name,
+      origin: "default",
+      value: masked(name, String(config[name] ?? "")),
+      expected,
+    }));
+}
+
+function masked(name: string, value: string): string {
+  return value !== "" && (secretNames as readonly string[]).includes(name) ? "***" : value;
+}
+
+/** Every setting with its value (secrets masked), for `app config show`. */
+export function shownConfig(config: Config): Record<string, string> {
+  return Object.fromEntries(
+    (Object.keys(settings.shape) as SettingName[]).map((name) => {
+      const value = config[name];
+      return [name, value === undefined ? "" : masked(name, String(value))];
+    }),
+  );
+}
+
+/** The process's environment, read here and nowhere else. */
+export function processEnvironment(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}
