@@ -17,8 +17,10 @@ const permanent = new Set(["23502", "23503", "23514"]);
 const systemic = new Set(["42P01", "42703", "42501"]);
 
 export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
-  if (error instanceof TerminalError) return "permanent";
-  if (error instanceof SystemicError) return "systemic";
+  for (const cause of causes(error)) {
+    if (cause instanceof TerminalError) return "permanent";
+    if (cause instanceof SystemicError) return "systemic";
+  }
   const state = sqlState(error);
   if (state === undefined) return "transient";
   if (state === UNIQUE_VIOLATION) return "conflict";
@@ -29,27 +31,33 @@ export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
 
 /** The five-letter SQLSTATE of an error or of the nearest cause that has one. */
 export function sqlState(error: unknown): string | undefined {
-  let current = error;
-  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    const code: unknown = "code" in current ? current.code : undefined;
+  for (const cause of causes(error)) {
+    const code: unknown = "code" in cause ? cause.code : undefined;
+    // A digit tells it from names like EPIPE.
     if (typeof code === "string" && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return code;
-    current = current.cause;
   }
   return undefined;
 }
 
 /** The constraint that was violated, when the database names one. */
 export function violatedConstraint(error: unknown): string | undefined {
-  let current = error;
-  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    const name: unknown =
-      "constraint_name" in current
-        ? current.constraint_name
-        : "constraint" in current
-          ? current.constraint
-          : undefined;
-    if (typeof name === "string") return name;
-    current = current.cause;
+  for (const cause of causes(error)) {
+    // postgres.js and PGlite name it differently.
+    if ("constraint_name" in cause && typeof cause.constraint_name === "string") {
+      return cause.constraint_name;
+    }
+    if ("constraint" in cause && typeof cause.constraint === "string") return cause.constraint;
   }
   return undefined;
+}
+
+/** The error and its causes, outermost first: the query builder wraps what the adapter throws. */
+function causes(error: unknown): Error[] {
+  const found: Error[] = [];
+  let current = error;
+  while (current instanceof Error && found.length < 8) {
+    found.push(current);
+    current = current.cause;
+  }
+  return found;
 }

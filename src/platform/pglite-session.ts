@@ -23,6 +23,8 @@ type Message = Awaited<ReturnType<PGlite["execProtocolStream"]>>[number];
 
 /** Statements kept prepared; the oldest goes first. Hot texts are a few dozen. */
 const KEPT = 500;
+/** "cached plan must not change result type" */
+const TABLE_CHANGED = "0A000";
 const { serialize } = protocol;
 
 export function createPgliteSession(pg: PGlite): Session {
@@ -82,8 +84,10 @@ export function createPgliteSession(pg: PGlite): Session {
       try {
         return await again(query, known);
       } catch (error) {
-        // The table changed under the prepared statement: prepare it anew next time.
-        if (sqlState(error) === "0A000") await forget(query.text, known.name);
+        if (sqlState(error) !== TABLE_CHANGED) throw error;
+        await forget(query.text, known.name);
+        // Within a transaction it has failed already; the next one prepares the statement anew.
+        if (!pg.isInTransaction()) return first(query);
         throw error;
       }
     },

@@ -48,6 +48,7 @@ export function openPostgres(options: PostgresOptions): Database {
         }
       }),
     close: async () => {
+      refuseInsideTx("Database.close");
       closing = true;
       await Promise.race([Promise.allSettled(running), Bun.sleep(pool.deadlineMs)]);
       await pool.close();
