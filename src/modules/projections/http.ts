@@ -1,0 +1,152 @@
+/** The query routes. Whoever may not see an escrow gets the answer of one that does not exist. */
+import { create, type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Context, Hono } from "hono";
+import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
+import {
+  CommandViewSchema,
+  EscrowPageSchema,
+  type EscrowRecord,
+  EscrowViewSchema,
+  TimelineSchema,
+} from "#gen/escrow/v1/queries_pb";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { HttpProblem, notFound } from "#platform/http/problem";
+import type { HttpEnv, Principal } from "#platform/module";
+import type { Cursors } from "./cursor.ts";
+import { readListFilter } from "./list-filter.ts";
+import {
+  balancesOf,
+  type CommandRow,
+  findCommand,
+  findRecord,
+  listRecords,
+  timelineOf,
+} from "./queries.ts";
+import { type AllowedActions, actorIdOf, mayRead, readsAll, type Texts, viewOf } from "./views.ts";
+
+/** What was just accepted is not 404: its event may still be on its way here. */
+const appearWithinMs = 1_000;
+const lookAgainMs = 25;
+
+export interface QueryDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly cursors: Cursors;
+  readonly texts: Texts;
+  readonly allowedActions: AllowedActions;
+}
+
+export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
+  const { db, cursors } = deps;
+  return new Hono<HttpEnv>()
+    .get("/v1/escrows", async (c) => {
+      const principal = c.get("principal");
+      const filter = readListFilter(c.req.query(), cursors);
+      const visibleTo = readsAll(principal) ? undefined : actorIdOf(principal);
+      const found = await listRecords(db, { ...filter, visibleTo, limit: filter.limit + 1 });
+      const shown = found.slice(0, filter.limit);
+      const items = await Promise.all(shown.map((record) => viewOf(record, principal, deps)));
+      const next = found.length > shown.length ? cursorOf(shown.at(-1), cursors) : undefined;
+      const page = create(EscrowPageSchema, { items, ...(next !== undefined && { next }) });
+      return c.json({ ...(json(EscrowPageSchema, page) as object), next: next ?? null });
+    })
+    .get("/v1/escrows/:id", async (c) => {
+      const record = await readable(deps, c);
+      const view = await viewOf(record, c.get("principal"), deps);
+      c.header("ETag", `"${record.version}"`);
+      return c.json(json(EscrowViewSchema, view));
+    })
+    .get("/v1/escrows/:id/timeline", async (c) => {
+      const record = await readable(deps, c);
+      const items = (await timelineOf(db, record.escrowId)).map((row) => ({
+        at: timestampFromDate(row.at),
+        kind: row.kind,
+        type: row.type,
+        actor: row.actor,
+        correlationId: row.correlation_id,
+        summary: row.summary,
+        id: row.id,
+        version: row.version,
+      }));
+      return c.json(json(TimelineSchema, create(TimelineSchema, { items })));
+    })
+    .get("/v1/commands/:id", async (c) => {
+      const row = await visibleCommand(deps, c.req.param("id"), c.get("principal"));
+      const fingerprint = c.req.query("f");
+      if (row && fingerprint && row.fingerprint !== fingerprint) {
+        throw new HttpProblem(
+          "IDEMPOTENCY_CONFLICT",
+          "Another request body came first under this Idempotency-Key.",
+        );
+      }
+      return c.json(json(CommandViewSchema, commandView(c.req.param("id"), row)));
+    })
+    .get("/v1/parties/:id/balances", async (c) => {
+      const principal = c.get("principal");
+      const party = c.req.param("id");
+      if (!readsAll(principal) && actorIdOf(principal) !== party) throw notFound();
+      const rows = await balancesOf(db, party);
+      const items = rows.map(({ side, currency, ...sums }) => ({
+        side,
+        currency,
+        ...Object.fromEntries(Object.entries(sums).map(([name, value]) => [name, String(value)])),
+      }));
+      return c.json({ partyId: party, items });
+    });
+}
+
+/** The escrow if the caller may read it; waits a moment for one that was accepted just now. */
+async function readable(
+  { db, clock }: QueryDeps,
+  c: Context<HttpEnv, "/v1/escrows/:id">,
+): Promise<EscrowRecord> {
+  const until = clock.monotonicMs() + appearWithinMs;
+  for (;;) {
+    const record = await findRecord(db, c.req.param("id"));
+    if (record && mayRead(record, c.get("principal"))) return record;
+    // A foreign one waits as long as one that does not exist: time must not tell them apart.
+    if (clock.monotonicMs() >= until) throw notFound();
+    await clock.sleep(lookAgainMs);
+  }
+}
+
+async function visibleCommand(
+  { db }: QueryDeps,
+  commandId: string,
+  principal: Principal,
+): Promise<CommandRow | undefined> {
+  const row = await findCommand(db, commandId);
+  if (!row) return undefined;
+  if (readsAll(principal) || row.actor_id === actorIdOf(principal)) return row;
+  const record = await findRecord(db, row.escrow_id);
+  return record && mayRead(record, principal) ? row : undefined;
+}
+
+function commandView(commandId: string, row: CommandRow | undefined) {
+  return create(CommandViewSchema, {
+    commandId,
+    status: row?.status ?? "pending",
+    seen: row !== undefined,
+    escrowId: row?.escrow_id ?? "",
+    eventIds: row?.event_ids ?? [],
+    version: row?.version ?? 0n,
+    ...(row?.status === "rejected" && {
+      rejection: {
+        code: CommandRejected_Code[row.code as keyof typeof CommandRejected_Code],
+        detail: row.detail,
+      },
+    }),
+  });
+}
+
+function cursorOf(last: EscrowRecord | undefined, cursors: Cursors): string | undefined {
+  if (!last?.createdAt) return undefined;
+  const ms = Number(last.createdAt.seconds) * 1_000 + Math.floor(last.createdAt.nanos / 1e6);
+  return cursors.write({ createdAt: new Date(ms), escrowId: last.escrowId });
+}
+
+function json<D extends DescMessage>(schema: D, message: MessageShape<D>) {
+  return toJson(schema, message, { alwaysEmitImplicit: true });
+}

@@ -1,0 +1,50 @@
+/**
+ * The face of the projections: query routes, the handlers that fill the read models, and the wait
+ * for a command's outcome.
+ */
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import type { Outcomes } from "#platform/http/outcomes";
+import type { Module } from "#platform/module";
+import { projectionHandlers } from "./consumers.ts";
+import { createCursors } from "./cursor.ts";
+import { createQueryRoutes } from "./http.ts";
+import { findRecord } from "./queries.ts";
+import { liveSchema, readModelsIn } from "./tables.ts";
+import { type AllowedActions, mayRead, type Texts, viewOf } from "./views.ts";
+import { createOutcomes } from "./wait.ts";
+
+export interface ProjectionsDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly texts: Texts;
+  /** Signs cursors. */
+  readonly cursorKey: Uint8Array;
+  readonly allowedActions: AllowedActions;
+}
+
+export interface ProjectionsModule extends Module {
+  readonly outcomes: Outcomes;
+  close(): void;
+}
+
+export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
+  const { db, clock, cursorKey } = deps;
+  const poller = createOutcomes({ db, clock });
+  const handlers = projectionHandlers(readModelsIn(liveSchema));
+  return {
+    name: "projections",
+    routes: createQueryRoutes({ ...deps, cursors: createCursors(cursorKey) }),
+    handlers: Object.values(handlers),
+    workers: [],
+    outcomes: {
+      find: poller.find,
+      wait: poller.wait,
+      async view(escrowId, principal) {
+        const record = await findRecord(db, escrowId);
+        return record && mayRead(record, principal) ? viewOf(record, principal, deps) : undefined;
+      },
+    },
+    close: poller.close,
+  };
+}

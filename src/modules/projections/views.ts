@@ -1,0 +1,107 @@
+/**
+ * From a stored record to what one caller sees: texts opened for those who may read, and the
+ * actions his side may take next. Others' escrows look as if they did not exist.
+ */
+import { create } from "@bufbuild/protobuf";
+import { type EscrowRecord, type EscrowView, EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
+import { EscrowStatus_State, type SealedText } from "#gen/escrow/v1/types_pb";
+import type { Principal } from "#platform/module";
+
+/** Escrow's own pure rule, handed over by roles.ts: the two modules do not import each other. */
+export type AllowedActions = (
+  escrow: Pick<EscrowRecord, "status" | "terms">,
+  actor: { id: string; roles: readonly string[] },
+) => readonly string[];
+
+export interface Texts {
+  /** The text, or undefined once its subject's key is destroyed. */
+  open(sealed: SealedText): Promise<string | undefined>;
+}
+
+const readerRoles = ["admin", "auditor"];
+
+export function actorIdOf(principal: Principal): string {
+  return principal.onBehalfOf ?? principal.subject;
+}
+
+export function readsAll(principal: Principal): boolean {
+  return principal.roles.some((role) => readerRoles.includes(role));
+}
+
+export function mayRead(record: EscrowRecord, principal: Principal): boolean {
+  const { terms, created } = record;
+  const actor = actorIdOf(principal);
+  if (readsAll(principal)) return true;
+  if (principal.onBehalfOf !== undefined && created?.serviceId !== principal.subject) return false;
+  return (
+    actor === terms?.buyerId ||
+    actor === terms?.sellerId ||
+    principal.subject === created?.serviceId
+  );
+}
+
+export async function viewOf(
+  record: EscrowRecord,
+  principal: Principal,
+  { texts, allowedActions }: { texts: Texts; allowedActions: AllowedActions },
+): Promise<EscrowView> {
+  const { terms, status, created } = record;
+  const open = async (sealed: SealedText | undefined) =>
+    sealed ? ((await texts.open(sealed)) ?? "") : "";
+  const actor = { id: actorIdOf(principal), roles: principal.roles };
+  const buyerFee = terms?.buyerFee ?? 0n;
+  const sellerFee = terms?.sellerFee ?? 0n;
+  return create(EscrowViewSchema, {
+    escrowId: record.escrowId,
+    state: status?.state ?? EscrowStatus_State.UNSPECIFIED,
+    version: record.version,
+    buyerId: terms?.buyerId ?? "",
+    sellerId: terms?.sellerId ?? "",
+    title: await open(terms?.title),
+    description: await open(terms?.description),
+    ...(terms?.amount && { amount: terms.amount }),
+    milestones: await Promise.all(
+      (status?.milestones ?? []).map(async ({ $typeName: _type, title, ...milestone }) => ({
+        ...milestone,
+        title: await open(title),
+      })),
+    ),
+    termsHash: record.termsHash,
+    ...(terms && { terms: termsView(terms) }),
+    locks: status?.locks ?? [],
+    ...(status?.releaseBlocked && { releaseBlocked: status.releaseBlocked }),
+    refundFailed: status?.refundFailed ?? false,
+    ...(status?.funds && { funds: status.funds }),
+    fees: { buyer: buyerFee, seller: sellerFee, total: buyerFee + sellerFee },
+    timers: (status?.timers ?? []).map(({ kind, dueAt, paused, milestoneId }) => ({
+      kind,
+      ...(dueAt && { dueAt }),
+      paused,
+      milestoneId,
+    })),
+    allowedActions: [...allowedActions(record, actor)],
+    offers: status?.offers ?? [],
+    cancelRequestedBy: status?.cancelRequestedBy ?? "",
+    buyerAccepted: status?.buyerAccepted ?? false,
+    sellerAccepted: status?.sellerAccepted ?? false,
+    reference: created?.reference ?? "",
+    metadata: created?.metadata ?? {},
+    ...(record.createdAt && { createdAt: record.createdAt }),
+    ...(record.updatedAt && { updatedAt: record.updatedAt }),
+  });
+}
+
+function termsView(terms: NonNullable<EscrowRecord["terms"]>) {
+  return {
+    fundingDeadline: terms.fundingDeadline,
+    deliveryDeadline: terms.deliveryDeadline,
+    autoRelease: terms.autoRelease,
+    arbiterDeadline: terms.arbiterDeadline,
+    defaultOutcome: terms.defaultOutcome,
+    deliveryOutcome: terms.deliveryOutcome,
+    feeRefund: terms.feeRefund,
+    chargebackLiability: terms.chargebackLiability,
+    provider: terms.provider,
+    revision: terms.revision,
+  };
+}
