@@ -1,0 +1,135 @@
+/**
+ * From a request to a validated message: content type and encoding, strict JSON, then the proto as
+ * the one contract. Unknown fields and wrong types are refused with the field's path, before the
+ * protobuf library sees the value (it would take " 5" for an int64).
+ */
+import {
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { Path } from "@bufbuild/protobuf/reflect";
+import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { bodyLimits, fieldPath, type JsonLimits, parseJson, tooLarge } from "./json.ts";
+import { HttpProblem } from "./problem.ts";
+
+const validator = createValidator();
+const jsonType = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
+
+/** The raw bytes, as signed by a webhook's sender; 413 above the limit, 415 when compressed. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const encoding = request.headers.get("Content-Encoding");
+  if (encoding !== null && encoding.toLowerCase() !== "identity") {
+    throw new HttpProblem("UNSUPPORTED_ENCODING", "Send the body without Content-Encoding.");
+  }
+  if (Number(request.headers.get("Content-Length") ?? "0") > maxBytes) throw tooLarge(maxBytes);
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
+/** The body as a JSON object; no bytes at all are an empty object. */
+export async function readJson(
+  request: Request,
+  limits: JsonLimits = bodyLimits,
+): Promise<JsonObject> {
+  const bytes = await readBytes(request, limits.maxBytes);
+  if (bytes.length === 0) return {};
+  if (!jsonType.test(request.headers.get("Content-Type") ?? "")) {
+    throw new HttpProblem("UNSUPPORTED_MEDIA_TYPE", "Send Content-Type: application/json.");
+  }
+  const json = parseJson(bytes, limits);
+  if (!isObject(json)) throw new HttpProblem("INVALID_BODY", "The body must be a JSON object.");
+  return json;
+}
+
+/** Throws 422 with `field` for what the message's shape or its rules do not allow. */
+export function toMessage<M extends Message>(schema: GenMessage<M>, json: JsonObject): M {
+  checkMessage(schema, json, "");
+  const message = decode(schema, json);
+  const result = validator.validate(schema, message);
+  if (result.kind === "error") throw result.error;
+  const first = result.kind === "invalid" ? result.violations[0] : undefined;
+  if (first !== undefined) throw violated(first);
+  return message as M;
+}
+
+function decode<M extends Message>(schema: GenMessage<M>, json: JsonObject): M {
+  try {
+    return fromJson(schema, json) as M;
+  } catch (error) {
+    throw new HttpProblem("INVALID_BODY", "The body does not fit its schema.", { cause: error });
+  }
+}
+
+function isObject(json: JsonValue): json is JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}
+
+function invalid(field: string, detail: string): HttpProblem {
+  return new HttpProblem("INVALID_FIELD", detail, { field });
+}
+
+function checkMessage(desc: DescMessage, json: JsonValue, path: string): void {
+  // The well-known types have a JSON form of their own, which fromJson checks.
+  if (desc.file.proto.package === "google.protobuf") return;
+  if (!isObject(json)) throw invalid(path, "Must be an object.");
+  for (const [name, value] of Object.entries(json)) {
+    const field = desc.fields.find((candidate) => candidate.jsonName === name);
+    const at = fieldPath(path, name);
+    if (field === undefined) {
+      throw new HttpProblem("UNKNOWN_FIELD", "There is no such field.", { field: at });
+    }
+    if (value !== null) checkField(field, value, at);
+  }
+}
+
+function checkField(field: DescField, json: JsonValue, path: string): void {
+  if (field.fieldKind === "list") {
+    if (!Array.isArray(json)) throw invalid(path, "Must be a list.");
+    json.forEach((element, index) => {
+      checkElement(field, element, `${path}[${index}]`);
+    });
+  } else if (field.fieldKind === "map") {
+    if (!isObject(json)) throw invalid(path, "Must be an object.");
+    for (const [key, element] of Object.entries(json)) {
+      checkElement(field, element, fieldPath(path, key));
+    }
+  } else {
+    checkElement(field, json, path);
+  }
+}
+
+function checkElement(field: DescField, json: JsonValue, path: string): void {
+  if (field.message !== undefined) checkMessage(field.message, json, path);
+  else if (field.enum !== undefined) checkEnum(field.enum, json, path);
+  else if (field.scalar === ScalarType.BOOL) {
+    if (typeof json !== "boolean") throw invalid(path, "Must be true or false.");
+  } else if (typeof json !== "string") throw invalid(path, "Must be a string.");
+}
+
+function checkEnum(desc: DescEnum, json: JsonValue, path: string): void {
+  const names = desc.values.filter((value) => value.number !== 0).map((value) => value.name);
+  if (typeof json === "string" && names.includes(json)) return;
+  throw invalid(path, `Must be one of ${names.join(", ")}.`);
+}
+
+/** A rule of the proto whose id is in capitals names the problem's code itself. */
+function violated({ field, message, ruleId }: Violation): HttpProblem {
+  const code = /^[A-Z_]+$/.test(ruleId) ? ruleId : "INVALID_FIELD";
+  return new HttpProblem(code, message, { field: jsonPath(field) });
+}
+
+function jsonPath(path: Path): string {
+  return path.reduce((text, step) => {
+    if (step.kind === "field") return fieldPath(text, step.jsonName);
+    if (step.kind === "list_sub") return `${text}[${step.index}]`;
+    return step.kind === "map_sub" ? fieldPath(text, String(step.key)) : text;
+  }, "");
+}

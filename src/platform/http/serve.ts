@@ -1,0 +1,62 @@
+/**
+ * Binds an application to a port. Slow senders are cut after ten idle seconds; what may rightly
+ * take longer (a waiting command, a stream, the test clock) says so in its request.
+ */
+import type { Server } from "bun";
+
+export interface ServeOptions {
+  readonly app: { fetch(request: Request, server: unknown): Response | Promise<Response> };
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly hostname: string;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Stops accepting, lets requests finish for at most `deadlineMs`, then cuts what is left. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+const IDLE_SECONDS = 10;
+/** Above every route's own limit, so that those answer 413 themselves, in the problem's shape. */
+const MAX_BODY_BYTES = 1_048_576;
+const POLL_MS = 10;
+
+export function serve({ app, port, hostname }: ServeOptions): HttpServer {
+  let draining = false;
+  const server = Bun.serve({
+    port,
+    hostname,
+    idleTimeout: IDLE_SECONDS,
+    maxRequestBodySize: MAX_BODY_BYTES,
+    fetch: async (request, self) => {
+      const seconds = patienceSeconds(request);
+      if (seconds !== undefined) self.timeout(request, seconds);
+      const response = await app.fetch(request, self);
+      if (draining) response.headers.set("Connection", "close");
+      return response;
+    },
+  });
+  return {
+    port: server.port ?? port,
+    stop: async (deadlineMs) => {
+      draining = true;
+      await drain(server, deadlineMs);
+    },
+  };
+}
+
+/** 0: as long as it likes. */
+function patienceSeconds(request: Request): number | undefined {
+  if (request.headers.get("Accept")?.includes("text/event-stream")) return 0;
+  if (request.headers.get("Prefer")?.includes("wait")) return 40;
+  return request.url.includes("/sandbox/") ? 90 : undefined;
+}
+
+async function drain(server: Server<undefined>, deadlineMs: number): Promise<void> {
+  // Not awaited: it also waits for idle keep-alive connections, which may never end.
+  void server.stop();
+  const until = performance.now() + deadlineMs;
+  while (server.pendingRequests > 0 && performance.now() < until) await Bun.sleep(POLL_MS);
+  void server.stop(true);
+}
