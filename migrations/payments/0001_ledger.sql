@@ -12,6 +12,8 @@ CREATE TABLE payments.payment (
   version              bigint      NOT NULL,
   buyer_id             text        NOT NULL,
   seller_id            text        NOT NULL,
+  -- The service that created the escrow, '' when none did: it may act for the members.
+  service_id           text        NOT NULL,
   provider             text        NOT NULL,
   currency             text        NOT NULL,
   amount               bigint      NOT NULL CHECK (amount > 0),
