@@ -36,15 +36,16 @@ export function createManualClock(start = new Date("2030-01-01T00:00:00.000Z")):
 
   async function advance(ms: number): Promise<void> {
     const target = elapsed + ms;
+    await settle();
     for (;;) {
       const next = [...sleepers].sort((a, b) => a.at - b.at)[0];
       if (next === undefined || next.at > target) break;
       elapsed = Math.max(elapsed, next.at);
       next.wake();
-      await settleMicrotasks();
+      await settle();
     }
     elapsed = target;
-    await settleMicrotasks();
+    await settle();
   }
 
   return {
@@ -63,7 +64,7 @@ export function createManualClock(start = new Date("2030-01-01T00:00:00.000Z")):
   };
 }
 
-/** Lets what was just woken run until it waits again; twenty turns are more than any chain here has. */
-async function settleMicrotasks(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+/** Lets what was just woken run until it waits again: an immediate comes after all microtasks. */
+async function settle(): Promise<void> {
+  await new Promise(setImmediate);
 }
