@@ -2,7 +2,7 @@
  * What became of commands, for those who wait for it. The escrow's routes ask; projections answer,
  * from rows written in the same transaction as the escrow's view, so the next query agrees.
  */
-import type { JsonObject } from "@bufbuild/protobuf";
+import type { EscrowView } from "#gen/escrow/v1/queries_pb";
 import type { Principal } from "../module.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -26,7 +26,7 @@ export interface Outcomes {
   /** Resolves as soon as it is decided; undefined when `deadlineMs` have passed. */
   wait(commandId: string, deadlineMs: number): Promise<CommandOutcome | undefined>;
   /** The escrow as `GET /v1/escrows/{id}` shows it to this caller; undefined when it may not be shown. */
-  escrow(escrowId: string, viewer: Principal): Promise<JsonObject | undefined>;
+  view(escrowId: string, viewer: Principal): Promise<EscrowView | undefined>;
 }
 
 /** Two bodies under one key: the second is told so, whatever became of the first. */
