@@ -41,7 +41,8 @@ export interface PostgresPool {
 }
 
 type Client = postgres.Sql;
-type Asked<T> = PromiseLike<T> & { state?: unknown };
+/** A query has a state once it was given to a connection. */
+type Asked<T> = PromiseLike<T> & { state?: unknown; cancel?(): void };
 
 /** A busy event loop looks like a silent server: the answer may wait right behind the timer. */
 const GRACE_MS = 100;
@@ -66,8 +67,10 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
       const expire = (): void => {
         expired = true;
         reject(new TransientError(`no answer from PostgreSQL within ${deadlineMs} ms`));
-        // Still waiting for a free connection while others are served is load, not silence.
         const waiting = asked.state === undefined || asked.state === null;
+        // It must not run after its caller was told that it failed.
+        if (waiting) asked.cancel?.();
+        // Waiting for a free connection while others are served is load, not silence.
         if (!waiting || performance.now() - answeredAt > deadlineMs) replace(on);
       };
       let timer = setTimeout(() => {
