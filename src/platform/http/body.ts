@@ -123,7 +123,7 @@ function checkEnum(desc: DescEnum, json: JsonValue, path: string): void {
 /** A rule of the proto whose id is in capitals names the problem's code itself. */
 function violated({ field, message, ruleId }: Violation): HttpProblem {
   const code = /^[A-Z_]+$/.test(ruleId) ? ruleId : "INVALID_FIELD";
-  return new HttpProblem(code, message, { field: jsonPath(field) });
+  return new HttpProblem(code, message, { field: jsonPath(field) || undefined });
 }
 
 function jsonPath(path: Path): string {
