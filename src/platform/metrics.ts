@@ -17,8 +17,9 @@ export interface Metrics {
   }): void;
   /** A value read at each scrape: backlog, lag, age. A failing read leaves the gauge out. */
   gauge(name: string, help: string, labelNames: readonly string[], read: GaugeReader): void;
-  /** The text Prometheus scrapes. */
-  render(): Promise<{ contentType: string; body: string }>;
+  /** The text Prometheus scrapes, and its type. */
+  metrics(): Promise<string>;
+  readonly contentType: string;
 }
 
 export type GaugeReader = () => Promise<
@@ -88,8 +89,7 @@ export function createMetrics(): Metrics {
         },
       });
     },
-    async render() {
-      return { contentType: registry.contentType, body: await registry.metrics() };
-    },
+    metrics: () => registry.metrics(),
+    contentType: registry.contentType,
   };
 }

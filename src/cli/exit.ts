@@ -1,0 +1,47 @@
+/**
+ * Exit codes, one table: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 a dependency is
+ * unreachable, 5 a check found something, 6 refused for safety.
+ */
+import { CommanderError } from "commander";
+import { DataDirLocked } from "#platform/data-dir";
+import { SystemicError, TransientError } from "#platform/errors";
+import { ConfigError } from "../config.ts";
+
+/** Ends the command with a code and one message. */
+export class ExitError extends Error {
+  override readonly name = "ExitError";
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export function explain(error: unknown): { code: number; message: string } {
+  if (error instanceof ExitError) return { code: error.code, message: error.message };
+  // Commander has printed its own words already; help and version end with 0.
+  if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, message: "" };
+  if (error instanceof ConfigError) {
+    return { code: 3, message: `wrong settings:\n${indent(error.message)}` };
+  }
+  if (error instanceof DataDirLocked) {
+    const url = error.url ? ` at ${error.url}` : "";
+    return {
+      code: 6,
+      message: `refused: ${error.message}${url}. Stop it, or choose another --data-dir.`,
+    };
+  }
+  if (error instanceof SystemicError) return { code: 6, message: `refused: ${error.message}` };
+  if (error instanceof TransientError) return { code: 4, message: `unreachable: ${error.message}` };
+  return {
+    code: 1,
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  };
+}
+
+function indent(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");
+}

@@ -1,0 +1,121 @@
+/** The command tree: one sentence, examples and exit codes each. `app` alone is `app serve`. */
+import { Command } from "commander";
+import {
+  type Config,
+  type ConfigSources,
+  loadConfig,
+  processEnvironment,
+  roleNames,
+  type SettingName,
+} from "../config.ts";
+import { showConfig } from "./config.ts";
+import { runMigrate } from "./migrate.ts";
+import { runServe } from "./run-serve.ts";
+import { runToken } from "./token.ts";
+import { runTopics } from "./topics.ts";
+import { runVerify } from "./verify.ts";
+import { version } from "./version.ts";
+
+const exitCodes = `
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 a dependency is unreachable,
+            5 a check found something, 6 refused for safety
+Settings:   flags > environment > file (--config, TOML) > defaults; secrets also as NAME_FILE`;
+
+/** Which setting a flag stands for. */
+const settingOfFlag: Readonly<Record<string, SettingName>> = {
+  role: "APP_ROLE",
+  port: "PORT",
+  host: "HOST",
+  dataDir: "DATA_DIR",
+  memory: "MEMORY",
+};
+
+export function createProgram(): Command {
+  const program = new Command("app")
+    .description("Escrow payments: holds a buyer's money until the seller has delivered.")
+    .version(version, "-V, --version", "print the version")
+    .showHelpAfterError("(app --help shows what there is)")
+    .configureHelp({ sortSubcommands: true })
+    .addHelpText("after", exitCodes)
+    .exitOverride();
+  addServe(program);
+  addStores(program);
+  addSmall(program);
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+function addServe(program: Command): void {
+  located(program.command("serve", { isDefault: true }))
+    .description("Run the roles of this process; alone, everything on an embedded database.")
+    .option("--role <roles>", `comma-separated: ${roleNames.join(", ")} (APP_ROLE)`)
+    .option("--port <number>", "HTTP port, 0 picks a free one (PORT)")
+    .option("--host <address>", "address to listen on (HOST)")
+    .addHelpText("after", examples("app", "app --role=escrow,outbox --port 3001"))
+    .action((options) => runServe(configOf(options, { serving: true })));
+}
+
+function addStores(program: Command): void {
+  located(program.command("migrate"))
+    .description("Bring the databases to this version; does nothing when there is nothing to do.")
+    .argument("[action]", "up or status", "up")
+    .option("--dry-run", "print the SQL, change nothing")
+    .addHelpText("after", examples("app migrate", "app migrate status"))
+    .action((action, options) => runMigrate(configOf(options), action, options));
+  located(program.command("topics"))
+    .description("Create and repair the topics; refuses what would break the order of a key.")
+    .option("--dry-run", "print what would change")
+    .addHelpText("after", examples("app topics", "app topics --dry-run"))
+    .action((options) => runTopics(configOf(options), options));
+  located(program.command("verify"))
+    .description("Compute the invariants on the live database and log; name the first that fails.")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", examples("app verify", "app verify --json"))
+    .action((options) => runVerify(configOf(options), options));
+}
+
+function addSmall(program: Command): void {
+  located(program.command("token"))
+    .description("Print a development token; refused when JWT_JWKS_URL is set.")
+    .requiredOption("--sub <subject>", "who the token is about")
+    .option("--role <role...>", "buyer, seller, admin, auditor, service; repeatable", [])
+    .option("--ttl <seconds>", "how long it is valid", "3600")
+    .addHelpText(
+      "after",
+      examples("app token --sub alice --role buyer", "app token --sub ops --role admin"),
+    )
+    .action((options) => runToken(configOf({ ...options, role: undefined }), options));
+  located(program.command("config"))
+    .description("Print every setting with its value, secrets masked.")
+    .argument("[action]", "show or check", "show")
+    .addHelpText("after", examples("app config show", "app config check"))
+    .action((action, options) => showConfig(configOf(options, { serving: action === "check" })));
+  program
+    .command("version")
+    .description("Print the version.")
+    .action(() => {
+      process.stdout.write(`${version}\n`);
+    });
+}
+
+/** The options of every command that needs the stores. */
+function located(command: Command): Command {
+  return command
+    .option("--data-dir <dir>", "folder of the embedded data; unused with DATABASE_URL (DATA_DIR)")
+    .option("--memory", "keep the embedded data in memory (MEMORY)")
+    .option("--config <file>", "settings as TOML");
+}
+
+function configOf(options: Record<string, unknown>, { serving } = { serving: false }): Config {
+  const flags: ConfigSources["flags"] = {};
+  for (const [flag, name] of Object.entries(settingOfFlag)) {
+    const value = options[flag];
+    if (value !== undefined) flags[name] = String(value);
+  }
+  const file = options.config === undefined ? undefined : String(options.config);
+  return loadConfig({ flags, environment: processEnvironment(), file }, { serving });
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}${`\n${exitCodes}`}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * `app serve`: opens the stores, brings them up to date where that is this process's business, starts
+ * what the roles ask for, says where it is, and drains on a signal.
+ */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Clock } from "#platform/clock";
+import { createSystemClock } from "#platform/clock-system";
+import { SystemicError } from "#platform/errors";
+import { type HttpServer, serve } from "#platform/http/serve";
+import type { Logger } from "#platform/logger";
+import type { EventLog } from "#platform/messaging/event-log";
+import { createMetrics } from "#platform/metrics";
+import { assertDurable } from "#platform/postgres";
+import { createSupervisor, type Supervisor } from "#platform/supervisor";
+import type { Config } from "../config.ts";
+import { type Application, buildApplication } from "../roles.ts";
+import { resolveSecrets } from "../secrets.ts";
+import { openStores, type Stores } from "../stores.ts";
+import { registerGauges } from "./gauges.ts";
+import { registerChecks } from "./readiness.ts";
+import { topicSettings } from "./topics.ts";
+
+export interface Server {
+  readonly url: string;
+  readonly place: string;
+  /** Signs development tokens for the banner; embedded mode only. */
+  readonly tokenSecret: string | undefined;
+  /** Resolves once a message went through the log and back. */
+  ready(): Promise<void>;
+  /** Resolves with why, when a worker is lost for good and the process must end. */
+  readonly lost: Promise<string>;
+  /** Drains; true when everything ended within the deadline. */
+  stop(): Promise<boolean>;
+}
+
+/** Throws DataDirLocked, SchemaTooNew or SystemicError where starting would do harm. */
+export async function startServer(config: Config, logger: Logger): Promise<Server> {
+  const clock = createSystemClock();
+  const stores = await openStores(config, logger);
+  try {
+    await prepare(config, stores);
+    return await startOn(config, stores, clock, logger);
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+}
+
+async function prepare(config: Config, stores: Stores): Promise<void> {
+  if (config.embedded) {
+    await stores.migrate();
+    return;
+  }
+  const pending = await stores.pending();
+  if (pending.length > 0) {
+    throw new SystemicError(`the database lacks ${pending.join(", ")}: run \`app migrate\``);
+  }
+  for (const db of new Set(Object.values(stores.databases))) await assertDurable(db);
+}
+
+async function startOn(
+  config: Config,
+  stores: Stores,
+  clock: Clock,
+  logger: Logger,
+): Promise<Server> {
+  const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const log = stores.openLog({ clock, logger, memberId: processId });
+  // The table log is ours alone; Kafka's topics are set up by `app topics`.
+  if (log.kind === "table") await log.ensureTopics(topicSettings());
+  const metrics = createMetrics();
+  const secrets = resolveSecrets(config);
+  let url = "";
+  const application = buildApplication({
+    config,
+    secrets,
+    databases: stores.databases,
+    log,
+    clock,
+    logger,
+    metrics,
+    processId,
+    ownUrl: () => url,
+  });
+  const supervisor = createSupervisor({ logger, clock });
+  registerChecks({ health: application.health, databases: stores.databases, log, supervisor });
+  registerGauges({ metrics, databases: stores.databases });
+  const http = serve({ app: application.http, port: config.PORT, hostname: config.HOST });
+  url = `http://${config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${http.port}`;
+  stores.lock?.update({ url });
+  supervisor.run(application.relays, "relays");
+  supervisor.run(application.activities, "activities");
+  supervisor.run(application.consumers, "consumers");
+  return {
+    url,
+    place: stores.place,
+    tokenSecret: config.embedded ? secrets.jwtSecret : undefined,
+    ready: () => roundTrip(log, clock),
+    lost: new Promise((resolve) => {
+      supervisor.onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
+    }),
+    stop: () => stop({ config, http, supervisor, application, log, stores, clock }),
+  };
+}
+
+/** One message to the log and back: nothing else proves that both directions work. */
+async function roundTrip(log: EventLog, clock: Clock): Promise<void> {
+  const producer = log.createProducer();
+  try {
+    for (;;) {
+      try {
+        const value = new TextEncoder().encode(randomUUID());
+        const [appended] = await producer.send([
+          { topic: "app.probe.v1", key: "", value, headers: {} },
+        ]);
+        if (!appended) throw new Error("the log acknowledged nothing");
+        const [read] = await log.read("app.probe.v1", appended.partition, appended.offset, 1);
+        if (read && Buffer.from(read.value).equals(Buffer.from(value))) return;
+      } catch {
+        // Without a broker the program starts all the same, degraded; readiness names the part.
+      }
+      await clock.sleep(500);
+    }
+  } finally {
+    await producer.close();
+  }
+}
+
+interface Running {
+  readonly config: Config;
+  readonly http: HttpServer;
+  readonly supervisor: Supervisor;
+  readonly application: Application;
+  readonly log: EventLog;
+  readonly stores: Stores;
+  readonly clock: Clock;
+}
+
+/** Along the way of the data: no new requests, no new batches, what was said goes out, then close. */
+async function stop(running: Running): Promise<boolean> {
+  const { config, http, supervisor, application, log, stores, clock } = running;
+  const deadline = clock.monotonicMs() + config.SHUTDOWN_TIMEOUT * 1_000;
+  const left = () => Math.max(0, deadline - clock.monotonicMs());
+  await http.stop(left() / 2);
+  await application.close();
+  const busy = await supervisor.stop(left());
+  await log.close();
+  await stores.close();
+  return busy.length === 0;
+}

@@ -1,0 +1,41 @@
+/** `app token`: a development token on stdout and nothing else. */
+
+import { mintToken } from "#platform/http/token";
+import type { Config } from "../config.ts";
+import { tokenSecret } from "../secrets.ts";
+import { ExitError } from "./exit.ts";
+
+export interface TokenOptions {
+  readonly sub: string;
+  readonly role: readonly string[];
+  readonly ttl: string;
+}
+
+export async function runToken(config: Config, options: TokenOptions): Promise<void> {
+  if (config.JWT_JWKS_URL) {
+    throw new ExitError(6, "refused: tokens come from the issuer behind JWT_JWKS_URL");
+  }
+  const secret = tokenSecret(config);
+  if (!secret)
+    throw new ExitError(3, "wrong settings:\n  JWT_SECRET: missing; expected at least 32 bytes");
+  const ttl = Number(options.ttl);
+  if (!Number.isInteger(ttl) || ttl < 1) throw new ExitError(2, "--ttl: expected whole seconds");
+  process.stdout.write(`${await mint(config, secret, options.sub, options.role, ttl)}\n`);
+}
+
+export function mint(
+  config: Config,
+  secret: string,
+  sub: string,
+  roles: readonly string[],
+  ttl: number,
+): Promise<string> {
+  return mintToken({
+    secret: new TextEncoder().encode(secret),
+    sub,
+    roles,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    ttl,
+  });
+}

@@ -1,0 +1,202 @@
+/**
+ * Which modules a role turns on, and the object graph behind them, top to bottom. The only importer
+ * of the modules' faces; where one module needs another's pure function, it is handed over here.
+ */
+import type { Hono } from "hono";
+import type { Clock } from "#platform/clock";
+import { createHealth, type Health } from "#platform/health";
+import { createAuth } from "#platform/http/auth";
+import { fingerprintKeyFrom } from "#platform/http/idempotency";
+import { createJwks } from "#platform/http/jwks";
+import { createHttp } from "#platform/http/server";
+import { createKeyring } from "#platform/keyring";
+import type { Logger } from "#platform/logger";
+import { createConsumer } from "#platform/messaging/consumer";
+import type { EventLog } from "#platform/messaging/event-log";
+import { createOutbox, type Outbox } from "#platform/messaging/outbox";
+import { createPublisher, type Publisher } from "#platform/messaging/publisher";
+import { createRedrive } from "#platform/messaging/redrive";
+import type { Metrics } from "#platform/metrics";
+import type { HttpEnv, Module, Worker } from "#platform/module";
+import type { Config, RoleName } from "./config.ts";
+import { createEscrow } from "./modules/escrow/index.ts";
+import { createOutboxModule } from "./modules/outbox/index.ts";
+import { createPayments } from "./modules/payments/index.ts";
+import { createProjections } from "./modules/projections/index.ts";
+import { deriveKey, type Secrets } from "./secrets.ts";
+import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+
+interface Role {
+  readonly routes: readonly MessagingSchema[];
+  readonly workers: readonly (MessagingSchema | "outbox")[];
+}
+
+const roleTable: Readonly<Record<RoleName, Role>> = {
+  escrow: { routes: ["escrow"], workers: ["escrow"] },
+  payments: { routes: ["payments"], workers: ["payments"] },
+  projections: { routes: ["projections"], workers: ["projections"] },
+  outbox: { routes: [], workers: ["outbox"] },
+  api: { routes: messagingSchemas, workers: [] },
+  all: { routes: messagingSchemas, workers: [...messagingSchemas, "outbox"] },
+};
+
+export interface ApplicationDeps {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly databases: Databases;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Unique among running processes: owner of leases and group memberships. */
+  readonly processId: string;
+  /** This process's own address, once it listens. */
+  readonly ownUrl: () => string;
+}
+
+/** A process's routes and workers, built and not yet started. */
+export interface Application {
+  readonly http: Hono<HttpEnv>;
+  readonly health: Health;
+  readonly consumers: readonly Worker[];
+  readonly activities: readonly Worker[];
+  readonly relays: readonly Worker[];
+  readonly publisher: Publisher;
+  close(): Promise<void>;
+}
+
+export function buildApplication(deps: ApplicationDeps): Application {
+  const { config, log, clock, logger, metrics } = deps;
+  const outboxes = createOutboxes(deps);
+  const publisher = createPublisher({ log, clock, logger, producerName: "app" });
+  const health = createHealth({ clock });
+  const modules = createModules(deps, outboxes, publisher);
+  const relay = createRelayModule(deps, outboxes);
+  const http = createHttp({
+    auth: createRoleAuth(deps),
+    health,
+    metrics,
+    logger,
+    clock,
+    rateLimit: { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_PER_SECOND },
+  });
+  const working = rolesOf(config, "workers");
+  for (const name of rolesOf(config, "routes")) {
+    const { routes } = modules[name as MessagingSchema];
+    if (routes) http.route("/", routes);
+  }
+  const active = messagingSchemas.filter((name) => working.has(name));
+  return {
+    http,
+    health,
+    consumers: active.flatMap((name) => consumersOf(deps, modules[name], outboxes[name])),
+    activities: active.flatMap((name) => modules[name].workers),
+    relays: working.has("outbox") ? relay.workers : [],
+    publisher,
+    async close() {
+      modules.projections.close();
+      await publisher.close();
+    },
+  };
+}
+
+function createModules(
+  deps: ApplicationDeps,
+  outboxes: Readonly<Record<MessagingSchema, Outbox>>,
+  publisher: Publisher,
+) {
+  const { config, secrets, databases, clock, logger } = deps;
+  const keyring = createKeyring({ db: databases.platform, dataKey: secrets.dataKey, clock });
+  const fingerprintKey = fingerprintKeyFrom(secrets.dataKey);
+  const projections = createProjections({
+    db: databases.projections,
+    clock,
+    texts: keyring,
+    cursorKey: deriveKey(secrets.dataKey, "cursors"),
+    allowedActions: createEscrow.allowedActions,
+  });
+  const payments = createPayments({
+    db: databases.payments,
+    outbox: outboxes.payments,
+    publisher,
+    keyring,
+    clock,
+    logger,
+    fingerprintKey,
+    sandbox: {
+      webhookUrl: () => config.SANDBOX_WEBHOOK_URL ?? `${deps.ownUrl()}/v1/webhooks/sandbox`,
+      webhookSecrets: [secrets.sandboxWebhookSecret],
+    },
+  });
+  const servesQueries = rolesOf(config, "routes").has("projections");
+  const escrow = createEscrow({
+    db: databases.escrow,
+    outbox: outboxes.escrow,
+    publisher,
+    keyring,
+    clock,
+    logger,
+    fingerprintKey,
+    previewPayments: payments.preview,
+    ...(servesQueries && { outcomes: projections.outcomes }),
+  });
+  return { escrow, payments, projections };
+}
+
+function createOutboxes({ clock }: ApplicationDeps): Record<MessagingSchema, Outbox> {
+  const create = (schema: MessagingSchema) =>
+    createOutbox({ schema, writer: schema, producerName: "app", clock });
+  return {
+    escrow: create("escrow"),
+    payments: create("payments"),
+    projections: create("projections"),
+  };
+}
+
+function createRelayModule(
+  { databases, log, clock, logger, processId }: ApplicationDeps,
+  outboxes: Readonly<Record<MessagingSchema, Outbox>>,
+): Module {
+  return createOutboxModule({
+    relays: messagingSchemas.map((schema) => ({
+      schema,
+      db: databases[schema],
+      wakeOn: outboxes[schema],
+    })),
+    log,
+    clock,
+    logger,
+    owner: processId,
+  });
+}
+
+/** Each handler of a module: its consumer, and the worker that tries its parked messages again. */
+function consumersOf(deps: ApplicationDeps, module: Module, outbox: Outbox): Worker[] {
+  const { databases, log, clock, logger, metrics } = deps;
+  const schema = module.name as MessagingSchema;
+  return module.handlers.flatMap((handler) => {
+    const common = { handler, schema, db: databases[schema], log, outbox, clock, logger };
+    return [
+      createConsumer({ ...common, onHandled: metrics.handled }),
+      createRedrive({ ...common, onHandled: metrics.handled }),
+    ];
+  });
+}
+
+function createRoleAuth({ config, secrets, clock }: ApplicationDeps) {
+  const { JWT_JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
+  if (jwksUrl)
+    return createAuth({
+      keys: { jwks: createJwks({ url: jwksUrl, clock }) },
+      issuer,
+      audience,
+      clock,
+    });
+  if (!secrets.jwtSecret) throw new Error("neither JWT_SECRET nor JWT_JWKS_URL");
+  const secret = new TextEncoder().encode(secrets.jwtSecret);
+  return createAuth({ keys: { secret }, issuer, audience, clock });
+}
+
+function rolesOf(config: Config, face: keyof Role): Set<MessagingSchema | "outbox"> {
+  return new Set(config.APP_ROLE.flatMap((role) => roleTable[role][face]));
+}

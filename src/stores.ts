@@ -1,0 +1,186 @@
+/**
+ * Opens what holds the data: the embedded database in a locked folder, or PostgreSQL; the log in
+ * tables, or Kafka. The two switches to production are DATABASE_URL and KAFKA_BROKERS.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "#platform/clock";
+import { type DataDirLock, lockDataDir } from "#platform/data-dir";
+import type { Database } from "#platform/database";
+import type { Logger } from "#platform/logger";
+import type { EventLog } from "#platform/messaging/event-log";
+import { createKafkaLog } from "#platform/messaging/kafka-log";
+import { createTableLog } from "#platform/messaging/table-log";
+import { type MigrationStep, type ModuleMigrations, migrate, status } from "#platform/migrate";
+import { loadMigrations } from "#platform/migration-files";
+import { openPglite } from "#platform/pglite";
+import { openPostgres } from "#platform/postgres";
+import type { Config } from "./config.ts";
+
+/** Schemas with cursors and an outbox of their own. */
+export const messagingSchemas = ["escrow", "payments", "projections"] as const;
+export type MessagingSchema = (typeof messagingSchemas)[number];
+const platformSchemas = ["keyring", "log"] as const;
+
+export interface Databases extends Readonly<Record<MessagingSchema, Database>> {
+  /** Keyring, and the table log where it serves. */
+  readonly platform: Database;
+}
+
+export interface Stores {
+  readonly databases: Databases;
+  /** Where the data lies and what it survives, for the banner. */
+  readonly place: string;
+  readonly lock: DataDirLock | undefined;
+  migrate(options?: { dryRun?: boolean }): Promise<readonly MigrationStep[]>;
+  /** Names of migrations this database lacks. */
+  pending(): Promise<readonly string[]>;
+  openLog(options: { clock: Clock; logger: Logger; memberId: string }): EventLog;
+  close(): Promise<void>;
+}
+
+/** Throws DataDirLocked when another process has the folder. */
+export async function openStores(config: Config, logger: Logger): Promise<Stores> {
+  const opened = config.embedded ? await openEmbedded(config) : openServers(config, logger);
+  const { databases } = opened;
+  const distinct = [...new Set(Object.values(databases) as Database[])];
+  return {
+    ...opened,
+    async migrate(options = {}) {
+      const steps: MigrationStep[] = [];
+      for (const [db, modules] of await plan(databases)) {
+        steps.push(...(await migrate(db, modules, options)));
+      }
+      return steps;
+    },
+    async pending() {
+      const names: string[] = [];
+      for (const [db, modules] of await plan(databases)) {
+        const found = (await status(db, modules)).filter(({ state }) => state === "pending");
+        names.push(...found.map(({ module, name }) => `${module}/${name}`));
+      }
+      return names;
+    },
+    openLog: ({ clock, logger, memberId }) =>
+      config.kafka
+        ? openKafka(config, logger)
+        : createTableLog({ db: databases.platform, clock, logger, memberId }),
+    async close() {
+      await Promise.all(distinct.map((db) => db.close()));
+      opened.lock?.release();
+    },
+  };
+}
+
+type Opened = Pick<Stores, "databases" | "place" | "lock">;
+
+async function openEmbedded(config: Config): Promise<Opened> {
+  const snapshot = embeddedSnapshot();
+  if (config.MEMORY) {
+    const place = "memory (forgotten when this process ends)";
+    return { databases: shared(await openPglite({ ...snapshot })), place, lock: undefined };
+  }
+  const lock = await lockDataDir(config.DATA_DIR);
+  try {
+    const db = await openPglite({ dataDir: join(config.DATA_DIR, "pg"), ...snapshot });
+    const place = `${config.DATA_DIR} (survives a crash of this program, not of the machine; one process)`;
+    return { databases: shared(db), place, lock };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** A migrated, empty database made by the build: a new folder starts from it in under a second. */
+function embeddedSnapshot(): { snapshot?: Blob } {
+  const path = join(import.meta.dir, "snapshot", "pgdata.tar.gz");
+  return existsSync(path) ? { snapshot: Bun.file(path) } : {};
+}
+
+function shared(db: Database): Databases {
+  return { platform: db, escrow: db, payments: db, projections: db };
+}
+
+function openServers(config: Config, logger: Logger): Opened {
+  const byUrl = new Map<string, Database>();
+  const open = (own: string | undefined): Database => {
+    const url = own ?? config.DATABASE_URL;
+    if (url === undefined) throw new Error("DATABASE_URL is missing");
+    const known = byUrl.get(url);
+    if (known) return known;
+    const db = openPostgres({
+      url,
+      max: config.DATABASE_POOL_SIZE,
+      applicationName: "app",
+      logger,
+    });
+    byUrl.set(url, db);
+    return db;
+  };
+  return {
+    databases: {
+      platform: open(undefined),
+      escrow: open(config.ESCROW_DATABASE_URL),
+      payments: open(config.PAYMENTS_DATABASE_URL),
+      projections: open(config.PROJECTIONS_DATABASE_URL),
+    },
+    place: `PostgreSQL at ${hostOf(config.DATABASE_URL ?? "")}`,
+    lock: undefined,
+  };
+}
+
+function hostOf(url: string): string {
+  const { host, pathname } = new URL(url);
+  return `${host}${pathname}`;
+}
+
+/** Which schemas belong into which database. */
+async function plan(databases: Databases): Promise<[Database, ModuleMigrations[]][]> {
+  const { modules, templates } = await loadMigrations();
+  const byDatabase = new Map<Database, ModuleMigrations[]>();
+  const add = (db: Database, module: ModuleMigrations) => {
+    byDatabase.set(db, [...(byDatabase.get(db) ?? []), module]);
+  };
+  for (const name of platformSchemas) {
+    add(databases.platform, { name, schema: name, migrations: modules.get(name) ?? [] });
+  }
+  for (const name of messagingSchemas) {
+    const migrations = modules.get(name) ?? [];
+    add(databases[name], { name, schema: name, templates, migrations });
+  }
+  return [...byDatabase];
+}
+
+function openKafka(config: Config, logger: Logger): EventLog {
+  return createKafkaLog({
+    brokers: config.KAFKA_BROKERS ?? [],
+    clientId: config.KAFKA_CLIENT_ID,
+    topicPrefix: config.KAFKA_TOPIC_PREFIX,
+    connectionTimeoutMs: config.KAFKA_CONNECTION_TIMEOUT,
+    requestTimeoutMs: config.KAFKA_REQUEST_TIMEOUT,
+    ...kafkaSecurity(config),
+    logger,
+  });
+}
+
+function kafkaSecurity(config: Config) {
+  const encrypted =
+    config.KAFKA_SSL ?? (config.KAFKA_BROKERS ?? []).some((broker) => broker.endsWith(":9094"));
+  const { KAFKA_SASL_MECHANISM: mechanism } = config;
+  return {
+    ...(encrypted && {
+      ssl: {
+        ...(config.KAFKA_SSL_CA && { ca: config.KAFKA_SSL_CA }),
+        ...(config.KAFKA_SSL_CERT && { cert: config.KAFKA_SSL_CERT }),
+        ...(config.KAFKA_SSL_KEY && { key: config.KAFKA_SSL_KEY }),
+      },
+    }),
+    ...(mechanism && {
+      sasl: {
+        mechanism,
+        username: config.KAFKA_SASL_USERNAME ?? "",
+        password: config.KAFKA_SASL_PASSWORD ?? "",
+      },
+    }),
+  };
+}
