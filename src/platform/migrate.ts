@@ -151,11 +151,10 @@ async function appliedChecksums(db: Queryable): Promise<Map<string, string>> {
 }
 
 function steps({ name, schema, templates = [], migrations }: ModuleMigrations): MigrationStep[] {
-  const quoted = new SqlName(schema).text;
   return [...templates, ...migrations].map((file) => ({
     module: name,
     name: file.name,
-    sql: file.sql.replaceAll("\r\n", "\n").replaceAll("{{schema}}", quoted),
+    sql: file.sql.replaceAll("\r\n", "\n").replaceAll("{{schema}}", schema),
   }));
 }
 
