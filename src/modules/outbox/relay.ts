@@ -1,0 +1,99 @@
+/**
+ * Moves the rows of one outbox to the log. Order holds per key because each shard is read from its
+ * lowest unsent row, one send is in flight at a time, and a row goes only once it is acknowledged.
+ * Two relays may send a row twice, never a later one of its key first.
+ */
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import type { Logger } from "#platform/logger";
+import type { EventLog, RecordRefusedError } from "#platform/messaging/event-log";
+import { assertOutboxSequence, type Outbox } from "#platform/messaging/outbox";
+import type { WakeableWorker } from "#platform/worker-loop";
+import { createFloors } from "./floors.ts";
+import { createLeases } from "./leases.ts";
+import { createOutboxRows, type OutboxRow } from "./rows.ts";
+import { createSending } from "./sending.ts";
+
+export interface RelayOptions {
+  readonly db: Database;
+  readonly schema: string;
+  readonly log: Pick<EventLog, "createProducer">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Names this start of this process, different at every start. */
+  readonly owner: string;
+  /** The outbox of this process, which says when it has written. */
+  readonly wakeOn?: Pick<Outbox, "onWake"> | undefined;
+  /** Rows per read without a backlog; ten times as many with one. */
+  readonly batchSize?: number;
+  readonly leaseMs?: number;
+}
+
+export function createRelay(options: RelayOptions): WakeableWorker {
+  const { db, schema, log, clock, owner, wakeOn, batchSize = 100, leaseMs = 5_000 } = options;
+  const logger = options.logger.child({ worker: `outbox.${schema}` });
+  const leases = createLeases({ db, schema, owner, clock, leaseMs });
+  const floors = createFloors({ db, schema, clock });
+  const rows = createOutboxRows(db, schema);
+  const sending = createSending({ log, clock, logger, safe: leases.safe, setAside });
+  let limit = batchSize;
+
+  async function setAside(row: OutboxRow, error: RecordRefusedError): Promise<void> {
+    const lease = leases.held().find(({ shard }) => shard === row.shard);
+    const moved = lease !== undefined && (await rows.setAside(row, lease, owner, error.message));
+    if (!moved) return;
+    const { pos, topic, key } = row;
+    logger.error(
+      { pos, topic, key, err: error },
+      "the log refuses a message: its key is held back",
+    );
+  }
+
+  async function read(): Promise<readonly OutboxRow[]> {
+    const mine = leases.held();
+    if (mine.length === 0) return [];
+    if (sending.paused.any()) floors.reset();
+    const found = await rows.read({
+      leases: mine,
+      floors: await floors.of(mine),
+      paused: sending.paused.waiting(),
+      perShard: Math.ceil(limit / mine.length),
+    });
+    floors.read(found);
+    if (found.length >= limit / 2) limit = Math.min(batchSize * 10, limit * 2);
+    else if (found.length < limit / 8) limit = Math.max(batchSize, limit / 2);
+    return found;
+  }
+
+  async function publish(found: readonly OutboxRow[]): Promise<number> {
+    const acked = await sending.send(found);
+    await rows.remove(acked.map(({ pos }) => pos));
+    if (acked.length < found.length) floors.reset();
+    else for (const { shard, pos } of found) floors.sent(shard, pos);
+    return acked.length;
+  }
+
+  return {
+    name: `outbox.${schema}`,
+    idleMs: 25,
+    onWake: (listener) => wakeOn?.onWake(listener) ?? (() => undefined),
+    start: () => assertOutboxSequence(db, schema),
+    step: async () => {
+      try {
+        await leases.keep();
+        const found = await read();
+        if (found.length === 0) return "idle";
+        return (await publish(found)) > 0 ? "worked" : "idle";
+      } catch (error) {
+        // What was acknowledged may still be there: nothing may be skipped.
+        floors.reset();
+        throw error;
+      }
+    },
+    stop: async () => {
+      await sending.close();
+      await leases.release();
+    },
+    problem: () => sending.paused.problem(),
+  };
+}
