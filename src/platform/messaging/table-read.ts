@@ -32,7 +32,7 @@ export async function readSlice(
       SELECT *, sum(length(value)) OVER (ORDER BY off) - length(value) AS bytes_before
       FROM (SELECT off, key, value, headers, at FROM ${tables.message}
             WHERE topic = ${topic} AND p = ${partition} AND off >= ${from}
-            ORDER BY off LIMIT ${limit}) some
+            ORDER BY off LIMIT ${limit}) front
     ) sized WHERE bytes_before < ${MAX_BYTES} ORDER BY off`;
   return rows.map(({ off, key, value, headers, at }) => ({
     topic,
