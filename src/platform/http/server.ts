@@ -4,22 +4,13 @@
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { Clock } from "../clock.ts";
+import type { Health } from "../health.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpEnv } from "../module.ts";
 import { allowedMethods } from "./allowed-methods.ts";
 import { type Auth, requireAuth } from "./auth.ts";
 import { HttpProblem, notFound, problemOf, problemResponse } from "./problem.ts";
 import { createRateLimit } from "./rate-limit.ts";
-
-export interface Readiness {
-  readonly ok: boolean;
-  /** "ok" or what is wrong, by dependency. Shown to anyone: no addresses, no secrets. */
-  readonly checks: Readonly<Record<string, string>>;
-}
-
-export interface Health {
-  ready(): Promise<Readiness>;
-}
 
 export interface Metrics {
   readonly contentType: string;
@@ -57,8 +48,8 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   app.use("/sandbox/*", guard);
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
-    const { ok, checks } = await health.ready();
-    return c.json({ status: ok ? "ok" : "not ready", checks }, ok ? 200 : 503);
+    const report = await health.check();
+    return c.json(report, report.status === "ready" ? 200 : 503);
   });
   if (metrics !== undefined) {
     app.get("/metrics", async (c) =>

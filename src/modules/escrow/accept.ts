@@ -1,0 +1,102 @@
+/**
+ * Takes a command: 202 only after the log acknowledged it, then, where the caller would wait, its
+ * outcome. A repeat of a request gets the first one's answer.
+ */
+import { toJson } from "@bufbuild/protobuf";
+import type { Context } from "hono";
+import type { Command } from "#gen/escrow/v1/commands_pb";
+import { EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
+import { TransientError } from "#platform/errors";
+import { type CommandOutcome, idempotencyConflict, type Outcomes } from "#platform/http/outcomes";
+import { waitMsOf } from "#platform/http/prefer";
+import { HttpProblem, unavailable } from "#platform/http/problem";
+import { createRecentRequests } from "#platform/http/recent-requests";
+import type { AppendedRecord } from "#platform/messaging/event-log";
+import type { Outgoing } from "#platform/messaging/handler";
+import type { Topic } from "#platform/messaging/topic";
+import type { HttpEnv } from "#platform/module";
+
+export interface CommandPublisher {
+  publish(outgoing: Outgoing, deadlineMs: number): Promise<AppendedRecord>;
+}
+
+export interface AcceptorOptions {
+  readonly publisher: CommandPublisher;
+  readonly topic: Topic<Command>;
+  /** How long the log may take before the caller is told to come again. */
+  readonly publishMs: number;
+  /** Absent where no projections are mounted: a wish to wait is then not honoured. */
+  readonly outcomes?: Outcomes | undefined;
+}
+
+export type Acceptor = (c: Context<HttpEnv>, command: Command) => Promise<Response>;
+
+const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const replayed = { "Idempotent-Replay": "true" };
+const waited = { "Preference-Applied": "wait" };
+
+export function createAcceptor(options: AcceptorOptions): Acceptor {
+  const { publisher, topic, publishMs, outcomes } = options;
+  const recent = createRecentRequests<Date>();
+
+  async function publish(command: Command, traceparent: string | undefined): Promise<Date> {
+    const { commandId, escrowId, correlationId } = command;
+    const trace = traceparentPattern.test(traceparent ?? "") ? { traceparent } : {};
+    try {
+      const outgoing = { topic, message: command, correlationId, causationId: "", ...trace };
+      return (await publisher.publish(outgoing, publishMs)).appendedAt;
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      throw unavailable(
+        { extra: { commandId, escrowId }, cause: error },
+        "The command may have been accepted: repeat it with the same Idempotency-Key.",
+      );
+    }
+  }
+
+  return async (c, command) => {
+    const { commandId, fingerprint } = command;
+    const waitMs = outcomes && waitMsOf(c.req.header("Prefer") ?? null);
+    const known = waitMs === undefined ? undefined : await outcomes?.find(commandId);
+    if (known !== undefined) {
+      return decided(c, command, known, outcomes, { ...replayed, ...waited });
+    }
+    const { result: receivedAt, repeated } = await recent.once(commandId, fingerprint, () =>
+      publish(command, c.req.header("traceparent")),
+    );
+    const headers = repeated ? replayed : {};
+    if (waitMs === undefined) return pending(c, command, receivedAt, headers);
+    const outcome = await outcomes?.wait(commandId, waitMs);
+    if (outcome === undefined) return pending(c, command, receivedAt, { ...headers, ...waited });
+    return decided(c, command, outcome, outcomes, { ...headers, ...waited });
+  };
+}
+
+function pending(
+  c: Context<HttpEnv>,
+  { commandId, escrowId, fingerprint }: Command,
+  receivedAt: Date,
+  headers: Record<string, string>,
+): Response {
+  const body = { commandId, escrowId, status: "pending", receivedAt: receivedAt.toISOString() };
+  const location = `/v1/commands/${commandId}?f=${fingerprint}`;
+  return c.json(body, 202, { Location: location, ...headers });
+}
+
+async function decided(
+  c: Context<HttpEnv>,
+  { commandId, escrowId, fingerprint }: Command,
+  outcome: CommandOutcome,
+  outcomes: Outcomes | undefined,
+  headers: Record<string, string>,
+): Promise<Response> {
+  if (outcome.fingerprint !== fingerprint) throw idempotencyConflict(commandId);
+  if (outcome.status === "rejected") {
+    const extra = { commandId, escrowId };
+    throw new HttpProblem(outcome.code, outcome.detail, { extra, headers });
+  }
+  const view = await outcomes?.view(escrowId, c.get("principal"));
+  const escrow = view && toJson(EscrowViewSchema, view, { alwaysEmitImplicit: true });
+  const etag = view && { ETag: `"${view.version}"` };
+  return c.json({ commandId, escrowId, status: "succeeded", escrow }, 200, { ...headers, ...etag });
+}

@@ -1,0 +1,215 @@
+/**
+ * The escrow's command routes: the actor from the token, the body checked and sealed, a command
+ * with a deterministic id, published by escrow id. Nothing is decided here; the decider checks again
+ * what a route checks early for the sake of a quick answer.
+ */
+import { create, type JsonObject } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Context, Hono } from "hono";
+import { type Command, CommandSchema, CreateEscrowSchema } from "#gen/escrow/v1/commands_pb";
+import { CreateEscrowRequestSchema } from "#gen/escrow/v1/http_pb";
+import { type Actor, SealedTextSchema } from "#gen/escrow/v1/types_pb";
+import { generateCommandEventId, generateEscrowId } from "#kernel/ids";
+import type { Clock } from "#platform/clock";
+import { requireRole } from "#platform/http/auth";
+import { readJson, toMessage } from "#platform/http/body";
+import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
+import type { Outcomes } from "#platform/http/outcomes";
+import { actorOf, principalKey } from "#platform/http/principal";
+import { HttpProblem, notFound } from "#platform/http/problem";
+import type { Keyring } from "#platform/keyring";
+import type { Topic } from "#platform/messaging/topic";
+import type { HttpEnv } from "#platform/module";
+import { type Acceptor, type CommandPublisher, createAcceptor } from "./accept.ts";
+import type { Approvals } from "./approvals.ts";
+import type { CommandBody } from "./domain/messages.ts";
+import type { Membership, Standing } from "./membership.ts";
+import type { Preview } from "./preview.ts";
+import { type CommandRoute, commandRoutes } from "./requests.ts";
+import { requestedTerms, type Seal } from "./terms-input.ts";
+
+export interface EscrowRoutesOptions {
+  readonly publisher: CommandPublisher;
+  readonly keyring: Pick<Keyring, "seal">;
+  readonly clock: Pick<Clock, "now" | "offsetMs">;
+  readonly fingerprintKey: Uint8Array;
+  readonly topics: { readonly escrowCommands: Topic<Command> };
+  readonly limits: { readonly publishMs: number };
+  readonly approvals: Approvals;
+  readonly membership: Membership;
+  readonly outcomes?: Outcomes | undefined;
+  readonly preview?: ((command: Command) => Promise<Preview>) | undefined;
+}
+
+const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+
+export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> {
+  const { topics, limits, approvals, membership } = options;
+  const app = new Hono<HttpEnv>();
+  const accept = createAcceptor({
+    ...options,
+    topic: topics.escrowCommands,
+    publishMs: limits.publishMs,
+  });
+
+  app.post("/v1/escrows", async (c) => createEscrow(options, accept, c));
+  for (const route of commandRoutes) {
+    app.post(`/v1/escrows/:id/${route.path}`, async (c) => {
+      const request = await readRequest(options, c);
+      const escrowId = idOf(c.req.param("id"));
+      const standing = await membership.standing(escrowId, request.actor);
+      requireStanding(standing, route, c);
+      const param = (name: string) => idOf(c.req.param(name));
+      const body = await route.read(request.json, { seal: request.seal, param });
+      const command = commandOf(options, request, escrowId, route.commandType, body);
+      if (request.dryRun) return dryRun(options, c, command);
+      if (!needsApproval(route, standing)) return accept(c, command);
+      const approvalId = await approvals.ask(command, c.get("principal"));
+      const { commandId } = command;
+      return c.json({ commandId, escrowId, status: "awaiting_approval", approvalId }, 202);
+    });
+  }
+  app.post("/v1/approvals/:id/approve", async (c, next) => {
+    requireRole(c.get("principal"), "admin");
+    const command = await approvals.approve(idOf(c.req.param("id")), c.get("principal"));
+    // Other modules keep approvals of their own behind the same route.
+    return command === undefined ? next() : accept(c, command);
+  });
+  return app;
+}
+
+/** What every command's request has in common, read and checked. */
+interface CommandRequest {
+  readonly actor: Actor;
+  readonly principal: string;
+  readonly key: string;
+  readonly json: JsonObject;
+  readonly fingerprint: string;
+  readonly expectedVersion: bigint;
+  readonly correlationId: string;
+  readonly dryRun: boolean;
+  readonly seal: Seal;
+}
+
+async function readRequest(
+  { fingerprintKey, keyring }: EscrowRoutesOptions,
+  c: Context<HttpEnv>,
+): Promise<CommandRequest> {
+  const principal = c.get("principal");
+  const actor = actorOf(principal);
+  const dryRun = isDryRun(c);
+  // A dry run writes nothing, so there is nothing to repeat.
+  const key = dryRun ? "" : idempotencyKeyOf(c.req.raw);
+  const json = await readJson(c.req.raw);
+  return {
+    actor,
+    principal: principalKey(principal),
+    key,
+    json,
+    fingerprint: fingerprintOf(fingerprintKey, `${c.req.method} ${c.req.path}`, json),
+    expectedVersion: expectedVersionOf(c.req.header("If-Match")),
+    correlationId: c.get("correlationId"),
+    dryRun,
+    seal: dryRun ? sealNothing(actor.id) : sealer(keyring, actor.id),
+  };
+}
+
+async function createEscrow(
+  options: EscrowRoutesOptions,
+  accept: Acceptor,
+  c: Context<HttpEnv>,
+): Promise<Response> {
+  const request = await readRequest(options, c);
+  const body = toMessage(CreateEscrowRequestSchema, request.json);
+  const { reference, metadata, statementDescriptorSuffix, buyerId, sellerId } = body;
+  const terms = await requestedTerms(body, request.seal);
+  const escrowId = generateEscrowId(request.principal, request.key);
+  const command = commandOf(options, request, escrowId, "CreateEscrow", {
+    case: "createEscrow",
+    value: create(CreateEscrowSchema, { terms, reference, metadata, statementDescriptorSuffix }),
+  });
+  if (request.dryRun) return dryRun(options, c, command);
+  const answer = await accept(c, command);
+  const { id: createdBy, serviceId } = request.actor;
+  options.membership.expect(escrowId, { buyerId, sellerId, createdBy, serviceId });
+  return answer;
+}
+
+function commandOf(
+  { clock }: EscrowRoutesOptions,
+  request: CommandRequest,
+  escrowId: string,
+  commandType: string,
+  body: CommandBody,
+): Command {
+  const { actor, principal, key, fingerprint, expectedVersion, correlationId } = request;
+  return create(CommandSchema, {
+    commandId: generateCommandEventId(escrowId, commandType, principal, key),
+    escrowId,
+    actor,
+    fingerprint,
+    correlationId,
+    expectedVersion,
+    sentAt: timestampFromDate(clock.now()),
+    clockOffsetMs: clock.offsetMs(),
+    body,
+  });
+}
+
+async function dryRun(
+  { preview }: EscrowRoutesOptions,
+  c: Context<HttpEnv>,
+  command: Command,
+): Promise<Response> {
+  if (preview === undefined) {
+    throw new HttpProblem("NOT_AVAILABLE_HERE", "This process cannot answer dry runs.");
+  }
+  return c.json(await preview(command));
+}
+
+function requireStanding(
+  standing: Standing | undefined,
+  route: CommandRoute,
+  c: Context<HttpEnv>,
+): void {
+  if (standing === undefined) throw notFound();
+  if (standing === "reader") {
+    throw new HttpProblem("ROLE_REQUIRED", "An auditor reads everything and changes nothing.");
+  }
+  if (route.role !== undefined) requireRole(c.get("principal"), route.role);
+}
+
+function needsApproval({ twoOperators }: CommandRoute, standing: Standing | undefined): boolean {
+  if (twoOperators === undefined) return false;
+  return twoOperators === "always" || standing === "operator";
+}
+
+function isDryRun(c: Context<HttpEnv>): boolean {
+  const asked = c.req.query("dryRun");
+  if (asked === undefined || asked === "false") return false;
+  if (asked === "true") return true;
+  throw new HttpProblem("INVALID_FIELD", "Must be true or false.", { field: "dryRun" });
+}
+
+/** 0: not asked for. */
+function expectedVersionOf(ifMatch: string | undefined): bigint {
+  if (ifMatch === undefined || ifMatch === "*") return 0n;
+  const version = /^"?([1-9][0-9]{0,17})"?$/.exec(ifMatch)?.[1];
+  if (version !== undefined) return BigInt(version);
+  throw new HttpProblem("INVALID_HEADER", 'If-Match is a version in quotes: "4".');
+}
+
+/** What cannot be an id is told apart from an unknown one by nobody. */
+function idOf(text: string | undefined): string {
+  if (text === undefined || !idPattern.test(text)) throw notFound();
+  return text;
+}
+
+function sealer(keyring: Pick<Keyring, "seal">, subject: string): Seal {
+  return async (text) => (text === "" ? undefined : keyring.seal(subject, text));
+}
+
+/** A dry run makes no key: its texts are shown to nobody. */
+function sealNothing(subject: string): Seal {
+  return async (text) => (text === "" ? undefined : create(SealedTextSchema, { subject }));
+}

@@ -1,0 +1,212 @@
+/**
+ * From the body of an HTTP request to the body of a command, one entry per route. Free text is
+ * sealed on the way: nothing readable about a person leaves this process.
+ */
+import { create, type JsonObject, type Message } from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
+import {
+  AcceptSettlementSchema,
+  AcceptTermsSchema,
+  AddEvidenceSchema,
+  AmendTermsSchema,
+  CancelEscrowSchema,
+  MarkDeliveredSchema,
+  OfferSettlementSchema,
+  RaiseDisputeSchema,
+  RefundEscrowSchema,
+  ReleaseFundsSchema,
+  ResolveDisputeSchema,
+  UnblockEscrowSchema,
+  WithdrawDisputeSchema,
+} from "#gen/escrow/v1/commands_pb";
+import {
+  AcceptOfferRequestSchema,
+  AcceptRequestSchema,
+  AmendRequestSchema,
+  type AmountInput,
+  CancelRequestSchema,
+  DeliverRequestSchema,
+  DisputeRequestSchema,
+  EvidenceRequestSchema,
+  RefundRequestSchema,
+  ReleaseRequestSchema,
+  ResolveRequestSchema,
+  SettlementOfferRequestSchema,
+  UnblockRequestSchema,
+  WithdrawDisputeRequestSchema,
+} from "#gen/escrow/v1/http_pb";
+import type { SealedText } from "#gen/escrow/v1/types_pb";
+import { toMessage } from "#platform/http/body";
+import { HttpProblem } from "#platform/http/problem";
+import type { CommandBody } from "./domain/messages.ts";
+import { amendedTerms, type Seal } from "./terms-input.ts";
+
+export interface ReadContext {
+  readonly seal: Seal;
+  readonly param: (name: string) => string;
+}
+
+export interface CommandRoute {
+  /** Behind /v1/escrows/:id/ */
+  readonly path: string;
+  /** Part of the command's id: a repeated request has the same one. */
+  readonly commandType: string;
+  readonly read: (json: JsonObject, context: ReadContext) => Promise<CommandBody>;
+  /** Only this role may ask at all. */
+  readonly role?: "admin";
+  /** Whose request waits for a second operator: everybody's, or that of one who is no member. */
+  readonly twoOperators?: "always" | "operator";
+}
+
+export const commandRoutes: readonly CommandRoute[] = [
+  route("accept", "AcceptTerms", AcceptRequestSchema, async ({ termsHash }) => ({
+    case: "acceptTerms",
+    value: create(AcceptTermsSchema, { termsHash }),
+  })),
+  route("deliver", "MarkDelivered", DeliverRequestSchema, async (body, { seal }) => ({
+    case: "markDelivered",
+    value: create(MarkDeliveredSchema, {
+      milestoneId: body.milestoneId,
+      ...optional("note", await seal(body.note)),
+    }),
+  })),
+  {
+    ...route("release", "ReleaseFunds", ReleaseRequestSchema, async ({ milestoneId, amount }) => ({
+      case: "releaseFunds",
+      value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
+    })),
+    twoOperators: "operator",
+  },
+  {
+    ...route("refund", "RefundEscrow", RefundRequestSchema, async (body, { seal }) => ({
+      case: "refundEscrow",
+      value: create(RefundEscrowSchema, {
+        milestoneId: body.milestoneId,
+        ...amountOf(body.amount),
+        ...optional("reason", await seal(body.reason)),
+      }),
+    })),
+    twoOperators: "operator",
+  },
+  route("cancel", "CancelEscrow", CancelRequestSchema, async ({ reason }, { seal }) => ({
+    case: "cancelEscrow",
+    value: create(CancelEscrowSchema, optional("reason", await seal(reason))),
+  })),
+  route("dispute", "RaiseDispute", DisputeRequestSchema, async (body, { seal }) => ({
+    case: "raiseDispute",
+    value: create(RaiseDisputeSchema, {
+      milestoneId: body.milestoneId,
+      ...optional("reason", await seal(body.reason)),
+    }),
+  })),
+  route(
+    "withdraw-dispute",
+    "WithdrawDispute",
+    WithdrawDisputeRequestSchema,
+    async ({ milestoneId }) => ({
+      case: "withdrawDispute",
+      value: create(WithdrawDisputeSchema, { milestoneId }),
+    }),
+  ),
+  {
+    ...route("resolve", "ResolveDispute", ResolveRequestSchema, async (body, { seal }) => ({
+      case: "resolveDispute",
+      value: create(ResolveDisputeSchema, {
+        milestoneId: body.milestoneId,
+        buyer: BigInt(body.buyer),
+        seller: BigInt(body.seller),
+        ...optional("reason", await seal(body.reason)),
+      }),
+    })),
+    role: "admin",
+  },
+  route("evidence", "AddEvidence", EvidenceRequestSchema, async (body, { seal }) => ({
+    case: "addEvidence",
+    value: create(AddEvidenceSchema, {
+      milestoneId: body.milestoneId,
+      sha256: body.sha256,
+      url: body.url,
+      ...optional("text", await seal(body.text)),
+    }),
+  })),
+  route("amend", "AmendTerms", AmendRequestSchema, async (body, { seal }) => ({
+    case: "amendTerms",
+    value: create(
+      AmendTermsSchema,
+      body.termsHash === ""
+        ? { terms: await amendedTerms(body, seal) }
+        : { termsHash: body.termsHash },
+    ),
+  })),
+  route(
+    "settlement-offers",
+    "OfferSettlement",
+    SettlementOfferRequestSchema,
+    async ({ milestoneId, buyer, seller }) => ({
+      case: "offerSettlement",
+      value: create(OfferSettlementSchema, {
+        milestoneId,
+        buyer: BigInt(buyer),
+        seller: BigInt(seller),
+      }),
+    }),
+  ),
+  route(
+    "settlement-offers/:offerId/accept",
+    "AcceptSettlement",
+    AcceptOfferRequestSchema,
+    async (_body, { param }) => ({
+      case: "acceptSettlement",
+      value: create(AcceptSettlementSchema, { offerId: param("offerId") }),
+    }),
+  ),
+  {
+    ...route("unblock", "UnblockEscrow", UnblockRequestSchema, async ({ reason }, { seal }) => ({
+      case: "unblockEscrow",
+      value: create(UnblockEscrowSchema, optional("reason", await seal(reason))),
+    })),
+    role: "admin",
+    twoOperators: "always",
+  },
+];
+
+/** Ties a body's schema to what is made of it. */
+function route<M extends Message>(
+  path: string,
+  commandType: string,
+  schema: GenMessage<M>,
+  build: (body: M, context: ReadContext) => Promise<CommandBody>,
+): CommandRoute {
+  return {
+    path,
+    commandType,
+    read: async (json, context) => build(readBody(schema, json), context),
+  };
+}
+
+/** A bare amount is in the escrow's currency; problems name it as the client wrote it. */
+function readBody<M extends Message>(schema: GenMessage<M>, json: JsonObject): M {
+  const takesAmount = schema.fields.some(
+    ({ message }) => message?.typeName === "escrow.v1.AmountInput",
+  );
+  if (!takesAmount || typeof json.amount !== "string") return toMessage(schema, json);
+  try {
+    return toMessage(schema, { ...json, amount: { amount: json.amount } });
+  } catch (error) {
+    if (!(error instanceof HttpProblem) || error.field !== "amount.amount") throw error;
+    throw new HttpProblem(error.code, error.message, { field: "amount" });
+  }
+}
+
+/** 0 in a command means all that is held; an amount that was sent is at least 1. */
+function amountOf(input: AmountInput | undefined): { amount: bigint; currency: string } {
+  if (input === undefined) return { amount: 0n, currency: "" };
+  return { amount: BigInt(input.amount), currency: input.currency };
+}
+
+function optional<N extends string>(
+  name: N,
+  text: SealedText | undefined,
+): { [K in N]?: SealedText } {
+  return (text === undefined ? {} : { [name]: text }) as { [K in N]?: SealedText };
+}
