@@ -21,11 +21,20 @@ export interface Worker {
   problem?(): string | undefined;
 }
 
+/** Work a module has of its own accord: timers, provider operations, deliveries. */
+export interface Pending {
+  /** Due by business time and not done; what keeps the system from being quiet, in words. */
+  readonly due: readonly string[];
+  /** When the next piece of work will be due, if any is armed. */
+  readonly nextDue: Date | undefined;
+}
+
 export interface Module {
   readonly name: string;
   readonly routes?: Hono<HttpEnv>;
   readonly handlers: readonly AnyHandler[];
   readonly workers: readonly Worker[];
+  readonly pending?: () => Promise<Pending>;
 }
 
 /** What the HTTP layer puts into every request's context. */
