@@ -7,6 +7,7 @@ import { type PGlite, protocol } from "@electric-sql/pglite";
 import { columnParsers } from "./column-types.ts";
 import { sqlState } from "./database-error.ts";
 import { SystemicError } from "./errors.ts";
+import { stoppedBy } from "./pglite-failure.ts";
 import type { Run, Session } from "./queryable.ts";
 
 interface Column {
@@ -21,22 +22,32 @@ interface Prepared {
 
 type Message = Awaited<ReturnType<PGlite["execProtocolStream"]>>[number];
 
+type Connection = Pick<PGlite, "execProtocolStream" | "isInTransaction">;
+
 /** Statements kept prepared; the oldest goes first. Hot texts are a few dozen. */
 const KEPT = 500;
 /** "cached plan must not change result type" */
 const TABLE_CHANGED = "0A000";
 const { serialize } = protocol;
 
-export function createPgliteSession(pg: PGlite): Session {
+export interface PgliteSession extends Session {
+  /** True once the database cannot go on; every call is refused from then. */
+  stopped(): boolean;
+}
+
+export function createPgliteSession(pg: Connection, location: string): PgliteSession {
   const prepared = new Map<string, Prepared>();
   let made = 0;
-  let broken: unknown;
+  let stopped: SystemicError | undefined;
 
   async function send(...messages: Uint8Array[]): Promise<Message[]> {
-    if (broken !== undefined) {
-      throw new SystemicError("the embedded database could not roll back", { cause: broken });
+    if (stopped !== undefined) throw stopped;
+    try {
+      return await pg.execProtocolStream(Buffer.concat(messages), { syncToFs: false });
+    } catch (error) {
+      stopped = stoppedBy(error, location);
+      throw stopped ?? error;
     }
-    return pg.execProtocolStream(Buffer.concat(messages), { syncToFs: false });
   }
 
   async function forget(text: string, name: string): Promise<void> {
@@ -93,8 +104,9 @@ export function createPgliteSession(pg: PGlite): Session {
     },
     script: async (text) => commandTag(await send(serialize.query(text))),
     abandon: (cause) => {
-      broken = cause;
+      stopped ??= new SystemicError("the embedded database could not roll back", { cause });
     },
+    stopped: () => stopped !== undefined,
   };
 }
 

@@ -15,11 +15,10 @@ import dataPath from "@electric-sql/pglite/pglite.data" with { type: "file" };
 // @ts-expect-error a file import has no types
 import wasmPath from "@electric-sql/pglite/pglite.wasm" with { type: "file" };
 import type { Database } from "./database.ts";
-import { sqlState } from "./database-error.ts";
-import { SystemicError } from "./errors.ts";
 import { refuseInsideTx } from "./inside-tx.ts";
-import { createPgliteSession } from "./pglite-session.ts";
-import { createQueryable, type Session } from "./queryable.ts";
+import { stoppedBy } from "./pglite-failure.ts";
+import { createPgliteSession, type PgliteSession } from "./pglite-session.ts";
+import { createQueryable } from "./queryable.ts";
 import { runTransaction } from "./transaction.ts";
 
 export interface PgliteOptions {
@@ -39,6 +38,7 @@ export async function openPglite({
   dataDir,
   snapshot,
 }: PgliteOptions = {}): Promise<PgliteDatabase> {
+  const location = dataDir ?? "memory";
   const fresh = dataDir === undefined || !existsSync(join(dataDir, "PG_VERSION"));
   const [pgliteWasmModule, initdbWasmModule] = await Promise.all([
     compile(wasmPath),
@@ -51,22 +51,22 @@ export async function openPglite({
     initdbWasmModule,
     fsBundle: Bun.file(dataPath),
   }).catch((error: unknown) => {
-    throw explain(error, dataDir);
+    throw stoppedBy(error, location) ?? error;
   });
-  const session = createPgliteSession(pg);
+  const session = createPgliteSession(pg, location);
   await session.script("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'");
-  return createDatabase(pg, session, dataDir ?? "memory");
+  return createDatabase(pg, session, location);
 }
 
 async function compile(path: string): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await Bun.file(path).arrayBuffer());
 }
 
-function createDatabase(pg: PGlite, session: Session, location: string): PgliteDatabase {
+function createDatabase(pg: PGlite, session: PgliteSession, location: string): PgliteDatabase {
   const exclusive = createQueue();
   const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => {
     refuseInsideTx(what);
-    return exclusive(() => guarded(work, location));
+    return exclusive(work);
   };
   return {
     kind: "pglite",
@@ -81,7 +81,8 @@ function createDatabase(pg: PGlite, session: Session, location: string): PgliteD
       inTurn("Database.withTx", () => runTransaction(session, work, options)),
     dumpSnapshot: async () => inTurn("dumpSnapshot", () => pg.dumpDataDir("gzip")),
     close: async () => {
-      if (pg.closed) return;
+      // One that has stopped may never answer again; the next start recovers.
+      if (pg.closed || session.stopped()) return;
       // The checkpoint spares the next start the replay of the write-ahead log.
       await inTurn("Database.close", () => session.script("CHECKPOINT"));
       await exclusive(() => pg.close());
@@ -97,24 +98,4 @@ function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
     last = mine.catch(() => undefined);
     return mine;
   };
-}
-
-async function guarded<T>(work: () => Promise<T>, location: string): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw explain(error, location);
-  }
-}
-
-/** A full disk ends PGlite in ways that do not name it: 53100, an abort of the wasm module, ENOSPC. */
-function explain(error: unknown, location: string | undefined): unknown {
-  const text = error instanceof Error ? `${error.name} ${error.message}` : String(error);
-  if (sqlState(error) === "53100" || /ENOSPC|no space left/i.test(text)) {
-    return new SystemicError(
-      `disk full: ${location ?? "memory"}: free some space and start again`,
-      { cause: error },
-    );
-  }
-  return error;
 }
