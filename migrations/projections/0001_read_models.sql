@@ -11,6 +11,10 @@ CREATE TABLE projections.escrow_view (
   currency   text        NOT NULL,
   amount     bigint      NOT NULL,
   reference  text        NOT NULL,
+  held       bigint      NOT NULL,
+  reserved   bigint      NOT NULL,
+  released   bigint      NOT NULL,
+  refunded   bigint      NOT NULL,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   -- escrow.v1.EscrowRecord

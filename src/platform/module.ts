@@ -3,6 +3,7 @@
  * Nothing else of a module is reachable from outside.
  */
 import type { Hono } from "hono";
+import type { Check } from "./checks.ts";
 import type { AnyHandler } from "./messaging/handler.ts";
 
 /** A background activity that advances by bounded steps, so that tests drive the same code. */
@@ -35,6 +36,8 @@ export interface Module {
   readonly handlers: readonly AnyHandler[];
   readonly workers: readonly Worker[];
   readonly pending?: () => Promise<Pending>;
+  /** The module's invariants, asked by `app verify`. */
+  readonly checks?: readonly Check[];
 }
 
 /** What the HTTP layer puts into every request's context. */

@@ -33,9 +33,9 @@ export async function saveRecords(
   const records = changes.map((change) => change.after);
   await tx.sql`
     INSERT INTO ${tables.escrow_view} (escrow_id, version, state, buyer_id, seller_id, service_id,
-      currency, amount, reference, created_at, updated_at, record)
+      currency, amount, reference, held, reserved, released, refunded, created_at, updated_at, record)
     SELECT escrow_id, version, state, buyer_id, seller_id, service_id, currency, amount, reference,
-      created_at, updated_at, decode(record, 'hex')
+      held, reserved, released, refunded, created_at, updated_at, decode(record, 'hex')
     FROM unnest(${records.map((r) => r.escrowId)}::text[],
       ${records.map((r) => r.version)}::bigint[], ${records.map(stateOf)}::text[],
       ${records.map((r) => r.terms?.buyerId ?? "")}::text[],
@@ -44,13 +44,18 @@ export async function saveRecords(
       ${records.map((r) => r.terms?.amount?.currency ?? "")}::text[],
       ${records.map((r) => r.terms?.amount?.amount ?? 0n)}::bigint[],
       ${records.map((r) => r.created?.reference ?? "")}::text[],
+      ${records.map((r) => r.status?.funds?.held ?? 0n)}::bigint[],
+      ${records.map((r) => r.status?.funds?.reserved ?? 0n)}::bigint[],
+      ${records.map((r) => r.status?.funds?.released ?? 0n)}::bigint[],
+      ${records.map((r) => r.status?.funds?.refunded ?? 0n)}::bigint[],
       ${records.map((r) => instant(r.createdAt))}::timestamptz[],
       ${records.map((r) => instant(r.updatedAt))}::timestamptz[],
       ${records.map((r) => Buffer.from(toBinary(EscrowRecordSchema, r)).toString("hex"))}::text[])
       AS r(escrow_id, version, state, buyer_id, seller_id, service_id, currency, amount, reference,
-        created_at, updated_at, record)
+        held, reserved, released, refunded, created_at, updated_at, record)
     ON CONFLICT (escrow_id) DO UPDATE SET version = excluded.version, state = excluded.state,
-      amount = excluded.amount, updated_at = excluded.updated_at, record = excluded.record`;
+      amount = excluded.amount, held = excluded.held, reserved = excluded.reserved,
+      released = excluded.released, refunded = excluded.refunded, updated_at = excluded.updated_at, record = excluded.record`;
 }
 
 export function stateOf(record: EscrowRecord): string {

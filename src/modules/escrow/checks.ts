@@ -1,0 +1,211 @@
+/**
+ * The escrow module's invariants on its own tables and topics: funds that add up and equal the fold
+ * of the history, versions without a gap, one outcome per command, nothing lost between history
+ * and topic.
+ */
+import { equals, fromBinary } from "@bufbuild/protobuf";
+import { CommandSchema } from "#gen/escrow/v1/commands_pb";
+import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
+import { type Escrow, EscrowSchema } from "#gen/escrow/v1/types_pb";
+import {
+  type Check,
+  checkEventTopic,
+  type Finding,
+  found,
+  recordsOf,
+  sliceSize,
+} from "#platform/checks";
+import type { Database } from "#platform/database";
+import { TerminalError } from "#platform/errors";
+import type { EventLog, LogRecord } from "#platform/messaging/event-log";
+import { topics } from "#topics";
+import { evolve } from "./domain/evolve.ts";
+import { systemActor } from "./work.ts";
+
+export function escrowChecks(db: Database): readonly Check[] {
+  return [
+    async () => [await checkFunds(db)],
+    async () => [await checkFold(db)],
+    async ({ log }) => [await checkOutcomes(db, log)],
+    ({ log }) => checkTopic(db, log),
+  ];
+}
+
+/** I1: the columns keep the equation, whatever the constraint says. */
+async function checkFunds(db: Database): Promise<Finding> {
+  const [row] = await db.sql<{ checked: bigint; wrong: string | null }>`
+    SELECT count(*) AS checked, min(id) FILTER (
+      WHERE funded <> pending + held + reserved + released + refunded + fees + charged_back + blocked
+        OR least(pending, held, reserved, released, refunded, fees, charged_back, blocked) < 0
+    ) AS wrong FROM escrow.escrow`;
+  return {
+    id: "I1",
+    name: "each escrow's funds keep the conservation equation",
+    checked: row?.checked ?? 0n,
+    ...found(row?.wrong ? `escrow ${row.wrong}` : undefined),
+  };
+}
+
+interface StoredRow {
+  readonly no: bigint;
+  readonly id: string;
+  readonly version: bigint;
+  readonly snapshot: Uint8Array;
+  readonly funds: string;
+}
+
+/** I7: state = fold of the history, version by version, and the columns are the state's. */
+async function checkFold(db: Database): Promise<Finding> {
+  let checked = 0n;
+  let after = 0n;
+  for (;;) {
+    const rows = await db.sql<StoredRow>`
+      SELECT no, id, version, snapshot, concat_ws(',', funded, pending, held, reserved, released,
+        refunded, fees, charged_back, blocked) AS funds
+      FROM escrow.escrow WHERE no > ${after} ORDER BY no LIMIT ${sliceSize}`;
+    const last = rows.at(-1);
+    if (!last) break;
+    const histories = await historiesOf(db, rows);
+    for (const row of rows) {
+      const wrong = foldMismatch(row, histories.get(row.no) ?? []);
+      checked += 1n;
+      if (wrong) return { ...foldFinding(checked), counterexample: `escrow ${row.id}: ${wrong}` };
+    }
+    after = last.no;
+  }
+  return foldFinding(checked);
+}
+
+function foldFinding(checked: bigint): Finding {
+  return { id: "I7", name: "each escrow is the fold of its history, without a gap", checked };
+}
+
+async function historiesOf(
+  db: Database,
+  rows: readonly StoredRow[],
+): Promise<Map<bigint, Event[]>> {
+  const entries = await db.sql<{ escrow_no: bigint; payload: Uint8Array }>`
+    SELECT escrow_no, payload FROM escrow.history
+    WHERE escrow_no = ANY(${rows.map((row) => row.no)}::bigint[]) ORDER BY escrow_no, version`;
+  const histories = new Map<bigint, Event[]>();
+  for (const { escrow_no, payload } of entries) {
+    const history = histories.get(escrow_no) ?? [];
+    history.push(fromBinary(EventSchema, payload));
+    histories.set(escrow_no, history);
+  }
+  return histories;
+}
+
+function foldMismatch(row: StoredRow, history: readonly Event[]): string | undefined {
+  // An escrow may have moved between the two reads: what came after the row is not its history.
+  const upTo = history.filter((event) => event.version <= row.version);
+  const gap = upTo.findIndex((event, index) => event.version !== BigInt(index + 1));
+  if (gap >= 0 || BigInt(upTo.length) !== row.version)
+    return `version ${row.version} is not its history's`;
+  const stored = fromBinary(EscrowSchema, row.snapshot);
+  try {
+    const folded = upTo.reduce<Escrow | undefined>(fold, undefined);
+    if (!folded || !equals(EscrowSchema, folded, stored)) return "state differs from its history";
+  } catch (error) {
+    return `history does not fold: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const { funds } = stored;
+  const columns = funds
+    ? [
+        funds.funded,
+        funds.pending,
+        funds.held,
+        funds.reserved,
+        funds.released,
+        funds.refunded,
+        funds.fees,
+        funds.chargedBack,
+        funds.blocked,
+      ].join(",")
+    : "";
+  return columns === row.funds ? undefined : "columns differ from the state";
+}
+
+function fold(state: Escrow | undefined, event: Event): Escrow {
+  const { body, escrowId, occurredAt, actor } = event;
+  if (body.case === undefined || body.case === "commandRejected" || !occurredAt) {
+    throw new TerminalError(`event ${event.eventId} cannot stand in a history`);
+  }
+  return evolve(state, body, { escrowId, occurredAt, actor: actor ?? systemActor });
+}
+
+/** I2: every command the handler has passed has one outcome or is parked. */
+async function checkOutcomes(db: Database, log: EventLog): Promise<Finding> {
+  const positions = await db.sql<{ part: number; next: bigint }>`
+    SELECT part, next FROM escrow.consumer_cursor
+    WHERE consumer = 'escrow.commands' AND topic = ${topics.escrowCommands.name}`;
+  const upTo = new Map(positions.map(({ part, next }) => [part, next]));
+  let checked = 0n;
+  for await (const records of recordsOf(log, topics.escrowCommands.name, upTo)) {
+    const commands = records.flatMap(commandIn);
+    checked += BigInt(commands.length);
+    const [row] = await db.sql<{ wrong: string | null }>`
+      SELECT min(c.id) AS wrong
+      FROM unnest(${commands.map((c) => c.commandId)}::text[],
+        ${commands.map((c) => c.escrowId)}::text[], ${commands.map((c) => c.partition)}::int[],
+        ${commands.map((c) => c.offset)}::bigint[]) AS c(id, escrow_id, part, off)
+      LEFT JOIN escrow.escrow e ON e.id = c.escrow_id
+      WHERE NOT EXISTS (SELECT FROM escrow.command_outcome o
+          WHERE o.escrow_no IN (0, e.no) AND o.command_id = c.id)
+        AND NOT EXISTS (SELECT FROM escrow.parked p
+          WHERE p.consumer = 'escrow.commands' AND p.part = c.part AND p.off = c.off)`;
+    if (row?.wrong) {
+      return { ...outcomeFinding(checked), counterexample: `command ${row.wrong} has no outcome` };
+    }
+  }
+  return outcomeFinding(checked);
+}
+
+function outcomeFinding(checked: bigint): Finding {
+  return { id: "I2", name: "each command has one outcome or is parked", checked };
+}
+
+/** Undecodable bytes have no command id; they are parked as what they are. */
+function commandIn({ value, partition, offset }: LogRecord) {
+  try {
+    const { commandId, escrowId } = fromBinary(CommandSchema, value);
+    return commandId === "" ? [] : [{ commandId, escrowId, partition, offset }];
+  } catch {
+    return [];
+  }
+}
+
+function checkTopic(db: Database, log: EventLog): Promise<readonly Finding[]> {
+  return checkEventTopic(log, {
+    topic: topics.escrowEvents,
+    decode: (value) => fromBinary(EventSchema, value),
+    versionOf: ({ version, body }) => (body.case === "commandRejected" ? 0n : version),
+    history: () => historySlices(db),
+    waiting: () => waitingIds(db),
+  });
+}
+
+async function* historySlices(db: Database) {
+  let [no, version] = [0n, 0n];
+  for (;;) {
+    const rows = await db.sql<{
+      escrow_no: bigint;
+      version: bigint;
+      id: string;
+      payload: Uint8Array;
+    }>`
+      SELECT escrow_no, version, event_id AS id, payload FROM escrow.history
+      WHERE (escrow_no, version) > (${no}::bigint, ${version}::bigint)
+      ORDER BY escrow_no, version LIMIT ${sliceSize}`;
+    const last = rows.at(-1);
+    if (!last) return;
+    yield rows;
+    [no, version] = [last.escrow_no, last.version];
+  }
+}
+
+async function waitingIds(db: Database): Promise<ReadonlySet<string>> {
+  const rows = await db.sql<{ id: string }>`
+    SELECT id FROM escrow.outbox UNION ALL SELECT id FROM escrow.outbox_held`;
+  return new Set(rows.map(({ id }) => id));
+}

@@ -1,0 +1,173 @@
+/**
+ * The escrow module's handlers: lock the batch's escrows, decide message by message, write once.
+ * A rejection is an outcome like any other; only a bug throws.
+ */
+import { create } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Event as ContractEvent } from "#gen/contracts/v1/events_pb";
+import { type Command, CommandSchema, CreateEscrowSchema } from "#gen/escrow/v1/commands_pb";
+import { Actor_Kind } from "#gen/escrow/v1/types_pb";
+import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
+import { generateCommandEventId, hashFields } from "#kernel/ids";
+import { TerminalError } from "#platform/errors";
+import type { HandleBatch, Incoming, Outgoing } from "#platform/messaging/handler";
+import { topics } from "#topics";
+import type { Context } from "./domain/messages.ts";
+import { knownCommands, lockEscrows, type StoredEscrow, saveBatch } from "./store.ts";
+import { overdueCommands } from "./timers.ts";
+import { type Cause, startWork, systemActor, type Work } from "./work.ts";
+
+export const handleCommands: HandleBatch<Command> = async (tx, batch) => {
+  const commands = batch.messages.map(({ message }) => message);
+  const stored = await lockEscrows(tx, idsOf(commands));
+  const due = batch.messages.flatMap((incoming) => overdueBefore(incoming, stored));
+  const known = await knownCommands(tx, [...commands, ...due], stored);
+  const work = startWork(stored);
+  batch.each((incoming) => {
+    const { commandId, fingerprint } = incoming.message;
+    const first = known.get(commandId);
+    if (first === undefined) {
+      decideInTime(work, incoming, known);
+    } else if (first !== fingerprint) {
+      work.conflict({ commandId, fingerprint, at: incoming.appendedAt });
+    }
+  });
+  await saveBatch(tx, work.result());
+  return work.outgoing;
+};
+
+/**
+ * A person's command that the log received after a deadline finds the deadline's own command
+ * decided first, whether or not it has come by yet; the late copy is then a duplicate.
+ */
+function decideInTime(work: Work, incoming: Incoming<Command>, known: Map<string, string>): void {
+  const command = incoming.message;
+  const received = receivedAt(incoming);
+  const escrow = work.find(command.escrowId);
+  if (escrow && command.actor?.kind === Actor_Kind.USER) {
+    for (const due of overdueCommands(escrow, received)) {
+      if (known.has(due.commandId)) continue;
+      decideCommand(work, due, received, incoming);
+      known.set(due.commandId, due.fingerprint);
+    }
+  }
+  decideCommand(work, command, received, incoming);
+  known.set(command.commandId, command.fingerprint);
+}
+
+function decideCommand(
+  work: Work,
+  command: Command,
+  received: Date,
+  { correlationId, headers }: Incoming,
+): void {
+  const { escrowId, commandId, fingerprint, expectedVersion, approvedBy, body } = command;
+  if (body.case === undefined) throw new TerminalError("a command without a body");
+  const actor = command.actor ?? systemActor;
+  const now = timestampFromDate(received);
+  const context: Context = { escrowId, now, actor, expectedVersion, commandId, approvedBy };
+  const cause: Cause = {
+    id: commandId,
+    correlationId: command.correlationId || correlationId,
+    fingerprint,
+    actor,
+    now,
+    traceparent: headers.traceparent,
+  };
+  work.settle(escrowId, cause, work.decide(body, context, cause));
+}
+
+/** The deadlines' commands that must be decided before a person's, as far as the locked rows tell. */
+function overdueBefore(
+  incoming: Incoming<Command>,
+  stored: ReadonlyMap<string, StoredEscrow>,
+): readonly Command[] {
+  const escrow = stored.get(incoming.message.escrowId)?.escrow;
+  return escrow ? overdueCommands(escrow, receivedAt(incoming)) : [];
+}
+
+/** When the log took it, in business time: the accepting process stamped the test clock's offset. */
+function receivedAt({ appendedAt, message }: Incoming<Command>): Date {
+  return new Date(appendedAt.getTime() + Number(message.clockOffsetMs));
+}
+
+/** Facts of payments, numbered per escrow: a number seen before is a repeat, a missing one a gap. */
+export const handlePayments: HandleBatch<PaymentsEvent> = async (tx, batch) => {
+  const stored = await lockEscrows(tx, idsOf(batch.messages.map(({ message }) => message)));
+  const work = startWork(stored);
+  batch.each((incoming) => applyFact(work, incoming));
+  await saveBatch(tx, work.result());
+  return work.outgoing;
+};
+
+function applyFact(work: Work, incoming: Incoming<PaymentsEvent>): void {
+  const fact = incoming.message;
+  const { escrowId, version, body } = fact;
+  // What concerns no escrow's money carries no number.
+  if (version === 0n || body.case === undefined) return;
+  const seen = work.seenPayments(escrowId);
+  if (version <= seen) return;
+  if (version !== seen + 1n) {
+    throw new TerminalError(`${escrowId}: payments event ${version} after ${seen}`);
+  }
+  if (!work.find(escrowId)) throw new TerminalError(`payments knows ${escrowId}, escrow does not`);
+  const now = fact.occurredAt ?? timestampFromDate(incoming.appendedAt);
+  const cause: Cause = {
+    id: fact.eventId,
+    correlationId: fact.correlationId,
+    fingerprint: "",
+    actor: systemActor,
+    now,
+    traceparent: incoming.headers.traceparent,
+  };
+  const { rejected } = work.decide(
+    body,
+    {
+      escrowId,
+      now,
+      actor: systemActor,
+      expectedVersion: 0n,
+      commandId: fact.eventId,
+      approvedBy: [],
+      change: fact.change,
+    },
+    cause,
+  );
+  if (rejected) throw new TerminalError(`${escrowId}: a fact was refused: ${rejected.detail}`);
+  work.sawPayment(escrowId, version, timestampDate(now));
+}
+
+/** A signed contract becomes an escrow both parties have accepted; its id follows from the contract's. */
+export const handleContracts: HandleBatch<ContractEvent> = async (_tx, batch) => {
+  const outgoing: Outgoing[] = [];
+  batch.each((incoming) => {
+    const { body, contractId, eventId } = incoming.message;
+    // An escrow ends by its own terms: voiding the paper moves no money.
+    if (body.case !== "executed") return;
+    const escrowId = `esc_${hashFields("contract", contractId).slice(0, 32)}`;
+    const { terms, reference } = body.value;
+    if (!terms) throw new TerminalError(`contract ${contractId} has no terms`);
+    const command = create(CommandSchema, {
+      commandId: generateCommandEventId(escrowId, "createEscrow", "system:contracts", contractId),
+      escrowId,
+      actor: systemActor,
+      correlationId: incoming.correlationId,
+      causationId: eventId,
+      body: {
+        case: "createEscrow",
+        value: create(CreateEscrowSchema, { terms, reference, acceptedByBoth: true }),
+      },
+    });
+    outgoing.push({
+      topic: topics.escrowCommands,
+      message: command,
+      correlationId: incoming.correlationId,
+      causationId: eventId,
+    });
+  });
+  return outgoing;
+};
+
+function idsOf(messages: readonly { escrowId: string }[]): string[] {
+  return [...new Set(messages.map(({ escrowId }) => escrowId))].sort();
+}

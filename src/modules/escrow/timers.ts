@@ -1,0 +1,105 @@
+/**
+ * Deadlines. A worker sends the commands of due timers five seconds late, so that everything the
+ * log received in time lies in front of them; the row's generation makes an old one harmless.
+ */
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Command, CommandSchema } from "#gen/escrow/v1/commands_pb";
+import { type Escrow, type Timer, Timer_Kind, TimerSchema } from "#gen/escrow/v1/types_pb";
+import { generateCommandEventId } from "#kernel/ids";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import type { Outgoing } from "#platform/messaging/handler";
+import type { Outbox } from "#platform/messaging/outbox";
+import type { Worker } from "#platform/module";
+import { topics } from "#topics";
+import type { CommandBody } from "./domain/messages.ts";
+import { overdueTimers, timerCommand } from "./domain/timers.ts";
+import { systemActor } from "./work.ts";
+
+/** How long after its due time a timer's command leaves. */
+export const graceMs = 5_000;
+const batchSize = 500;
+
+export interface TimerDeps {
+  readonly db: Database;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/** Any number of processes may run it: a row is claimed, not owned. */
+export function createTimers({ db, outbox, clock }: TimerDeps): Worker {
+  return {
+    name: "escrow.timers",
+    idleMs: 500,
+    async step() {
+      const sent = await db.withTx(async (tx) => {
+        const rows = await tx.sql<{
+          escrow_no: bigint;
+          slot: number;
+          escrow_id: string;
+          timer: Uint8Array;
+        }>`
+          UPDATE escrow.timer t SET sent = true
+          FROM (
+            SELECT escrow_no, slot FROM escrow.timer
+            WHERE NOT paused AND NOT sent
+              AND due_at <= escrow.app_now() - ${graceMs}::int * interval '1 millisecond'
+            ORDER BY due_at LIMIT ${batchSize} FOR UPDATE SKIP LOCKED
+          ) due
+          WHERE t.escrow_no = due.escrow_no AND t.slot = due.slot
+          RETURNING t.escrow_no, t.slot, t.escrow_id, t.timer`;
+        const due = rows.map((row) => ({
+          escrowId: row.escrow_id,
+          timer: fromBinary(TimerSchema, row.timer),
+        }));
+        due.sort((a, b) => dueMs(a.timer) - dueMs(b.timer));
+        await outbox.enqueue(
+          tx,
+          due.map(({ escrowId, timer }) => outgoing(commandOf(escrowId, timer, clock))),
+        );
+        return rows.length;
+      });
+      if (sent === 0) return "idle";
+      outbox.wake();
+      return "worked";
+    },
+  };
+}
+
+/** Commands of armed timers that were due when the log received a person's command. */
+export function overdueCommands(escrow: Escrow, received: Date): readonly Command[] {
+  return overdueTimers(escrow, timestampFromDate(received)).map((timer) =>
+    command(escrow.escrowId, timer),
+  );
+}
+
+function commandOf(escrowId: string, timer: Timer, clock: Clock): Command {
+  const due = command(escrowId, timer);
+  due.clockOffsetMs = clock.offsetMs();
+  due.sentAt = timestampFromDate(clock.now());
+  return due;
+}
+
+/** The same timer's command always has the same id. */
+function command(escrowId: string, timer: Timer): Command {
+  const body: CommandBody = timerCommand(timer);
+  const name = `${Timer_Kind[timer.kind]}:${timer.milestoneId}:${Timer_Kind[timer.announces]}:${dueMs(timer)}:${timer.generation}`;
+  const commandId = generateCommandEventId(escrowId, body.case, "system:timer", name);
+  return create(CommandSchema, {
+    commandId,
+    escrowId,
+    actor: systemActor,
+    correlationId: commandId.slice(0, 32),
+    body,
+  });
+}
+
+function outgoing(message: Command): Outgoing {
+  const { correlationId } = message;
+  return { topic: topics.escrowCommands, message, correlationId, causationId: "" };
+}
+
+function dueMs(timer: Timer): number {
+  return timer.dueAt ? timestampMs(timer.dueAt) : 0;
+}

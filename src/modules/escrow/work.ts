@@ -1,0 +1,251 @@
+/**
+ * One batch's escrows in memory, between the locks and the writes. Each message is decided on the
+ * state its predecessors left; a message that throws has changed nothing here.
+ */
+import { create } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { CommandRejectedSchema, type Event, EventSchema } from "#gen/escrow/v1/events_pb";
+import { type Actor, Actor_Kind, ActorSchema, type Escrow } from "#gen/escrow/v1/types_pb";
+import { CommandSchema as PaymentsCommandSchema } from "#gen/payments/v1/commands_pb";
+import { generateCommandEventId, generateEventId, hashFields } from "#kernel/ids";
+import type { Outgoing } from "#platform/messaging/handler";
+import { bodyTypeOf } from "#platform/messaging/topic";
+import { topics } from "#topics";
+import { decide } from "./domain/decide.ts";
+import { evolve } from "./domain/evolve.ts";
+import type {
+  Context,
+  EventBody,
+  Input,
+  PaymentsCommandBody,
+  Rejection,
+} from "./domain/messages.ts";
+import { react } from "./domain/react.ts";
+import { statusOf } from "./domain/status.ts";
+import type {
+  BatchResult,
+  CommandConflict,
+  CommandOutcome,
+  EscrowChange,
+  StoredEscrow,
+} from "./store.ts";
+
+/** What a decision is owed to: goes into every message it leads to. */
+export interface Cause {
+  readonly id: string;
+  readonly correlationId: string;
+  readonly fingerprint: string;
+  readonly actor: Actor;
+  readonly now: Timestamp;
+  readonly traceparent: string | undefined;
+}
+
+export interface Verdict {
+  readonly rejected: Rejection | undefined;
+  readonly version: bigint;
+}
+
+export interface Work {
+  find(escrowId: string): Escrow | undefined;
+  seenPayments(escrowId: string): bigint;
+  /** Decides one input and keeps what follows. Throws only before anything is kept. */
+  decide(input: Input, context: Context, cause: Cause): Verdict;
+  sawPayment(escrowId: string, version: bigint, at: Date): void;
+  /** Says a command's outcome, once for ever. */
+  settle(escrowId: string, cause: Cause, verdict: Verdict): void;
+  conflict(conflict: CommandConflict): void;
+  result(): BatchResult;
+  readonly outgoing: readonly Outgoing[];
+}
+
+interface Slot {
+  readonly stored: StoredEscrow | undefined;
+  readonly escrow: Escrow | undefined;
+  readonly seenPayments: bigint;
+  readonly events: readonly Event[];
+  readonly at: Date | undefined;
+}
+
+export const systemActor: Actor = create(ActorSchema, { kind: Actor_Kind.SYSTEM, id: "system" });
+
+export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
+  const slots = new Map<string, Slot>();
+  const outcomes: CommandOutcome[] = [];
+  const conflicts: CommandConflict[] = [];
+  const outgoing: Outgoing[] = [];
+
+  function slotOf(escrowId: string): Slot {
+    const known = stored.get(escrowId);
+    return (
+      slots.get(escrowId) ?? {
+        stored: known,
+        escrow: known?.escrow,
+        seenPayments: known?.seenPayments ?? 0n,
+        events: [],
+        at: undefined,
+      }
+    );
+  }
+
+  return {
+    find: (escrowId) => slotOf(escrowId).escrow,
+    seenPayments: (escrowId) => slotOf(escrowId).seenPayments,
+    decide(input, context, cause) {
+      const slot = slotOf(context.escrowId);
+      const decision = decide(slot.escrow, input, context);
+      if ("rejected" in decision) {
+        return { rejected: decision.rejected, version: slot.escrow?.version ?? 0n };
+      }
+      const { escrow, events, messages } = follow(slot.escrow, decision.events, context, cause);
+      slots.set(context.escrowId, {
+        ...slot,
+        escrow,
+        events: [...slot.events, ...events],
+        at: timestampDate(cause.now),
+      });
+      outgoing.push(...messages);
+      return { rejected: undefined, version: escrow?.version ?? 0n };
+    },
+    sawPayment(escrowId, version, at) {
+      const slot = slotOf(escrowId);
+      slots.set(escrowId, { ...slot, seenPayments: version, at: slot.at ?? at });
+    },
+    settle(escrowId, cause, { rejected, version }) {
+      const rejection =
+        rejected && rejectionEvent(escrowId, cause, rejected, version, this.find(escrowId));
+      outcomes.push({
+        escrowId,
+        commandId: cause.id,
+        fingerprint: cause.fingerprint,
+        version,
+        ...(rejection && { rejection }),
+      });
+      if (rejection) outgoing.push(eventMessage(rejection, cause));
+    },
+    conflict: (conflict) => conflicts.push(conflict),
+    result: () => ({ stored, changes: changesOf(slots), outcomes, conflicts }),
+    outgoing,
+  };
+}
+
+function changesOf(slots: ReadonlyMap<string, Slot>): EscrowChange[] {
+  return [...slots].flatMap(([escrowId, { stored, escrow, seenPayments, events, at }]) =>
+    escrow && at && (events.length > 0 || seenPayments !== stored?.seenPayments)
+      ? [{ escrowId, stored, escrow, seenPayments, events, at }]
+      : [],
+  );
+}
+
+/** Folds the decided bodies and says each as an event, followed by the commands it calls for. */
+function follow(
+  before: Escrow | undefined,
+  bodies: readonly EventBody[],
+  { escrowId }: Context,
+  cause: Cause,
+) {
+  const events: Event[] = [];
+  const messages: Outgoing[] = [];
+  let escrow = before;
+  bodies.forEach((body, index) => {
+    const after = evolve(escrow, body, { escrowId, occurredAt: cause.now, actor: cause.actor });
+    const event = eventOf(escrowId, body, after, cause, index === bodies.length - 1);
+    events.push(event);
+    messages.push(eventMessage(event, cause));
+    for (const command of react(escrow, body, after)) {
+      messages.push(paymentsCommand(escrowId, command, event, cause));
+    }
+    escrow = after;
+  });
+  return { escrow, events, messages };
+}
+
+function eventOf(
+  escrowId: string,
+  body: EventBody,
+  after: Escrow,
+  cause: Cause,
+  last: boolean,
+): Event {
+  const event = create(EventSchema, {
+    escrowId,
+    version: after.version,
+    actor: cause.actor,
+    correlationId: cause.correlationId,
+    causationId: cause.id,
+    occurredAt: cause.now,
+    termsHash: after.termsHash,
+    status: statusOf(after),
+    fingerprint: cause.fingerprint,
+    lastOfCommand: last,
+    body,
+  });
+  event.eventId = eventIdOf(event, hashFields(String(after.version)));
+  return event;
+}
+
+/** Bumps no version: its payload names the one it was judged at. */
+function rejectionEvent(
+  escrowId: string,
+  cause: Cause,
+  { code, detail }: Rejection,
+  version: bigint,
+  escrow: Escrow | undefined,
+): Event {
+  const event = create(EventSchema, {
+    escrowId,
+    version,
+    actor: cause.actor,
+    correlationId: cause.correlationId,
+    causationId: cause.id,
+    occurredAt: cause.now,
+    termsHash: escrow?.termsHash ?? "",
+    ...(escrow && { status: statusOf(escrow) }),
+    fingerprint: cause.fingerprint,
+    lastOfCommand: true,
+    body: {
+      case: "commandRejected",
+      value: create(CommandRejectedSchema, { commandId: cause.id, code, detail }),
+    },
+  });
+  event.eventId = eventIdOf(event, hashFields(cause.id));
+  return event;
+}
+
+function eventIdOf(event: Event, businessStateHash: string): string {
+  const at = event.occurredAt ? timestampDate(event.occurredAt) : "";
+  return generateEventId(event.escrowId, bodyTypeOf(EventSchema, event), businessStateHash, at);
+}
+
+function eventMessage(event: Event, { correlationId, id, traceparent }: Cause): Outgoing {
+  return {
+    topic: topics.escrowEvents,
+    message: event,
+    correlationId,
+    causationId: id,
+    traceparent,
+  };
+}
+
+function paymentsCommand(
+  escrowId: string,
+  body: PaymentsCommandBody,
+  event: Event,
+  { correlationId, now, traceparent }: Cause,
+): Outgoing {
+  const message = create(PaymentsCommandSchema, {
+    commandId: generateCommandEventId(escrowId, body.case, "system:escrow", event.eventId),
+    escrowId,
+    actor: systemActor,
+    correlationId,
+    causationId: event.eventId,
+    sentAt: now,
+    body,
+  });
+  return {
+    topic: topics.paymentsCommands,
+    message,
+    correlationId,
+    causationId: event.eventId,
+    traceparent,
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * I5: what queries read is the fold of the events. The module sees the topic, not the escrow's
+ * tables: a row at version v is compared with the topic's event of that version.
+ */
+import { equals, fromBinary } from "@bufbuild/protobuf";
+import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
+import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
+import { EscrowStatusSchema } from "#gen/escrow/v1/types_pb";
+import {
+  type Check,
+  type Finding,
+  found,
+  reachesBack,
+  recordsOf,
+  sliceSize,
+} from "#platform/checks";
+import type { Database } from "#platform/database";
+import type { EventLog } from "#platform/messaging/event-log";
+import { topics } from "#topics";
+import { stateOf } from "./escrow-view.ts";
+import { applyEvent } from "./record.ts";
+
+export function projectionChecks(db: Database): readonly Check[] {
+  return [
+    async ({ log }) => [await checkViews(db, log)],
+    async () => [await checkColumns(db)],
+    async () => [await checkBalances(db)],
+  ];
+}
+
+async function checkViews(db: Database, log: EventLog): Promise<Finding> {
+  const name = "each escrow view is the fold of its events";
+  const topic = topics.escrowEvents.name;
+  if (!reachesBack(await log.ends([topic]))) {
+    return { id: "I5", name: `${name} (the topic no longer reaches back)`, checked: 0n };
+  }
+  const versions = await versionsOf(db);
+  const folded = await foldTopic(log, topic, versions);
+  let checked = 0n;
+  for (const [escrowId, version] of versions) {
+    const [row] = await db.sql<{ record: Uint8Array; version: bigint }>`
+      SELECT record, version FROM projections.escrow_view WHERE escrow_id = ${escrowId}`;
+    checked += 1n;
+    // It moved on while we read: the next run sees it.
+    if (!row || row.version !== version) continue;
+    const expected = folded.get(escrowId);
+    if (!expected || !sameRecord(expected, fromBinary(EscrowRecordSchema, row.record))) {
+      return {
+        id: "I5",
+        name,
+        checked,
+        counterexample: `view of ${escrowId} at version ${version}`,
+      };
+    }
+  }
+  return { id: "I5", name, checked };
+}
+
+async function versionsOf(db: Database): Promise<Map<string, bigint>> {
+  const versions = new Map<string, bigint>();
+  let after = "";
+  for (;;) {
+    const rows = await db.sql<{ escrow_id: string; version: bigint }>`
+      SELECT escrow_id, version FROM projections.escrow_view
+      WHERE escrow_id > ${after} ORDER BY escrow_id LIMIT ${sliceSize}`;
+    for (const row of rows) versions.set(row.escrow_id, row.version);
+    const last = rows.at(-1);
+    if (!last) return versions;
+    after = last.escrow_id;
+  }
+}
+
+/** Each escrow's events up to the version its row shows, folded. */
+async function foldTopic(
+  log: EventLog,
+  topic: string,
+  versions: ReadonlyMap<string, bigint>,
+): Promise<Map<string, EscrowRecord>> {
+  const folded = new Map<string, EscrowRecord>();
+  for await (const records of recordsOf(log, topic)) {
+    for (const { value } of records) {
+      const event: Event = fromBinary(EventSchema, value);
+      if (event.body.case === "commandRejected") continue;
+      if (event.version > (versions.get(event.escrowId) ?? 0n)) continue;
+      const next = applyEvent(folded.get(event.escrowId), event);
+      if (next) folded.set(event.escrowId, next);
+    }
+  }
+  return folded;
+}
+
+function sameRecord(a: EscrowRecord, b: EscrowRecord): boolean {
+  return (
+    a.version === b.version &&
+    a.termsHash === b.termsHash &&
+    (a.status && b.status ? equals(EscrowStatusSchema, a.status, b.status) : a.status === b.status)
+  );
+}
+
+/** The columns that lists filter by are the record's. */
+async function checkColumns(db: Database): Promise<Finding> {
+  const name = "each view's columns are its record's";
+  let checked = 0n;
+  let after = "";
+  for (;;) {
+    const rows = await db.sql<{ escrow_id: string; shown: string; record: Uint8Array }>`
+      SELECT escrow_id, concat_ws(',', version, state, buyer_id, seller_id, held, released) AS shown, record
+      FROM projections.escrow_view WHERE escrow_id > ${after} ORDER BY escrow_id LIMIT ${sliceSize}`;
+    const last = rows.at(-1);
+    if (!last) return { id: "I5", name, checked };
+    for (const { escrow_id, shown, record } of rows) {
+      checked += 1n;
+      const r = fromBinary(EscrowRecordSchema, record);
+      const { funds } = r.status ?? {};
+      const expected = [
+        r.version,
+        stateOf(r),
+        r.terms?.buyerId,
+        r.terms?.sellerId,
+        funds?.held,
+        funds?.released,
+      ];
+      if (expected.join(",") !== shown) {
+        return { id: "I5", name, checked, counterexample: `columns of ${escrow_id}` };
+      }
+    }
+    after = last.escrow_id;
+  }
+}
+
+/** One statement, one snapshot: the sums per party are those of the views. */
+async function checkBalances(db: Database): Promise<Finding> {
+  const [row] = await db.sql<{ checked: bigint; wrong: string | null }>`
+    WITH sums AS (
+      SELECT party_id, side, currency, count(*) AS escrows, sum(held) AS held,
+        sum(reserved) AS reserved, sum(released) AS released, sum(refunded) AS refunded
+      FROM (
+        SELECT buyer_id AS party_id, 'buyer' AS side, * FROM projections.escrow_view
+        UNION ALL SELECT seller_id, 'seller', * FROM projections.escrow_view
+      ) sides GROUP BY party_id, side, currency
+    )
+    SELECT count(*) AS checked, min(coalesce(s.party_id, b.party_id)) FILTER (
+      WHERE (s.escrows, s.held, s.reserved, s.released, s.refunded)
+        IS DISTINCT FROM (b.escrows, b.held::numeric, b.reserved::numeric, b.released::numeric, b.refunded::numeric)
+    ) AS wrong
+    FROM sums s FULL JOIN projections.party_balance b USING (party_id, side, currency)`;
+  return {
+    id: "I5",
+    name: "each party's balances are the sums of the views",
+    checked: row?.checked ?? 0n,
+    ...found(row?.wrong ? `balances of ${row.wrong}` : undefined),
+  };
+}
