@@ -118,6 +118,26 @@ describe("the lock of a data folder", () => {
     expect(existsSync(lockFile())).toBe(true);
   });
 
+  test("over a stale one waits while another process is taking it over", async () => {
+    const taking = `${lockFile()}.takeover`;
+    const stale = JSON.stringify({ pid: 2 ** 22 + 1, token: "dead" });
+    writeFileSync(lockFile(), stale);
+    writeFileSync(taking, JSON.stringify({ pid: process.ppid, token: "alive" }));
+    const lock = lockDataDir(dir);
+    await Bun.sleep(150);
+    expect(readFileSync(lockFile(), "utf8")).toBe(stale);
+    rmSync(taking);
+    (await lock).release();
+  });
+
+  test("over a stale one is taken though whoever began to died of it", async () => {
+    const dead = JSON.stringify({ pid: 2 ** 22 + 1, token: "dead" });
+    writeFileSync(lockFile(), dead);
+    writeFileSync(`${lockFile()}.takeover`, dead);
+    (await lockDataDir(dir)).release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   test("over a stale one goes to exactly one of many that want it", async () => {
     for (let round = 0; round < 3; round += 1) {
       writeFileSync(lockFile(), JSON.stringify({ pid: 2 ** 22 + 1, token: "dead" }));

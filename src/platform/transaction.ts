@@ -22,8 +22,8 @@ export async function runTransaction<T>(
   try {
     const result = await runInsideTx(() => work(handle.tx));
     handle.end();
-    if (handle.failure !== undefined) throw handle.failure;
     const tag = await session.script("COMMIT");
+    // A statement that failed makes the server roll back, and say so only in the tag.
     if (tag !== "COMMIT") throw handle.failure ?? new TransientError(`COMMIT answered ${tag}`);
     return result;
   } catch (error) {

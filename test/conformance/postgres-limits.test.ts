@@ -124,6 +124,20 @@ test("a server that answers nothing is given up at the deadline and the pool rep
   });
 });
 
+test("one connection that falls silent is given up though the others answer", async () => {
+  const warnings: string[] = [];
+  const logger = { warn: (_: object, message: string) => void warnings.push(message) };
+  await opened({ statementTimeoutMs: 0, deadlineMs: 300, logger }, async (on) => {
+    const silent = failure(on.sql`SELECT pg_sleep(5)`);
+    for (let i = 0; i < 10 && warnings.length === 0; i += 1) {
+      await on.withTx((tx) => tx.sql`SELECT 1`);
+      await Bun.sleep(50);
+    }
+    expect(await silent).toBeInstanceOf(TransientError);
+    expect(warnings).toHaveLength(1);
+  });
+});
+
 test("waiting for a free connection ends at the deadline, and takes none from the others", async () => {
   const warnings: string[] = [];
   const logger = { warn: (_: object, message: string) => void warnings.push(message) };
@@ -154,8 +168,8 @@ test("an answer that waited behind a busy event loop is not taken for silence", 
   const logger = { warn: (_: object, message: string) => void warnings.push(message) };
   await opened({ deadlineMs: 200, logger }, async (on) => {
     await on.sql`SELECT 1`;
-    const answer = on.sql`SELECT 2 AS two`;
-    await Bun.sleep(1);
+    const answer = on.sql`SELECT 2 AS two FROM pg_sleep(0.05)`;
+    await Bun.sleep(10);
     Bun.sleepSync(400);
     expect(await answer).toEqual([{ two: 2 }]);
     expect(warnings).toEqual([]);
