@@ -29,6 +29,9 @@ export interface RelayOptions {
   readonly leaseMs?: number;
 }
 
+/** A few busy keys fill one shard only. */
+const leastPerShard = 32;
+
 export function createRelay(options: RelayOptions): WakeableWorker {
   const { db, schema, log, clock, owner, wakeOn, batchSize = 100, leaseMs = 5_000 } = options;
   const logger = options.logger.child({ worker: `outbox.${schema}` });
@@ -57,7 +60,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
       leases: mine,
       floors: await floors.of(mine),
       paused: sending.paused.waiting(),
-      perShard: Math.ceil(limit / mine.length),
+      perShard: Math.max(leastPerShard, Math.ceil(limit / mine.length)),
     });
     floors.read(found);
     if (found.length >= limit / 2) limit = Math.min(batchSize * 10, limit * 2);
