@@ -4,7 +4,8 @@
  */
 import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 
-const pattern = /^P(?:(\d{1,6})W|(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?)$/;
+const pattern =
+  /^P(?:(\d{1,6})W|(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?)$/;
 const unitsMs = [604_800_000n, 86_400_000n, 3_600_000n, 60_000n, 1_000n] as const;
 
 /** Milliseconds of "P7D", "PT72H", "P1DT12H"; undefined when it is not such a duration. */

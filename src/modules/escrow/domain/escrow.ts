@@ -47,7 +47,10 @@ export function hasLock({ locks }: { locks: readonly Lock[] }, ...kinds: Lock_Ki
   return locks.some((lock) => kinds.includes(lock.kind));
 }
 
-export function disputeOn(escrow: { locks: readonly Lock[] }, milestoneId: string): Lock | undefined {
+export function disputeOn(
+  escrow: { locks: readonly Lock[] },
+  milestoneId: string,
+): Lock | undefined {
   return escrow.locks.find(
     (lock) => lock.kind === Lock_Kind.DISPUTE && lock.milestoneId === milestoneId,
   );
@@ -59,7 +62,13 @@ export function isFrozen(escrow: Escrow): boolean {
 }
 
 /** The block lasts until the money left the blocked account, not only until two operators said so. */
-export function isBlocked({ locks, funds }: { locks: readonly Lock[]; funds?: Funds | undefined }): boolean {
+export function isBlocked({
+  locks,
+  funds,
+}: {
+  locks: readonly Lock[];
+  funds?: Funds | undefined;
+}): boolean {
   return hasLock({ locks }, Lock_Kind.SANCTIONS) || (funds?.blocked ?? 0n) > 0n;
 }
 

@@ -30,7 +30,8 @@ export function changeOf(parts: Partial<Omit<FundsChange, "$typeName">>): FundsC
 
 export function isNothing(change: FundsChange | undefined): boolean {
   if (!change) return true;
-  const { funded, pending, held, reserved, released, refunded, fees, chargedBack, blocked } = change;
+  const { funded, pending, held, reserved, released, refunded, fees, chargedBack, blocked } =
+    change;
   return [funded, pending, held, reserved, released, refunded, fees, chargedBack, blocked].every(
     (part) => part === 0n,
   );

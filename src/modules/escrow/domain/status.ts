@@ -8,12 +8,12 @@ import {
   Escrow_Stage,
   type EscrowStatus,
   type EscrowStatus_State,
-  EscrowStatus_State as State,
   EscrowStatusSchema,
   Lock_Kind,
   Operation_Kind,
   Operation_Status,
   ReleaseBlockedSchema,
+  EscrowStatus_State as State,
 } from "#gen/escrow/v1/types_pb";
 import {
   disputeOn,

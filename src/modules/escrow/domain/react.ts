@@ -1,0 +1,97 @@
+/** What payments is asked to do because of an event. Pure: the handler puts it into envelopes. */
+import { create } from "@bufbuild/protobuf";
+import {
+  type Escrow,
+  Escrow_Stage,
+  Lock_Kind,
+  type Money,
+  MoneySchema,
+  type Operation,
+} from "#gen/escrow/v1/types_pb";
+import {
+  CancelPaymentSchema,
+  CreatePaymentIntentSchema,
+  DecideReview_Decision,
+  DecideReviewSchema,
+  InitiateRefundSchema,
+  TransferToSellerSchema,
+} from "#gen/payments/v1/commands_pb";
+import { required } from "#kernel/assert";
+import { termsOf } from "./escrow.ts";
+import type { EventBody, PaymentsCommandBody } from "./messages.ts";
+
+/** `before` is undefined for the event that creates the escrow. */
+export function react(
+  before: Escrow | undefined,
+  event: EventBody,
+  after: Escrow,
+): readonly PaymentsCommandBody[] {
+  switch (event.case) {
+    case "awaitFunds":
+      return [createPaymentIntent(after)];
+    case "releaseRequested":
+    case "releaseResumed":
+      return [transferToSeller(after, required(event.value.operation, "the operation"))];
+    case "refundRequested":
+      return [initiateRefund(after, required(event.value.operation, "the operation"))];
+    case "cancelled":
+      return before?.stage === Escrow_Stage.AWAIT_FUNDS ? [cancelPayment(event.value.cause)] : [];
+    case "unblocked":
+      return event.value.approvedBy.length > 0 && before ? clearBlocks(before) : [];
+    default:
+      return [];
+  }
+}
+
+function createPaymentIntent(escrow: Escrow): PaymentsCommandBody {
+  const terms = termsOf(escrow);
+  const value = create(CreatePaymentIntentSchema, {
+    buyerId: terms.buyerId,
+    sellerId: terms.sellerId,
+    amount: required(terms.amount, "the terms' amount"),
+    buyerFee: terms.buyerFee,
+    sellerFee: terms.sellerFee,
+    provider: terms.provider,
+    statementDescriptorSuffix: escrow.statementDescriptorSuffix,
+    chargebackLiability: terms.chargebackLiability,
+  });
+  return { case: "createPaymentIntent", value };
+}
+
+function transferToSeller(escrow: Escrow, { operationId, amount, fee }: Operation) {
+  const { sellerId } = termsOf(escrow);
+  const money = moneyOf(escrow, amount);
+  const value = create(TransferToSellerSchema, { operationId, sellerId, amount: money, fee });
+  return { case: "transferToSeller", value } as const;
+}
+
+function initiateRefund(escrow: Escrow, operation: Operation): PaymentsCommandBody {
+  const { operationId, amount, fee: feeReturned, reason } = operation;
+  const value = create(InitiateRefundSchema, {
+    operationId,
+    buyerId: termsOf(escrow).buyerId,
+    amount: moneyOf(escrow, amount),
+    feeReturned,
+    reason,
+  });
+  return { case: "initiateRefund", value };
+}
+
+function cancelPayment(reason: string): PaymentsCommandBody {
+  return { case: "cancelPayment", value: create(CancelPaymentSchema, { reason }) };
+}
+
+/** Two operators lifted the block: payments moves the money back and says funds_unblocked. */
+function clearBlocks(before: Escrow): PaymentsCommandBody[] {
+  return before.locks
+    .filter((lock) => lock.kind === Lock_Kind.SANCTIONS)
+    .map(({ reference: reviewId }) => ({
+      case: "decideReview",
+      value: create(DecideReviewSchema, { reviewId, decision: DecideReview_Decision.CLEAR }),
+    }));
+}
+
+function moneyOf(escrow: Escrow, amount: bigint): Money {
+  const { currency } = required(termsOf(escrow).amount, "the terms' amount");
+  return create(MoneySchema, { amount, currency });
+}

@@ -1,0 +1,183 @@
+/**
+ * Which deadlines an escrow has after an event: derived from its counters and locks, so that no
+ * path forgets to arm, pause, resume or drop one. Every arm, pause and resume gets a generation
+ * that is unique in the escrow; a command that names another one does nothing.
+ */
+import { create } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import {
+  type Escrow,
+  Escrow_Stage,
+  Lock_Kind,
+  type Terms,
+  type Timer,
+  Timer_Kind,
+  TimerSchema,
+} from "#gen/escrow/v1/types_pb";
+import { required } from "#kernel/assert";
+import { addMs, isAfter, msBetween, parseDuration } from "#kernel/duration";
+import { disputeOn, free, hasLock, isFrozen, termsOf } from "./escrow.ts";
+
+type DeadlineKind = Exclude<Timer_Kind, Timer_Kind.UNSPECIFIED | Timer_Kind.REMINDER>;
+
+interface Wanted {
+  readonly kind: DeadlineKind;
+  readonly milestoneId: string;
+  readonly paused: boolean;
+}
+
+/** The timers of `after`, given those it still carries from before. Same array when nothing moved. */
+export function timersAfter(after: Escrow, now: Timestamp): Timer[] {
+  const clock = generations(after.timerGeneration);
+  const deadlines = wantedOf(after).flatMap((wanted) => {
+    const current = after.timers.find((timer) => matches(timer, wanted));
+    const timer = current ?? armed(after, wanted, now, clock);
+    const remindersNow = current
+      ? remindersOf(after, current)
+      : reminders(after, timer, now, clock);
+    return [timer, ...remindersNow].map((each) => steered(each, wanted.paused, now, clock));
+  });
+  const moved =
+    deadlines.length !== after.timers.length ||
+    deadlines.some((timer, i) => timer !== after.timers[i]);
+  return moved ? deadlines : after.timers;
+}
+
+/** The deadlines under new terms: each moves by as much as its duration changed. */
+export function timersUnder(terms: Terms, before: Escrow, now: Timestamp): Timer[] {
+  const clock = generations(before.timerGeneration);
+  const next = { ...before, terms };
+  return before.timers
+    .filter((timer) => timer.kind !== Timer_Kind.REMINDER)
+    .flatMap((timer) => {
+      const kind = timer.kind as DeadlineKind;
+      const by = durationOf(terms, kind) - durationOf(termsOf(before), kind);
+      const timerNow = by === 0n ? timer : shifted(timer, by, clock);
+      return [timerNow, ...reminders(next, { ...timerNow, paused: false }, now, clock)];
+    });
+}
+
+function wantedOf(escrow: Escrow): Wanted[] {
+  const stopped = isFrozen(escrow) || hasLock(escrow, Lock_Kind.REVIEW, Lock_Kind.RISK);
+  if (escrow.stage === Escrow_Stage.PROPOSED || escrow.stage === Escrow_Stage.AWAIT_FUNDS) {
+    const paused = stopped || escrow.paymentProcessing;
+    return [{ kind: Timer_Kind.FUNDING, milestoneId: "", paused }];
+  }
+  if (escrow.stage !== Escrow_Stage.ACTIVE) return [];
+  // A freeze takes the money away for a while: what ran before it only pauses.
+  if (isFrozen(escrow)) return frozenDeadlines(escrow);
+  return [...wantedDelivery(escrow, stopped), ...wantedOfMilestones(escrow, stopped)];
+}
+
+function frozenDeadlines(escrow: Escrow): Wanted[] {
+  return escrow.timers
+    .filter((timer) => timer.kind !== Timer_Kind.REMINDER && timer.kind !== Timer_Kind.FUNDING)
+    .map(({ kind, milestoneId }) => ({ kind: kind as DeadlineKind, milestoneId, paused: true }));
+}
+
+/** One for the escrow. It waits while an undelivered milestone is disputed: nobody can deliver it. */
+function wantedDelivery(escrow: Escrow, stopped: boolean): Wanted[] {
+  const open = escrow.milestones.filter((m) => free(m) > 0n && !m.delivered);
+  if (open.length === 0) return [];
+  const disputed = open.some((m) => disputeOn(escrow, m.milestoneId));
+  return [{ kind: Timer_Kind.DELIVERY, milestoneId: "", paused: stopped || disputed }];
+}
+
+function wantedOfMilestones(escrow: Escrow, stopped: boolean): Wanted[] {
+  return escrow.milestones.flatMap((m) => {
+    if (free(m) <= 0n) return [];
+    const { milestoneId } = m;
+    const disputed = disputeOn(escrow, milestoneId) !== undefined;
+    const inspection = { kind: Timer_Kind.AUTO_RELEASE, milestoneId, paused: stopped || disputed };
+    const arbiter = { kind: Timer_Kind.ARBITER, milestoneId, paused: stopped };
+    return [...(m.delivered ? [inspection] : []), ...(disputed ? [arbiter] : [])] as Wanted[];
+  });
+}
+
+function armed(escrow: Escrow, wanted: Wanted, now: Timestamp, next: () => number): Timer {
+  const { kind, milestoneId } = wanted;
+  const dueAt = addMs(now, durationOf(termsOf(escrow), kind));
+  return create(TimerSchema, { kind, milestoneId, dueAt, generation: next() });
+}
+
+function reminders(escrow: Escrow, timer: Timer, now: Timestamp, next: () => number): Timer[] {
+  return termsOf(escrow).reminders.flatMap((before) => {
+    const dueAt = addMs(dueOf(timer), -(parseDuration(before) ?? 0n));
+    if (!isAfter(dueAt, now)) return [];
+    const { kind: announces, milestoneId } = timer;
+    const kind = Timer_Kind.REMINDER;
+    return [
+      create(TimerSchema, { kind, announces, milestoneId, before, dueAt, generation: next() }),
+    ];
+  });
+}
+
+function remindersOf(escrow: Escrow, { kind, milestoneId }: Timer): Timer[] {
+  return escrow.timers.filter(
+    (timer) =>
+      timer.kind === Timer_Kind.REMINDER &&
+      timer.announces === kind &&
+      timer.milestoneId === milestoneId,
+  );
+}
+
+/** Paused or running, as wanted; the time left is the same to the millisecond. */
+function steered(timer: Timer, paused: boolean, now: Timestamp, next: () => number): Timer {
+  if (timer.paused === paused) return timer;
+  if (paused) {
+    const remainingMs = msBetween(now, dueOf(timer));
+    return {
+      ...timer,
+      paused,
+      remainingMs: remainingMs > 0n ? remainingMs : 0n,
+      generation: next(),
+    };
+  }
+  const dueAt = addMs(now, timer.remainingMs);
+  return { ...timer, paused, dueAt, remainingMs: 0n, generation: next() };
+}
+
+function shifted(timer: Timer, byMs: bigint, next: () => number): Timer {
+  const remainingMs = timer.remainingMs + byMs > 0n ? timer.remainingMs + byMs : 0n;
+  return {
+    ...timer,
+    dueAt: addMs(dueOf(timer), byMs),
+    ...(timer.paused && { remainingMs }),
+    generation: next(),
+  };
+}
+
+function matches(timer: Timer, wanted: Wanted): boolean {
+  return timer.kind === wanted.kind && timer.milestoneId === wanted.milestoneId;
+}
+
+export function dueOf(timer: Timer): Timestamp {
+  return required(timer.dueAt, "the timer's instant");
+}
+
+function durationOf(terms: Terms, kind: DeadlineKind): bigint {
+  return required(parseDuration(durationText(terms, kind)), "the deadline's duration");
+}
+
+function durationText(terms: Terms, kind: DeadlineKind): string {
+  switch (kind) {
+    case Timer_Kind.FUNDING:
+      return terms.fundingDeadline;
+    case Timer_Kind.DELIVERY:
+      return terms.deliveryDeadline;
+    case Timer_Kind.AUTO_RELEASE:
+      return terms.autoRelease;
+    case Timer_Kind.ARBITER:
+      return terms.arbiterDeadline;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function generations(highest: number): () => number {
+  let last = highest;
+  return () => {
+    last += 1;
+    return last;
+  };
+}
