@@ -14,6 +14,7 @@ import type {
   Subscription,
   TopicSettings,
 } from "#platform/messaging/event-log";
+import { createKafkaLog } from "#platform/messaging/kafka-log";
 import { createTableLog } from "#platform/messaging/table-log";
 import { loadMigrations } from "#platform/migration-files";
 import { openPglite } from "#platform/pglite";
@@ -34,12 +35,17 @@ const { DATABASE_URL, KAFKA_BROKERS } = process.env;
 
 export const logKinds: readonly LogKind[] = [
   { name: "tables in PGlite", open: async () => onTables(await openPglite(), { shared: true }) },
-  ...(DATABASE_URL === undefined
-    ? []
-    : [
-        { name: "tables in PostgreSQL", open: () => onTables(openPostgres({ url: DATABASE_URL })) },
-      ]),
+  ...configured("tables in PostgreSQL", DATABASE_URL, (url) => onTables(openPostgres({ url }))),
+  ...configured("Kafka", KAFKA_BROKERS, async (brokers) => onKafka(brokers.split(","))),
 ];
+
+function configured(
+  name: string,
+  address: string | undefined,
+  open: (address: string) => Promise<LogUnderTest>,
+): LogKind[] {
+  return address === undefined ? [] : [{ name, open: () => open(address) }];
+}
 
 async function onTables(db: Database, { shared = false } = {}): Promise<LogUnderTest> {
   const schema = unique("log");
@@ -62,6 +68,20 @@ async function onTables(db: Database, { shared = false } = {}): Promise<LogUnder
       await Promise.all(logs.map((log) => log.close()));
       await db.script(`DROP SCHEMA ${new SqlName(schema).text} CASCADE`);
       await db.close();
+    },
+  };
+}
+
+function onKafka(brokers: readonly string[]): LogUnderTest {
+  const logs: EventLog[] = [];
+  return {
+    process: () => {
+      const log = createKafkaLog({ brokers, clientId: unique("test"), logger: silentLogger });
+      logs.push(log);
+      return log;
+    },
+    close: async () => {
+      await Promise.all(logs.map((log) => log.close()));
     },
   };
 }

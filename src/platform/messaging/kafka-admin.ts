@@ -1,0 +1,99 @@
+/** One administrative connection for a whole process, made when first needed and after a failure again. */
+import type { Admin, Kafka } from "kafkajs";
+import { TerminalError } from "../errors.ts";
+import type { GroupLag, PartitionEnds } from "./event-log.ts";
+import { explain, protocolError, within } from "./kafka-errors.ts";
+
+const DEADLINE_MS = 20_000;
+const ATTEMPTS = 4;
+/** The client knows the cluster as it was: right after a topic is made, and while a leader changes. */
+const stale = new Set([
+  "NOT_LEADER_FOR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "NOT_CONTROLLER",
+]);
+
+export interface KafkaAdmin {
+  /** Rejects with a TransientError while Kafka cannot be reached. */
+  use<T>(what: string, work: (admin: Admin) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function createKafkaAdmin(kafka: Kafka): KafkaAdmin {
+  let current: { admin: Admin; ready: Promise<void> } | undefined;
+  const drop = async (): Promise<void> => {
+    const dropped = current;
+    current = undefined;
+    await dropped?.admin.disconnect().catch(() => {});
+  };
+  const once = async <T>(what: string, work: (admin: Admin) => Promise<T>): Promise<T> => {
+    if (current === undefined) {
+      const admin = kafka.admin({ retry: { retries: 2, maxRetryTime: 1_000 } });
+      current = { admin, ready: admin.connect() };
+    }
+    const { admin, ready } = current;
+    return within(
+      DEADLINE_MS,
+      what,
+      ready.then(() => work(admin)),
+    );
+  };
+  return {
+    async use(what, work) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await once(what, work);
+        } catch (error) {
+          if (error instanceof TerminalError) throw error;
+          // Whatever it was, the next one asks the cluster anew.
+          void drop();
+          if (attempt >= ATTEMPTS || !stale.has(protocolError(error) ?? ""))
+            throw explain(error, what);
+          await Bun.sleep(100 * 2 ** attempt);
+        }
+      }
+    },
+    close: drop,
+  };
+}
+
+/** Of topics that do not exist there is nothing to say. */
+export async function readKafkaEnds(
+  admin: Admin,
+  topics: readonly string[],
+): Promise<PartitionEnds[]> {
+  const existing = new Set(await admin.listTopics());
+  const found = topics.filter((topic) => existing.has(topic));
+  const ends = await Promise.all(
+    found.map(async (topic) =>
+      (await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => ({
+        topic,
+        partition,
+        low: BigInt(low),
+        end: BigInt(high),
+      })),
+    ),
+  );
+  return ends.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
+}
+
+export async function readKafkaLag(admin: Admin, groups: readonly string[]): Promise<GroupLag[]> {
+  const positions = await Promise.all(
+    groups.map(async (group) => ({ group, offsets: await admin.fetchOffsets({ groupId: group }) })),
+  );
+  const topics = positions.flatMap(({ offsets }) => offsets.map(({ topic }) => topic));
+  const ends = await readKafkaEnds(admin, [...new Set(topics)]);
+  const endOf = new Map(ends.map(({ topic, partition, end }) => [`${topic}/${partition}`, end]));
+  return positions.flatMap(({ group, offsets }) =>
+    offsets.flatMap(({ topic, partitions }) =>
+      partitions.flatMap(({ partition, offset }) => {
+        const end = endOf.get(`${topic}/${partition}`);
+        const position = BigInt(offset);
+        return end === undefined || position < 0n
+          ? []
+          : [{ group, topic, partition, position, end }];
+      }),
+    ),
+  );
+}

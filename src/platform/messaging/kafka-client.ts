@@ -1,0 +1,90 @@
+/** How this program connects to Kafka: one set of limits and one log for everything kafkajs does. */
+import { type ISocketFactory, Kafka, type logCreator, logLevel, type RetryOptions } from "kafkajs";
+import type { Logger } from "../logger.ts";
+
+export interface KafkaTls {
+  readonly ca?: string | string[];
+  readonly cert?: string;
+  readonly key?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+type SaslMechanism = "plain" | "scram-sha-256" | "scram-sha-512";
+
+export type KafkaSasl = {
+  [M in SaslMechanism]: {
+    readonly mechanism: M;
+    readonly username: string;
+    readonly password: string;
+  };
+}[SaslMechanism];
+
+export interface KafkaClientOptions {
+  /** host:port each. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly ssl?: boolean | KafkaTls | undefined;
+  readonly sasl?: KafkaSasl | undefined;
+  readonly logger: Logger;
+  readonly connectionTimeoutMs?: number | undefined;
+  readonly requestTimeoutMs?: number | undefined;
+  /** Makes the connections; tests put a faulty network in between. */
+  readonly socketFactory?: ISocketFactory | undefined;
+}
+
+export const connectionTimeoutMs = 4_000;
+/** A broker that fell silent is given up after this; the default of 30 s would stall a failover. */
+export const requestTimeoutMs = 8_000;
+/** Bounded: the client's default for idempotent producers never settles while the brokers are away. */
+export const retry: RetryOptions = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 };
+
+export function createKafkaClient(options: KafkaClientOptions): Kafka {
+  muteNegativeTimeouts();
+  return new Kafka({ ...connectionOptions(options), logLevel: logLevel.INFO });
+}
+
+export function connectionOptions(options: KafkaClientOptions) {
+  const { brokers, clientId, ssl, sasl, logger, socketFactory } = options;
+  return {
+    brokers: [...brokers],
+    clientId,
+    connectionTimeout: options.connectionTimeoutMs ?? connectionTimeoutMs,
+    authenticationTimeout: 10_000,
+    requestTimeout: options.requestTimeoutMs ?? requestTimeoutMs,
+    enforceRequestTimeout: true,
+    retry,
+    logCreator: logTo(logger),
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === undefined ? {} : { sasl }),
+    ...(socketFactory === undefined ? {} : { socketFactory }),
+  };
+}
+
+/**
+ * What kafkajs calls an error is nearly always something it tries again by itself, and what it calls
+ * information is its own business: one step lower each. Real failures reach our log by rejection.
+ */
+export function logTo(logger: Logger): logCreator {
+  return () =>
+    ({ level, namespace, log }) => {
+      const { message, timestamp: _, logger: __, ...fields } = log;
+      const about = { ...fields, kafka: namespace };
+      if (level <= logLevel.WARN) logger.warn(about, message);
+      else logger.debug(about, message);
+    };
+}
+
+/**
+ * kafkajs sets a timer of the past at each connection, which the runtime warns of. Other warnings
+ * are printed as before.
+ */
+function muteNegativeTimeouts(): void {
+  const printers = process.listeners("warning");
+  if (printers.some(({ name }) => name === printOthers.name)) return;
+  function printOthers(warning: Error): void {
+    if (warning.name === "TimeoutNegativeWarning") return;
+    for (const print of printers) print.call(process, warning);
+  }
+  process.removeAllListeners("warning");
+  process.on("warning", printOthers);
+}

@@ -1,0 +1,70 @@
+/** The log in Kafka, by kafkajs. Nothing of the client is seen beyond the files named kafka-*. */
+import { refuseInsideTx } from "../inside-tx.ts";
+import type { EventLog, LogProducer, Subscription } from "./event-log.ts";
+import { createKafkaAdmin, readKafkaEnds, readKafkaLag } from "./kafka-admin.ts";
+import { createKafkaClient, type KafkaClientOptions } from "./kafka-client.ts";
+import { createKafkaProducer } from "./kafka-producer.ts";
+import { createKafkaReader } from "./kafka-reader.ts";
+import { createKafkaSubscription } from "./kafka-subscription.ts";
+import { ensureKafkaTopics } from "./kafka-topics.ts";
+import { withTopicPrefix } from "./topic-prefix.ts";
+
+export interface KafkaLogOptions extends KafkaClientOptions {
+  readonly topicPrefix?: string | undefined;
+  /** After this a send is given up as unknown. */
+  readonly sendDeadlineMs?: number;
+}
+
+/** Connects when first used, so that the program starts without a broker. */
+export function createKafkaLog(options: KafkaLogOptions): EventLog {
+  const { logger, topicPrefix = "", sendDeadlineMs = 10_000 } = options;
+  const kafka = createKafkaClient(options);
+  const admin = createKafkaAdmin(kafka);
+  const reader = createKafkaReader(options);
+  const open = new Set<{ close(): Promise<void> }>();
+  const readEnds: EventLog["ends"] = (topics) =>
+    admin.use("reading the ends", (client) => readKafkaEnds(client, topics));
+
+  const log: EventLog = {
+    kind: "kafka",
+    clusterId: () =>
+      admin.use(
+        "reading the cluster's id",
+        async (client) => (await client.describeCluster()).clusterId,
+      ),
+    createProducer: (): LogProducer =>
+      createKafkaProducer({ kafka, logger, deadlineMs: sendDeadlineMs }),
+    subscribe(subscribeOptions): Subscription {
+      refuseInsideTx("EventLog.subscribe");
+      const subscription = createKafkaSubscription({
+        kafka,
+        logger: logger.child({ group: subscribeOptions.group }),
+        readEnds,
+        options: subscribeOptions,
+      });
+      open.add(subscription);
+      return subscription;
+    },
+    ends: readEnds,
+    read: (topic, partition, from, limit) => reader.read(topic, partition, from, limit),
+    lag: (groups) => admin.use("reading the lag", (client) => readKafkaLag(client, groups)),
+    async ensureTopics(topics, ensureOptions = {}) {
+      try {
+        return await admin.use("preparing the topics", (client) =>
+          ensureKafkaTopics(client, topics, ensureOptions),
+        );
+      } finally {
+        // What it knows of the cluster is from before.
+        await admin.close();
+      }
+    },
+    ping: async () => {
+      await admin.use("asking the brokers", (client) => client.describeCluster());
+    },
+    async close() {
+      await Promise.all([...open].map((one) => one.close()));
+      await Promise.all([admin.close(), reader.close()]);
+    },
+  };
+  return withTopicPrefix(log, topicPrefix);
+}

@@ -1,0 +1,141 @@
+/** Reads a partition of Kafka from any offset, without a group: for checks, rebuilds and looking in. */
+import type { KafkaMessage } from "kafkajs";
+import { logLevel } from "kafkajs";
+import Cluster from "kafkajs/src/cluster/index.js";
+import Batch from "kafkajs/src/consumer/batch.js";
+import { createLogger } from "kafkajs/src/loggers/index.js";
+import createSocketFactory from "kafkajs/src/network/socketFactory.js";
+import type { LogRecord } from "./event-log.ts";
+import { connectionOptions, type KafkaClientOptions } from "./kafka-client.ts";
+import { explain, protocolError } from "./kafka-errors.ts";
+
+const READ_COMMITTED = 1;
+const ATTEMPTS = 4;
+const MAX_BYTES = 1_048_576;
+
+export interface KafkaReader {
+  /** The first records from `from` on, at most `limit`; none means the end was reached. */
+  read(topic: string, partition: number, from: bigint, limit: number): Promise<LogRecord[]>;
+  close(): Promise<void>;
+}
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+type Client = InstanceType<typeof Cluster>;
+
+export function createKafkaReader(options: KafkaClientOptions): KafkaReader {
+  let client: Client | undefined;
+  const readOnce = async (place: Place, from: bigint): Promise<LogRecord[]> => {
+    client ??= createCluster(options);
+    await client.connect();
+    await client.addTargetTopic(place.topic);
+    await client.refreshMetadataIfNecessary();
+    return fetch(client, place, from);
+  };
+  const drop = async (): Promise<void> => {
+    const dropped = client;
+    client = undefined;
+    await dropped?.disconnect().catch(() => {});
+  };
+  return {
+    async read(topic, partition, from, limit) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return (await readOnce({ topic, partition }, from)).slice(0, limit);
+        } catch (error) {
+          await drop();
+          if (attempt >= ATTEMPTS) throw explain(error, topic);
+          await Bun.sleep(100 * 2 ** attempt);
+        }
+      }
+    },
+    close: drop,
+  };
+}
+
+function createCluster(options: KafkaClientOptions): Client {
+  const { socketFactory = createSocketFactory(), logCreator, ...rest } = connectionOptions(options);
+  return new Cluster({
+    ssl: undefined,
+    sasl: undefined,
+    ...rest,
+    socketFactory,
+    logger: createLogger({ level: logLevel.INFO, logCreator }),
+    metadataMaxAge: 60_000,
+    allowAutoTopicCreation: false,
+    isolationLevel: READ_COMMITTED,
+  });
+}
+
+async function fetch(client: Client, place: Place, from: bigint): Promise<LogRecord[]> {
+  let offset = from;
+  for (;;) {
+    const partition = await fetchPartition(client, place, offset);
+    if (partition === "below") {
+      const low = await lowest(client, place);
+      // Above the end there is nothing; below the start the log begins later.
+      if (low <= offset) return [];
+      offset = low;
+      continue;
+    }
+    const batch = new Batch(place.topic, String(offset), partition);
+    if (batch.messages.length > 0) return batch.messages.map((one) => recordOf(place, one));
+    const skipped = batch.rawMessages.at(-1);
+    const next = skipped === undefined ? offset : BigInt(skipped.offset) + 1n;
+    // Control records and aborted transactions take offsets without being records.
+    if (next <= offset || next >= BigInt(partition.highWatermark)) return [];
+    offset = next;
+  }
+}
+
+async function fetchPartition(client: Client, { topic, partition }: Place, offset: bigint) {
+  const [nodeId] = Object.keys(client.findLeaderForPartitions(topic, [partition]));
+  if (nodeId === undefined) throw new Error(`${topic} has no partition ${partition}`);
+  const broker = await client.findBroker({ nodeId });
+  const wanted = { partition, fetchOffset: String(offset), maxBytes: MAX_BYTES };
+  try {
+    const { responses } = await broker.fetch({
+      isolationLevel: READ_COMMITTED,
+      maxWaitTime: 10,
+      minBytes: 1,
+      maxBytes: MAX_BYTES,
+      topics: [{ topic, partitions: [wanted] }],
+    });
+    const [fetched] = responses.flatMap(({ partitions }) => partitions);
+    if (fetched === undefined) throw new Error(`no answer for ${topic}/${partition}`);
+    return fetched;
+  } catch (error) {
+    if (protocolError(error) === "OFFSET_OUT_OF_RANGE") return "below";
+    throw error;
+  }
+}
+
+async function lowest(client: Client, { topic, partition }: Place): Promise<bigint> {
+  const wanted = { topic, fromBeginning: true, partitions: [{ partition }] };
+  const [answer] = await client.fetchTopicsOffset([wanted]);
+  return BigInt(answer?.partitions[0]?.offset ?? 0);
+}
+
+export function recordOf({ topic, partition }: Place, message: KafkaMessage): LogRecord {
+  return {
+    topic,
+    partition,
+    offset: BigInt(message.offset),
+    key: message.key?.toString("utf8") ?? "",
+    value: message.value ?? new Uint8Array(),
+    headers: headersOf(message),
+    appendedAt: new Date(Number(message.timestamp)),
+  };
+}
+
+/** Of a repeated header the last one counts. */
+function headersOf({ headers = {} }: KafkaMessage): Record<string, string> {
+  const texts = Object.entries(headers).map(([name, value]): [string, string] => {
+    const last = Array.isArray(value) ? value.at(-1) : value;
+    return [name, last?.toString() ?? ""];
+  });
+  return Object.fromEntries(texts);
+}

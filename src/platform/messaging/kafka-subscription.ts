@@ -1,0 +1,81 @@
+/** A member of a Kafka group as the port wants it: polled for batches of single partitions. */
+import type { Kafka } from "kafkajs";
+import type { Logger } from "../logger.ts";
+import type { PartitionEnds, SubscribeOptions, Subscription } from "./event-log.ts";
+import { createAssignment } from "./kafka-assignment.ts";
+import { createKafkaCommits } from "./kafka-commits.ts";
+import { within } from "./kafka-errors.ts";
+import { createKafkaMember, type KafkaMember } from "./kafka-member.ts";
+import { createWatchdog } from "./kafka-watchdog.ts";
+import { createWaiters } from "./waiters.ts";
+
+const CLOSE_WAIT_MS = 10_000;
+const LAST_COMMIT_MS = 2_000;
+
+export interface KafkaSubscriptionDeps {
+  readonly kafka: Kafka;
+  readonly logger: Logger;
+  readonly readEnds: (topics: readonly string[]) => Promise<readonly PartitionEnds[]>;
+  readonly options: SubscribeOptions;
+}
+
+export function createKafkaSubscription(deps: KafkaSubscriptionDeps): Subscription {
+  const { kafka, logger, readEnds, options } = deps;
+  const moved = createWaiters();
+  const commits = createKafkaCommits((offsets) => member.commit(offsets), logger);
+  const assignment = createAssignment({
+    ...deps,
+    moved,
+    commits,
+    fetcher: {
+      start: (place, offset) => member.start(place, offset),
+      pause: (place) => member.pause(place),
+      resume: (place) => member.resume(place),
+    },
+  });
+  const member: KafkaMember = createKafkaMember({
+    kafka,
+    logger,
+    group: options.group,
+    topics: options.topics,
+    onAssigned: assignment.assign,
+    onRevoked: assignment.revoke,
+    onFetched: assignment.fetched,
+  });
+  const watchdog = createWatchdog({
+    logger,
+    readEnds: () => readEnds(options.topics),
+    assigned: assignment.assigned,
+    partitions: assignment.partitions,
+    onStuck: (reason) => member.restart(reason),
+  });
+  let closing = false;
+
+  return {
+    state() {
+      if (member.lost()) return "lost";
+      const started = assignment.partitions().every(({ position }) => position !== undefined);
+      return assignment.assigned() && started ? "joined" : "joining";
+    },
+    async poll(waitMs) {
+      const until = performance.now() + waitMs;
+      while (!closing) {
+        const batch = assignment.take();
+        if (batch !== null) return batch;
+        const rest = until - performance.now();
+        if (rest <= 0) return null;
+        await moved.wait(Math.min(rest, assignment.untilResumedMs()));
+      }
+      return null;
+    },
+    async close() {
+      closing = true;
+      watchdog.stop();
+      moved.wake();
+      const until = performance.now() + CLOSE_WAIT_MS;
+      while (assignment.inHand() > 0 && performance.now() < until) await moved.wait(100);
+      await within(LAST_COMMIT_MS, "the last commit", commits.settled()).catch(() => {});
+      await member.close();
+    },
+  };
+}
