@@ -19,7 +19,7 @@ export interface FreshDatabase {
 
 /** The scratch server's URL; its user may create databases and end other sessions. */
 export function serverUrl(): string {
-  const url = process.env["DATABASE_URL"];
+  const url = process.env.DATABASE_URL;
   if (url === undefined) throw new Error("DATABASE_URL is not set: run the tests with `npm test`");
   return url;
 }
