@@ -38,8 +38,9 @@ test("a transaction that stays open for minutes is not overtaken within its key"
     await outbox.enqueueRaw(tx, [message(topic, "k", 1)]);
   });
   const neighbour = neighbourOf("k");
-  // Another key of the same shard goes on meanwhile, far beyond the open one's position.
-  for (let round = 0; round < 12; round += 1) {
+  // Not as long as until the next read without a floor, which would find it anyway. Another key of
+  // the same shard goes on meanwhile, far beyond the open one's position.
+  for (let round = 0; round < 9; round += 1) {
     await db.withTx((tx) => outbox.enqueueRaw(tx, [message(topic, neighbour, round)]));
     await drain(relay);
     await clock.advance(10_000);
@@ -51,14 +52,14 @@ test("a transaction that stays open for minutes is not overtaken within its key"
   expect(ofK.map(({ value }) => Buffer.from(value).toString())).toEqual(["1", "2"]);
 });
 
-test("an idle poll stays fast while a snapshot keeps 100,000 deleted rows", async () => {
+test("an idle poll stays fast while a snapshot keeps 40,000 deleted rows", async () => {
   const { relay } = setUp();
   const snapshot = await openTransaction(
     (tx) => tx.sql`SELECT count(*) FROM ${new SqlName(schema, "outbox")}`,
     { isolation: "repeatable read" },
   );
   const rows = Array.from({ length: 10_000 }, (_, n) => message(topic, `k${n % 100}`, n));
-  for (let batch = 0; batch < 10; batch += 1) {
+  for (let batch = 0; batch < 4; batch += 1) {
     await db.withTx((tx) => outbox.enqueueRaw(tx, rows));
     await drain(relay);
   }
