@@ -47,7 +47,7 @@ export function decideFact(state: Escrow | undefined, fact: FactBody, context: C
   return draft.decision();
 }
 
-function happened(draft: Draft, fact: FactBody, change: Change): void {
+function happened(draft: Draft, fact: FactBody, change: Change) {
   switch (fact.case) {
     case "paymentIntentCreated":
       paymentOpened(draft, fact.value);
@@ -138,35 +138,35 @@ function paymentSucceeded(draft: Draft, { paymentId }: FactOf<"paymentSucceeded"
   if (stage !== Escrow_Stage.AWAIT_FUNDS) {
     return moneyMoved(draft, change, "PAYMENT_AFTER_CANCEL");
   }
-  const value = create(EscrowFundsHeldSchema, { paymentId, ...(change && { change }) });
+  const value = create(EscrowFundsHeldSchema, { paymentId, ...told(change) });
   return draft.say({ case: "fundsHeld", value });
 }
 
 function transferSucceeded(draft: Draft, fact: FactOf<"transferSucceeded">, change: Change) {
   const { operationId } = fact;
   const operation = operationOf(draft.escrow, operationId);
-  if (!isInFlight(operation, Operation_Kind.RELEASE) || !change) {
+  if (!isInFlight(operation, Operation_Kind.RELEASE)) {
     return moneyMoved(draft, change, "TRANSFER");
   }
-  const value = create(EscrowReleasedSchema, { operationId, change });
+  const value = create(EscrowReleasedSchema, { operationId, ...told(change) });
   return draft.say({ case: "released", value });
 }
 
 function transferRejected(draft: Draft, fact: FactOf<"transferRejected">, change: Change) {
   const { operationId, code: reason } = fact;
   const operation = operationOf(draft.escrow, operationId);
-  if (!isInFlight(operation, Operation_Kind.RELEASE) || !change) {
+  if (!isInFlight(operation, Operation_Kind.RELEASE)) {
     return moneyMoved(draft, change, "TRANSFER_REJECTED");
   }
-  const value = create(EscrowReleaseBlockedSchema, { operationId, reason, change });
+  const value = create(EscrowReleaseBlockedSchema, { operationId, reason, ...told(change) });
   return draft.say({ case: "releaseBlocked", value });
 }
 
 function refundSucceeded(draft: Draft, fact: FactOf<"refundSucceeded">, change: Change) {
   const { operationId } = fact;
   const operation = operationOf(draft.escrow, operationId);
-  if (!isOwed(operation) || !change) return moneyMoved(draft, change, "REFUND");
-  const value = create(EscrowRefundedSchema, { operationId, change });
+  if (!isOwed(operation)) return moneyMoved(draft, change, "REFUND");
+  const value = create(EscrowRefundedSchema, { operationId, ...told(change) });
   return draft.say({ case: "refunded", value });
 }
 
@@ -180,8 +180,13 @@ function refundFailed(
   if (!operation) return moneyMoved(draft, change, "REFUND_FAILED");
   const again = operation.status === Operation_Status.FAILED && isNothing(change);
   if (again) return;
-  const body = { operationId, reason, returnedToHeld, ...(change && { change }) };
+  const body = { operationId, reason, returnedToHeld, ...told(change) };
   draft.say({ case: "refundFailed", value: create(EscrowRefundFailedSchema, body) });
+}
+
+/** A fact that must move money and does not is refused by evolve, not taken as nothing. */
+function told(change: Change) {
+  return change ? { change } : {};
 }
 
 function isInFlight(operation: Operation | undefined, kind: Operation_Kind): boolean {

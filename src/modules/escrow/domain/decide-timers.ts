@@ -1,17 +1,8 @@
 /**
  * What deadlines do. A timer's command that names no running timer changes nothing: it was paused,
- * dropped or armed anew since. Received before the due time wins, so a person's command that comes
- * after it finds the deadline decided first (`overdueTimerCommands`).
+ * dropped or armed anew since.
  */
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
-import {
-  AutoReleaseSchema,
-  ExpireDeliverySchema,
-  ExpireFundingSchema,
-  RemindSchema,
-  ResolveByDefaultSchema,
-} from "#gen/escrow/v1/commands_pb";
 import {
   EscrowDeadlineApproachingSchema,
   EscrowDeadlinePassedSchema,
@@ -24,8 +15,6 @@ import {
   Timer_Kind,
 } from "#gen/escrow/v1/types_pb";
 import { assert, required } from "#kernel/assert";
-import { isAfter } from "#kernel/duration";
-import { generateCommandEventId } from "#kernel/ids";
 import { max, sum } from "#kernel/money";
 import { cancelNow } from "./decide-agreement.ts";
 import { disputed, settle } from "./decide-dispute.ts";
@@ -33,34 +22,12 @@ import { Code, type Draft, nothing, reject } from "./draft.ts";
 import { disputeOn, free, termsOf } from "./escrow.ts";
 import { sharesInOrder } from "./funds.ts";
 import { isSystem } from "./guards.ts";
-import type { CommandBody, CommandOf, Context, Decision } from "./messages.ts";
+import type { CommandOf, Context, Decision } from "./messages.ts";
 import { requestRefund, requestRelease } from "./requests.ts";
 import { dueOf } from "./timers.ts";
 
-export interface TimerCommand {
-  readonly commandId: string;
-  readonly body: CommandBody;
-  readonly timer: Timer;
-}
-
-/** The actor id of every timer's command. */
-export const timerActorId = "timer";
-
-/** The command a timer sends: the same timer always sends the same id. */
-export function timerCommand(escrowId: string, timer: Timer): TimerCommand {
-  const body = timerBody(timer);
-  const generation = String(timer.generation);
-  const commandId = generateCommandEventId(escrowId, body.case, timerActorId, generation);
-  return { commandId, body, timer };
-}
-
-/** The deadlines that had passed when a command was received, oldest first: they are decided first. */
-export function overdueTimerCommands(escrow: Escrow, receivedAt: Timestamp): TimerCommand[] {
-  return escrow.timers
-    .filter((timer) => !timer.paused && isAfter(receivedAt, dueOf(timer)))
-    .sort((a, b) => timestampMs(dueOf(a)) - timestampMs(dueOf(b)) || a.generation - b.generation)
-    .map((timer) => timerCommand(escrow.escrowId, timer));
-}
+/** Who cancels when a deadline does. */
+const timerActorId = "timer";
 
 export function expireFunding(draft: Draft, command: CommandOf<"expireFunding">): Decision {
   const timer = running(draft.escrow, Timer_Kind.FUNDING, command);
@@ -151,29 +118,4 @@ function freeShares(escrow: Escrow, milestones: readonly Milestone[]) {
   const named = new Set(milestones.map((m) => m.milestoneId));
   const available = (m: Milestone) => (named.has(m.milestoneId) ? max(free(m), 0n) : 0n);
   return sharesInOrder(escrow, sum(escrow.milestones.map(available)), available);
-}
-
-function timerBody({ kind, generation, milestoneId, announces, before }: Timer): CommandBody {
-  switch (kind) {
-    case Timer_Kind.FUNDING:
-      return { case: "expireFunding", value: create(ExpireFundingSchema, { generation }) };
-    case Timer_Kind.DELIVERY:
-      return { case: "expireDelivery", value: create(ExpireDeliverySchema, { generation }) };
-    case Timer_Kind.AUTO_RELEASE: {
-      const value = create(AutoReleaseSchema, { generation, milestoneId });
-      return { case: "autoRelease", value };
-    }
-    case Timer_Kind.ARBITER: {
-      const value = create(ResolveByDefaultSchema, { generation, milestoneId });
-      return { case: "resolveByDefault", value };
-    }
-    case Timer_Kind.REMINDER: {
-      const value = create(RemindSchema, { generation, announces, milestoneId, before });
-      return { case: "remind", value };
-    }
-    case Timer_Kind.UNSPECIFIED:
-      throw new Error("a timer without a kind");
-    default:
-      return kind satisfies never;
-  }
 }

@@ -4,7 +4,14 @@
  * that is unique in the escrow; a command that names another one does nothing.
  */
 import { create } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  AutoReleaseSchema,
+  ExpireDeliverySchema,
+  ExpireFundingSchema,
+  RemindSchema,
+  ResolveByDefaultSchema,
+} from "#gen/escrow/v1/commands_pb";
 import {
   type Escrow,
   Escrow_Stage,
@@ -17,6 +24,7 @@ import {
 import { required } from "#kernel/assert";
 import { addMs, isAfter, msBetween, parseDuration } from "#kernel/duration";
 import { disputeOn, free, hasLock, isFrozen, termsOf } from "./escrow.ts";
+import type { CommandBody } from "./messages.ts";
 
 type DeadlineKind = Exclude<Timer_Kind, Timer_Kind.UNSPECIFIED | Timer_Kind.REMINDER>;
 
@@ -180,4 +188,46 @@ function generations(highest: number): () => number {
     last += 1;
     return last;
   };
+}
+
+/**
+ * The deadlines that had passed when a command was received, oldest first. Received before the due
+ * time wins, so these are decided before a command that came later.
+ */
+export function overdueTimers(escrow: Escrow, receivedAt: Timestamp): Timer[] {
+  return escrow.timers
+    .filter((timer) => !timer.paused && isAfter(receivedAt, dueOf(timer)))
+    .sort((a, b) => timestampMs(dueOf(a)) - timestampMs(dueOf(b)) || a.generation - b.generation);
+}
+
+/** What a due timer asks of its escrow. */
+export function timerCommand({
+  kind,
+  generation,
+  milestoneId,
+  announces,
+  before,
+}: Timer): CommandBody {
+  switch (kind) {
+    case Timer_Kind.FUNDING:
+      return { case: "expireFunding", value: create(ExpireFundingSchema, { generation }) };
+    case Timer_Kind.DELIVERY:
+      return { case: "expireDelivery", value: create(ExpireDeliverySchema, { generation }) };
+    case Timer_Kind.AUTO_RELEASE: {
+      const value = create(AutoReleaseSchema, { generation, milestoneId });
+      return { case: "autoRelease", value };
+    }
+    case Timer_Kind.ARBITER: {
+      const value = create(ResolveByDefaultSchema, { generation, milestoneId });
+      return { case: "resolveByDefault", value };
+    }
+    case Timer_Kind.REMINDER: {
+      const value = create(RemindSchema, { generation, announces, milestoneId, before });
+      return { case: "remind", value };
+    }
+    case Timer_Kind.UNSPECIFIED:
+      throw new Error("a timer without a kind");
+    default:
+      return kind satisfies never;
+  }
 }
