@@ -35,11 +35,9 @@ const yesNo = z
   .transform((v) => /^(true|1|yes)$/.test(v));
 const port = z.coerce.number().int().min(0).max(65_535);
 const seconds = z.coerce.number().int().min(1).max(600);
-const postgresUrl = z
-  .string()
-  .regex(/^postgres(ql)?:\/\/\S+$/, {
-    error: "a URL like postgres://user:password@host:5432/name",
-  });
+const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/\S+$/, {
+  error: "a URL like postgres://user:password@host:5432/name",
+});
 const httpUrl = z.string().regex(/^https?:\/\/\S+$/, { error: "an http(s) URL" });
 const secret32 = z
   .string()

@@ -3,6 +3,7 @@
  * of the modules' faces; where one module needs another's pure function, it is handed over here.
  */
 import type { Hono } from "hono";
+import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import { createHealth, type Health } from "#platform/health";
 import { createAuth } from "#platform/http/auth";
@@ -19,10 +20,13 @@ import { createRedrive } from "#platform/messaging/redrive";
 import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Worker } from "#platform/module";
 import type { Config, RoleName } from "./config.ts";
-import { createEscrow } from "./modules/escrow/index.ts";
+import { booksAgree, nothingStuck, type Report, runChecks } from "./invariants.ts";
+import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule } from "./modules/outbox/index.ts";
 import { createPayments } from "./modules/payments/index.ts";
+import type { RebuildReport } from "./modules/projections/index.ts";
 import { createProjections } from "./modules/projections/index.ts";
+import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
 
@@ -61,7 +65,12 @@ export interface Application {
   readonly consumers: readonly Worker[];
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
-  readonly publisher: Publisher;
+  /** All invariants on the live database and log. */
+  verify(): Promise<Report>;
+  /** Makes the read models anew. */
+  rebuild(): Promise<RebuildReport>;
+  /** What is still under way, in words. */
+  underWay(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -92,7 +101,9 @@ export function buildApplication(deps: ApplicationDeps): Application {
     consumers: active.flatMap((name) => consumersOf(deps, modules[name], outboxes[name])),
     activities: active.flatMap((name) => modules[name].workers),
     relays: working.has("outbox") ? relay.workers : [],
-    publisher,
+    verify: () => runChecks(checksOf(deps, modules), { log, patienceMs }),
+    rebuild: () => modules.projections.rebuild(log),
+    underWay: () => underWay({ databases: deps.databases, log, modules }),
     async close() {
       modules.projections.close();
       await publisher.close();
@@ -111,9 +122,10 @@ function createModules(
   const projections = createProjections({
     db: databases.projections,
     clock,
+    logger,
     texts: keyring,
     cursorKey: deriveKey(secrets.dataKey, "cursors"),
-    allowedActions: createEscrow.allowedActions,
+    allowedActions,
   });
   const payments = createPayments({
     db: databases.payments,
@@ -135,12 +147,33 @@ function createModules(
     publisher,
     keyring,
     clock,
-    logger,
     fingerprintKey,
     previewPayments: payments.preview,
     ...(servesQueries && { outcomes: projections.outcomes }),
   });
   return { escrow, payments, projections };
+}
+
+/** What is younger is under way, not stuck. */
+const patienceMs = 60_000;
+
+type Modules = ReturnType<typeof createModules>;
+
+function checksOf({ databases, clock }: ApplicationDeps, modules: Modules): Check[] {
+  const { escrow, payments, projections } = modules;
+  return [
+    ...messagingSchemas.flatMap((name) => modules[name].checks ?? []),
+    booksAgree({ escrowBooks: escrow.books, paymentBooks: payments.books, clock }),
+    nothingStuck({
+      databases,
+      clock,
+      handlers: {
+        escrow: escrow.handlers,
+        payments: payments.handlers,
+        projections: projections.handlers,
+      },
+    }),
+  ];
 }
 
 function createOutboxes({ clock }: ApplicationDeps): Record<MessagingSchema, Outbox> {
@@ -162,11 +195,11 @@ function createRelayModule(
       schema,
       db: databases[schema],
       wakeOn: outboxes[schema],
+      log,
+      clock,
+      logger,
+      owner: processId,
     })),
-    log,
-    clock,
-    logger,
-    owner: processId,
   });
 }
 
@@ -183,11 +216,11 @@ function consumersOf(deps: ApplicationDeps, module: Module, outbox: Outbox): Wor
   });
 }
 
-function createRoleAuth({ config, secrets, clock }: ApplicationDeps) {
+function createRoleAuth({ config, secrets, clock, logger }: ApplicationDeps) {
   const { JWT_JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
   if (jwksUrl)
     return createAuth({
-      keys: { jwks: createJwks({ url: jwksUrl, clock }) },
+      keys: { jwks: createJwks({ url: jwksUrl, clock, logger }) },
       issuer,
       audience,
       clock,

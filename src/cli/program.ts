@@ -10,6 +10,7 @@ import {
 } from "../config.ts";
 import { showConfig } from "./config.ts";
 import { runMigrate } from "./migrate.ts";
+import { runRebuild } from "./rebuild.ts";
 import { runServe } from "./run-serve.ts";
 import { runToken } from "./token.ts";
 import { runTopics } from "./topics.ts";
@@ -72,6 +73,12 @@ function addStores(program: Command): void {
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app verify", "app verify --json"))
     .action((options) => runVerify(configOf(options), options));
+  located(program.command("rebuild"))
+    .description(
+      "Make the read models anew from the topics, beside the live ones, and swap them in.",
+    )
+    .addHelpText("after", examples("app rebuild"))
+    .action((options) => runRebuild(configOf(options)));
 }
 
 function addSmall(program: Command): void {

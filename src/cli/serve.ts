@@ -18,6 +18,7 @@ import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { openStores, type Stores } from "../stores.ts";
 import { registerGauges } from "./gauges.ts";
+import { operationRoutes } from "./operations.ts";
 import { registerChecks } from "./readiness.ts";
 import { topicSettings } from "./topics.ts";
 
@@ -86,6 +87,7 @@ async function startOn(
   const supervisor = createSupervisor({ logger, clock });
   registerChecks({ health: application.health, databases: stores.databases, log, supervisor });
   registerGauges({ metrics, databases: stores.databases });
+  application.http.route("/", operationRoutes(application));
   const http = serve({ app: application.http, port: config.PORT, hostname: config.HOST });
   url = `http://${config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${http.port}`;
   stores.lock?.update({ url });

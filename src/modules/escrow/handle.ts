@@ -12,10 +12,9 @@ import { generateCommandEventId, hashFields } from "#kernel/ids";
 import { TerminalError } from "#platform/errors";
 import type { HandleBatch, Incoming, Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
-import type { Context } from "./domain/messages.ts";
 import { knownCommands, lockEscrows, type StoredEscrow, saveBatch } from "./store.ts";
 import { overdueCommands } from "./timers.ts";
-import { type Cause, startWork, systemActor, type Work } from "./work.ts";
+import { type Cause, decideCommand, startWork, systemActor, type Work } from "./work.ts";
 
 export const handleCommands: HandleBatch<Command> = async (tx, batch) => {
   const commands = batch.messages.map(({ message }) => message);
@@ -47,34 +46,25 @@ function decideInTime(work: Work, incoming: Incoming<Command>, known: Map<string
   if (escrow && command.actor?.kind === Actor_Kind.USER) {
     for (const due of overdueCommands(escrow, received)) {
       if (known.has(due.commandId)) continue;
-      decideCommand(work, due, received, incoming);
+      decideAndSettle(work, due, received, incoming);
       known.set(due.commandId, due.fingerprint);
     }
   }
-  decideCommand(work, command, received, incoming);
+  decideAndSettle(work, command, received, incoming);
   known.set(command.commandId, command.fingerprint);
 }
 
-function decideCommand(
+function decideAndSettle(
   work: Work,
   command: Command,
   received: Date,
   { correlationId, headers }: Incoming,
 ): void {
-  const { escrowId, commandId, fingerprint, expectedVersion, approvedBy, body } = command;
-  if (body.case === undefined) throw new TerminalError("a command without a body");
-  const actor = command.actor ?? systemActor;
-  const now = timestampFromDate(received);
-  const context: Context = { escrowId, now, actor, expectedVersion, commandId, approvedBy };
-  const cause: Cause = {
-    id: commandId,
-    correlationId: command.correlationId || correlationId,
-    fingerprint,
-    actor,
-    now,
+  const { cause, verdict } = decideCommand(work, command, timestampFromDate(received), {
+    correlationId,
     traceparent: headers.traceparent,
-  };
-  work.settle(escrowId, cause, work.decide(body, context, cause));
+  });
+  work.settle(command.escrowId, cause, verdict);
 }
 
 /** The deadlines' commands that must be decided before a person's, as far as the locked rows tell. */

@@ -1,5 +1,6 @@
 /** What a dry run answers: what a command would do, and nothing is written. */
 import type { JsonValue } from "@bufbuild/protobuf";
+import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 
 export interface Preview {
   readonly wouldSucceed: boolean;
@@ -10,3 +11,8 @@ export interface Preview {
   readonly postings: readonly JsonValue[];
   readonly providerCalls: readonly JsonValue[];
 }
+
+/** What payments would post and call for these commands; its own pure function. */
+export type PaymentsPreview = (
+  commands: readonly PaymentsCommand[],
+) => Pick<Preview, "postings" | "providerCalls">;

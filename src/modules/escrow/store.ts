@@ -7,7 +7,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import { type Escrow, EscrowSchema, type Timer, TimerSchema } from "#gen/escrow/v1/types_pb";
-import type { Tx } from "#platform/database";
+import type { Database, Tx } from "#platform/database";
 
 export interface StoredEscrow {
   readonly no: bigint;
@@ -74,6 +74,15 @@ export async function lockEscrows(
       },
     ]),
   );
+}
+
+/** One escrow as it stands, without a lock: for a dry run. */
+export async function readEscrow(db: Database, id: string): Promise<StoredEscrow | undefined> {
+  const [row] = await db.sql<{ no: bigint; seen_payments: bigint; snapshot: Uint8Array }>`
+    SELECT no, seen_payments, snapshot FROM escrow.escrow WHERE id = ${id}`;
+  if (!row) return undefined;
+  const { no, seen_payments: seenPayments, snapshot } = row;
+  return { no, seenPayments, escrow: fromBinary(EscrowSchema, snapshot) };
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import type { Outbox } from "#platform/messaging/outbox";
-import type { Worker } from "#platform/module";
+import type { Pending, Worker } from "#platform/module";
 import { topics } from "#topics";
 import type { CommandBody } from "./domain/messages.ts";
 import { overdueTimers, timerCommand } from "./domain/timers.ts";
@@ -65,6 +65,19 @@ export function createTimers({ db, outbox, clock }: TimerDeps): Worker {
       return "worked";
     },
   };
+}
+
+/** Due ones not sent, and when the next is to be sent. */
+export async function pendingTimers(db: Database): Promise<Pending> {
+  const [row] = await db.sql<{ due: bigint; next: Date | null }>`
+    SELECT count(*) FILTER (WHERE leaves_at <= escrow.app_now()) AS due,
+      min(leaves_at) FILTER (WHERE leaves_at > escrow.app_now()) AS next
+    FROM (
+      SELECT due_at + ${graceMs}::int * interval '1 millisecond' AS leaves_at
+      FROM escrow.timer WHERE NOT paused AND NOT sent
+    ) armed`;
+  const due = row?.due ?? 0n;
+  return { due: due > 0n ? [`${due} timers due`] : [], nextDue: row?.next ?? undefined };
 }
 
 /** Commands of armed timers that were due when the log received a person's command. */

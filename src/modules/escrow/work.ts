@@ -4,10 +4,12 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Command } from "#gen/escrow/v1/commands_pb";
 import { CommandRejectedSchema, type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import { type Actor, Actor_Kind, ActorSchema, type Escrow } from "#gen/escrow/v1/types_pb";
 import { CommandSchema as PaymentsCommandSchema } from "#gen/payments/v1/commands_pb";
 import { generateCommandEventId, generateEventId, hashFields } from "#kernel/ids";
+import { TerminalError } from "#platform/errors";
 import type { Outgoing } from "#platform/messaging/handler";
 import { bodyTypeOf } from "#platform/messaging/topic";
 import { topics } from "#topics";
@@ -126,6 +128,28 @@ export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
     result: () => ({ stored, changes: changesOf(slots), outcomes, conflicts }),
     outgoing,
   };
+}
+
+/** Decides one command as received at `now`; nothing is settled yet. Throws for one without a body. */
+export function decideCommand(
+  work: Work,
+  command: Command,
+  now: Timestamp,
+  trace: { correlationId?: string; traceparent?: string | undefined } = {},
+): { cause: Cause; verdict: Verdict } {
+  const { escrowId, commandId, fingerprint, expectedVersion, approvedBy, body } = command;
+  if (body.case === undefined) throw new TerminalError("a command without a body");
+  const actor = command.actor ?? systemActor;
+  const cause: Cause = {
+    id: commandId,
+    correlationId: command.correlationId || (trace.correlationId ?? ""),
+    fingerprint,
+    actor,
+    now,
+    traceparent: trace.traceparent,
+  };
+  const context: Context = { escrowId, now, actor, expectedVersion, commandId, approvedBy };
+  return { cause, verdict: work.decide(body, context, cause) };
 }
 
 function changesOf(slots: ReadonlyMap<string, Slot>): EscrowChange[] {

@@ -5,18 +5,25 @@
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import type { Outcomes } from "#platform/http/outcomes";
+import type { Logger } from "#platform/logger";
+import type { EventLog } from "#platform/messaging/event-log";
 import type { Module } from "#platform/module";
+import { projectionChecks } from "./checks.ts";
 import { projectionHandlers } from "./consumers.ts";
 import { createCursors } from "./cursor.ts";
 import { createQueryRoutes } from "./http.ts";
 import { findRecord } from "./queries.ts";
+import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { liveSchema, readModelsIn } from "./tables.ts";
 import { type AllowedActions, mayRead, type Texts, viewOf } from "./views.ts";
 import { createOutcomes } from "./wait.ts";
 
+export type { RebuildReport } from "./rebuild.ts";
+
 export interface ProjectionsDeps {
   readonly db: Database;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly texts: Texts;
   /** Signs cursors. */
   readonly cursorKey: Uint8Array;
@@ -25,11 +32,13 @@ export interface ProjectionsDeps {
 
 export interface ProjectionsModule extends Module {
   readonly outcomes: Outcomes;
+  /** Makes the read models anew from the topics and swaps them in. */
+  rebuild(log: EventLog): Promise<RebuildReport>;
   close(): void;
 }
 
 export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
-  const { db, clock, cursorKey } = deps;
+  const { db, clock, cursorKey, logger } = deps;
   const poller = createOutcomes({ db, clock });
   const handlers = projectionHandlers(readModelsIn(liveSchema));
   return {
@@ -37,6 +46,8 @@ export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
     routes: createQueryRoutes({ ...deps, cursors: createCursors(cursorKey) }),
     handlers: Object.values(handlers),
     workers: [],
+    checks: projectionChecks(db),
+    rebuild: (log) => rebuild({ db, log, logger }),
     outcomes: {
       find: poller.find,
       wait: poller.wait,

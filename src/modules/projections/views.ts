@@ -4,13 +4,19 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { type EscrowRecord, type EscrowView, EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
-import { EscrowStatus_State, type SealedText } from "#gen/escrow/v1/types_pb";
+import {
+  type Actor,
+  type EscrowStatus,
+  EscrowStatus_State,
+  type SealedText,
+} from "#gen/escrow/v1/types_pb";
+import { actorOf } from "#platform/http/principal";
 import type { Principal } from "#platform/module";
 
 /** Escrow's own pure rule, handed over by roles.ts: the two modules do not import each other. */
 export type AllowedActions = (
-  escrow: Pick<EscrowRecord, "status" | "terms">,
-  actor: { id: string; roles: readonly string[] },
+  standing: { status: EscrowStatus; buyerId: string; sellerId: string; serviceId: string },
+  actor: Actor,
 ) => readonly string[];
 
 export interface Texts {
@@ -48,15 +54,19 @@ export async function viewOf(
   const { terms, status, created } = record;
   const open = async (sealed: SealedText | undefined) =>
     sealed ? ((await texts.open(sealed)) ?? "") : "";
-  const actor = { id: actorIdOf(principal), roles: principal.roles };
+  const parties = {
+    buyerId: terms?.buyerId ?? "",
+    sellerId: terms?.sellerId ?? "",
+    serviceId: created?.serviceId ?? "",
+  };
   const buyerFee = terms?.buyerFee ?? 0n;
   const sellerFee = terms?.sellerFee ?? 0n;
   return create(EscrowViewSchema, {
     escrowId: record.escrowId,
     state: status?.state ?? EscrowStatus_State.UNSPECIFIED,
     version: record.version,
-    buyerId: terms?.buyerId ?? "",
-    sellerId: terms?.sellerId ?? "",
+    buyerId: parties.buyerId,
+    sellerId: parties.sellerId,
     title: await open(terms?.title),
     description: await open(terms?.description),
     ...(terms?.amount && { amount: terms.amount }),
@@ -79,7 +89,7 @@ export async function viewOf(
       paused,
       milestoneId,
     })),
-    allowedActions: [...allowedActions(record, actor)],
+    allowedActions: status ? [...allowedActions({ status, ...parties }, actorOf(principal))] : [],
     offers: status?.offers ?? [],
     cancelRequestedBy: status?.cancelRequestedBy ?? "",
     buyerAccepted: status?.buyerAccepted ?? false,

@@ -1,0 +1,27 @@
+/**
+ * Asks the running server that holds an embedded data folder: only one process may open it. The
+ * server's address is in the folder's lock, its token secret in the folder.
+ */
+
+import { dataDirOwner } from "#platform/data-dir";
+import { TransientError } from "#platform/errors";
+import type { Config } from "../config.ts";
+import { tokenSecret } from "../secrets.ts";
+import { mint } from "./token.ts";
+
+/** The answer, or undefined where no server holds the folder and the command may open it itself. */
+export async function askServer<T>(config: Config, path: string): Promise<T | undefined> {
+  if (!config.embedded || config.MEMORY) return undefined;
+  const owner = dataDirOwner(config.DATA_DIR);
+  if (!owner?.url) return undefined;
+  const secret = tokenSecret(config);
+  if (!secret)
+    throw new TransientError(`the server at ${owner.url} keeps its token secret elsewhere`);
+  const token = await mint(config, secret, "command-line", ["admin"], 60);
+  const response = await fetch(`${owner.url}${path}`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  if (!response.ok) throw new TransientError(`${owner.url}${path} answered ${response.status}`);
+  return (await response.json()) as T;
+}

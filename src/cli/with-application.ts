@@ -1,0 +1,44 @@
+/** Opens stores and log for one command, builds the object graph without starting it, closes all. */
+
+import { createSystemClock } from "#platform/clock-system";
+import { createLogger } from "#platform/logger";
+import { createMetrics } from "#platform/metrics";
+import type { Config } from "../config.ts";
+import { type Application, buildApplication } from "../roles.ts";
+import { resolveSecrets } from "../secrets.ts";
+import { openStores } from "../stores.ts";
+import { topicSettings } from "./topics.ts";
+
+export async function withApplication<T>(
+  config: Config,
+  work: (application: Application) => Promise<T>,
+): Promise<T> {
+  const logger = createLogger({ level: "warn", pretty: process.stderr.isTTY === true });
+  const clock = createSystemClock();
+  const stores = await openStores(config, logger);
+  try {
+    if (config.embedded) await stores.migrate();
+    const processId = `command-${process.pid}`;
+    const log = stores.openLog({ clock, logger, memberId: processId });
+    if (log.kind === "table") await log.ensureTopics(topicSettings());
+    const application = buildApplication({
+      config,
+      secrets: resolveSecrets(config),
+      databases: stores.databases,
+      log,
+      clock,
+      logger,
+      metrics: createMetrics(),
+      processId,
+      ownUrl: () => "",
+    });
+    try {
+      return await work(application);
+    } finally {
+      await application.close();
+      await log.close();
+    }
+  } finally {
+    await stores.close();
+  }
+}

@@ -1,0 +1,13 @@
+/** The escrow module's own count of each escrow's funds, in slices by id. */
+
+import { type Book, type BookRow, bookOf } from "#platform/books";
+import { sliceSize } from "#platform/checks";
+import type { Database } from "#platform/database";
+
+export async function escrowBooks(db: Database, afterId: string): Promise<Book[]> {
+  const rows = await db.sql<BookRow>`
+    SELECT id, seen_payments AS seen, funded, pending, held, reserved, released, refunded, fees,
+      charged_back, blocked, updated_at
+    FROM escrow.escrow WHERE id > ${afterId} ORDER BY id LIMIT ${sliceSize}`;
+  return rows.map(bookOf);
+}

@@ -1,0 +1,73 @@
+/**
+ * What a command would do, decided by the same code on the escrow as it stands, without a lock and
+ * without a write.
+ */
+import { toJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Command } from "#gen/escrow/v1/commands_pb";
+import { CommandRejected_Code, type Event, EventSchema } from "#gen/escrow/v1/events_pb";
+import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { statusOf as httpStatusOf } from "#platform/http/problem";
+import { topics } from "#topics";
+import type { Rejection } from "./domain/messages.ts";
+import type { PaymentsPreview, Preview } from "./preview.ts";
+import { readEscrow } from "./store.ts";
+import { overdueCommands } from "./timers.ts";
+import { decideCommand, startWork } from "./work.ts";
+
+export interface DryRunDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  /** Payments' own pure answer, handed over by roles.ts. */
+  readonly previewPayments: PaymentsPreview;
+}
+
+export function createDryRun({ db, clock, previewPayments }: DryRunDeps) {
+  return async (command: Command): Promise<Preview> => {
+    const stored = await readEscrow(db, command.escrowId);
+    const work = startWork(stored ? new Map([[command.escrowId, stored]]) : new Map());
+    const now = clock.now();
+    for (const due of stored ? overdueCommands(stored.escrow, now) : []) judge(due);
+    const before = work.outgoing.length;
+    const { rejected } = judge(command).verdict;
+    const said = work.outgoing.slice(before);
+    const events = said.filter(({ topic }) => topic === topics.escrowEvents);
+    const commands = said
+      .filter(({ topic }) => topic === topics.paymentsCommands)
+      .map(({ message }) => message as PaymentsCommand);
+    return {
+      wouldSucceed: rejected === undefined,
+      ...(rejected && {
+        rejection: { code: CommandRejected_Code[rejected.code], detail: rejected.detail },
+      }),
+      guards: guardsOf(rejected),
+      events: events.map(({ message }) =>
+        toJson(EventSchema, message as Event, { alwaysEmitImplicit: true }),
+      ),
+      ...previewPayments(commands),
+    };
+
+    function judge(asked: Command) {
+      return decideCommand(work, asked, timestampFromDate(now));
+    }
+  };
+}
+
+/** The ladder every command climbs; what stands above the failing rung was not looked at. */
+const ladder = ["exists", "version", "state", "actor", "rule"] as const;
+const rungOfStatus: Readonly<Record<number, (typeof ladder)[number]>> = {
+  404: "exists",
+  412: "version",
+  409: "state",
+  403: "actor",
+};
+
+function guardsOf(rejected: Rejection | undefined) {
+  if (!rejected) return ladder.map((guard) => ({ guard, ok: true }));
+  const failing = rungOfStatus[httpStatusOf(CommandRejected_Code[rejected.code])] ?? "rule";
+  return ladder
+    .slice(0, ladder.indexOf(failing) + 1)
+    .map((guard) => ({ guard, ok: guard !== failing }));
+}

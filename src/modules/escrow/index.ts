@@ -1,0 +1,69 @@
+/**
+ * The face of the escrow module: command routes, the handlers that decide, the timers. What leaves
+ * beside that are pure functions and readings that roles.ts hands to others.
+ */
+
+import type { Book } from "#platform/books";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import type { Outcomes } from "#platform/http/outcomes";
+import type { Keyring } from "#platform/keyring";
+import type { Outbox } from "#platform/messaging/outbox";
+import type { Publisher } from "#platform/messaging/publisher";
+import type { Module } from "#platform/module";
+import { topics } from "#topics";
+import { createApprovals } from "./approvals.ts";
+import { escrowBooks } from "./books.ts";
+import { escrowChecks } from "./checks.ts";
+import { handlers } from "./consumers.ts";
+import { createDryRun } from "./dry-run.ts";
+import { createEscrowRoutes } from "./http.ts";
+import { createMembership } from "./membership.ts";
+import type { PaymentsPreview } from "./preview.ts";
+import { createTimers, pendingTimers } from "./timers.ts";
+
+export { allowedActions } from "./domain/allowed-actions.ts";
+
+export interface EscrowDeps {
+  readonly db: Database;
+  readonly outbox: Outbox;
+  readonly publisher: Publisher;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  readonly fingerprintKey: Uint8Array;
+  /** Absent where the projections are not mounted: nobody waits there. */
+  readonly outcomes?: Outcomes | undefined;
+  readonly previewPayments: PaymentsPreview;
+}
+
+export interface EscrowModule extends Module {
+  /** Its own count of the funds, for the comparison with the ledger. */
+  books(afterId: string): Promise<readonly Book[]>;
+}
+
+/** How long a request waits for the log's acknowledgement before it answers 503. */
+const publishMs = 5_000;
+
+export function createEscrow(deps: EscrowDeps): EscrowModule {
+  const { db, outbox, publisher, keyring, clock, fingerprintKey, outcomes } = deps;
+  return {
+    name: "escrow",
+    routes: createEscrowRoutes({
+      publisher,
+      keyring,
+      clock,
+      fingerprintKey,
+      topics,
+      limits: { publishMs },
+      approvals: createApprovals({ db }),
+      membership: createMembership({ db, clock }),
+      outcomes,
+      preview: createDryRun(deps),
+    }),
+    handlers,
+    workers: [createTimers({ db, outbox, clock })],
+    pending: () => pendingTimers(db),
+    checks: escrowChecks(db),
+    books: (afterId) => escrowBooks(db, afterId),
+  };
+}
