@@ -1,0 +1,69 @@
+/**
+ * The one gate before a commit: `bun run check`. Each step is a tool that has been shown to fail;
+ * all run, whatever the others say, and any failure makes the whole fail.
+ */
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { generate } from "./generate.ts";
+import { capture, type Finished, root, run } from "./process.ts";
+
+interface Step {
+  readonly name: string;
+  readonly run: () => Promise<Finished>;
+}
+
+const cruiser = "tools/node_modules/dependency-cruiser/bin/dependency-cruiser.mjs";
+const baseline = "proto/baseline.binpb";
+
+const steps: readonly Step[] = [
+  { name: "lint and format", run: () => capture(["biome", "check", "--error-on-warnings", "."]) },
+  { name: "types", run: () => capture(["tsc", "--noEmit", "-p", "."]) },
+  { name: "borders", run: borders },
+  { name: "proto lint", run: () => capture(["buf", "lint"]) },
+  { name: "proto compatible", run: () => capture(["buf", "breaking", "--against", baseline]) },
+  { name: "generated code", run: generatedIsCurrent },
+  { name: "unit tests", run: () => capture(["bun", "test", "src", "test/architecture"]) },
+];
+
+/** dependency-cruiser that cannot read TypeScript reports no violation among no modules. */
+async function borders(): Promise<Finished> {
+  if (!existsSync(join(root, cruiser))) {
+    await run(["bun", "install", "--frozen-lockfile"], { cwd: join(root, "tools") });
+  }
+  const found = await capture(["bun", "--bun", cruiser, "src", "--config"]);
+  const modules = Number(/(\d+) modules/.exec(found.output)?.[1] ?? 0);
+  if (found.code === 0 && modules < 50) {
+    return { code: 1, output: `saw only ${modules} modules:\n${found.output}` };
+  }
+  return found;
+}
+
+async function generatedIsCurrent(): Promise<Finished> {
+  const folder = await mkdtemp(join(tmpdir(), "generated-"));
+  try {
+    await generate(join(folder, "gen"));
+    const found = await capture(["diff", "-r", "-q", "src/gen", join(folder, "gen")]);
+    const hint = "src/gen is not what proto/ generates: run `bun run generate`\n";
+    return found.code === 0 ? found : { ...found, output: hint + found.output };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function report({ name, run: step }: Step): Promise<boolean> {
+  const begun = performance.now();
+  const { code, output } = await step().catch(
+    (error: unknown): Finished => ({ code: 1, output: String(error) }),
+  );
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1).padStart(5);
+  console.log(`${code === 0 ? "ok  " : "FAIL"} ${seconds} s  ${name}`);
+  if (code !== 0) console.log(output.replaceAll(/^/gm, "    "));
+  return code === 0;
+}
+
+const results = await Promise.all(steps.map(report));
+const failed = results.filter((ok) => !ok).length;
+console.log(`${results.length - failed} checks passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
