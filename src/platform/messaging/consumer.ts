@@ -1,0 +1,166 @@
+/**
+ * Reads a handler's topic and applies it batch by batch, each message exactly once in effect and in
+ * the order of its key. Nothing is skipped: a message takes effect, is set aside in the same
+ * transaction, or its partition waits. No failure leaves a step but the loss of the group member.
+ */
+import type { Message } from "@bufbuild/protobuf";
+import type { Clock } from "../clock.ts";
+import type { Database } from "../database.ts";
+import type { Logger } from "../logger.ts";
+import type { Worker } from "../module.ts";
+import { WorkerLostError } from "../worker-lost-error.ts";
+import { type AttemptDeps, attemptBatch } from "./attempt.ts";
+import { consumerTables } from "./consumer-tables.ts";
+import { createCrashGuard } from "./crash-guard.ts";
+import { acquit, assign } from "./cursor.ts";
+import type { EventLog, LogBatch, PartitionEnds, Subscription } from "./event-log.ts";
+import { classifyFailure, createFailureWindow } from "./failure.ts";
+import type { HandlerDeclaration } from "./handler.ts";
+import type { Outbox } from "./outbox.ts";
+import { defaultRetryDelaysMs } from "./parking.ts";
+import { createSettlement, type Settlement } from "./settlement.ts";
+
+/** One batch that was committed. */
+export interface Handled {
+  readonly handler: string;
+  readonly count: number;
+  readonly parked: number;
+  readonly durationMs: number;
+}
+
+export interface ConsumerOptions<M extends Message> {
+  readonly handler: HandlerDeclaration<M>;
+  readonly schema: string;
+  readonly db: Database;
+  readonly log: EventLog;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Batches of different partitions side by side. */
+  readonly lanes?: number;
+  readonly maxRecords?: number;
+  /** How long a step waits for a batch. */
+  readonly pollMs?: number;
+  /** How long a parked message waits after its n-th failure. */
+  readonly retryDelaysMs?: readonly number[];
+  readonly onHandled?: (handled: Handled) => void;
+}
+
+export function createConsumer<M extends Message>(options: ConsumerOptions<M>): Worker {
+  const { handler, db, log, clock } = options;
+  const { lanes = db.kind === "pglite" ? 1 : 4, maxRecords = 250, pollMs = 500 } = options;
+  const { name, topic } = handler;
+  const logger = options.logger.child({ consumer: name });
+  const settlement = createSettlement({ consumer: name, logger });
+  const deps = attemptDeps(options, logger, maxRecords);
+  let subscription: Subscription | undefined;
+
+  const startAt = (_: string, partition: number, ends: PartitionEnds): Promise<bigint> =>
+    positionOf(deps, settlement, { ...ends, partition });
+
+  const leave = async (): Promise<void> => {
+    const open = subscription;
+    subscription = undefined;
+    await open?.close();
+  };
+
+  return {
+    name,
+    idleMs: 10,
+    lanes,
+    async start() {
+      const topics = [topic.name];
+      subscription ??= log.subscribe({ group: name, topics, startAt, maxRecords });
+    },
+    async step() {
+      if (settlement.halted() !== undefined) await leave();
+      if (subscription === undefined) {
+        await clock.sleep(pollMs);
+        return "idle";
+      }
+      if (subscription.state() === "lost") throw new WorkerLostError(`${name} lost its group`);
+      const batch = await subscription.poll(pollMs);
+      if (batch === null) return "idle";
+      await handle(options, deps, settlement, batch);
+      return "worked";
+    },
+    async stop() {
+      await leave();
+      const { tables, guard } = deps;
+      const reader = { consumer: name, topic: topic.name };
+      await acquit(db, tables.cursor, reader, guard.partitions()).catch((error: unknown) =>
+        logger.warn({ err: error }, "the count of crashes was not reset"),
+      );
+    },
+    problem() {
+      const known = settlement.problem();
+      if (known !== undefined) return known;
+      return subscription?.state() === "joined" ? undefined : `${name} has not joined its group`;
+    },
+  };
+}
+
+function attemptDeps<M extends Message>(
+  { handler, schema, db, log, outbox, retryDelaysMs = defaultRetryDelaysMs }: ConsumerOptions<M>,
+  logger: Logger,
+  maxRecords: number,
+): AttemptDeps<M> {
+  let cluster: string | undefined;
+  return {
+    handler,
+    db,
+    outbox,
+    logger,
+    tables: consumerTables(schema),
+    window: createFailureWindow(),
+    guard: createCrashGuard(maxRecords),
+    firstDelayMs: retryDelaysMs[0] ?? 0,
+    clusterId: async () => {
+      cluster ??= await log.clusterId();
+      return cluster;
+    },
+  };
+}
+
+async function positionOf<M extends Message>(
+  { handler, db, tables, guard, clusterId }: AttemptDeps<M>,
+  settlement: Settlement,
+  ends: PartitionEnds,
+): Promise<bigint> {
+  try {
+    const { topic, partition } = ends;
+    const place = { consumer: handler.name, topic, partition };
+    const assigned = await assign(db, tables.cursor, { place, ends, clusterId: await clusterId() });
+    guard.assigned(partition, assigned);
+    return assigned.next;
+  } catch (error) {
+    if (classifyFailure(error) === "systemic") settlement.halt(error);
+    throw error;
+  }
+}
+
+async function handle<M extends Message>(
+  { handler, outbox, clock, onHandled }: ConsumerOptions<M>,
+  deps: AttemptDeps<M>,
+  settlement: Settlement,
+  batch: LogBatch,
+): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  try {
+    const result = await attemptBatch(deps, batch);
+    if (result.kind === "done") {
+      outbox.wake();
+      deps.guard.passed(batch.partition, result.next);
+      const durationMs = clock.monotonicMs() - startedMs;
+      onHandled?.({
+        handler: handler.name,
+        count: result.handled,
+        parked: result.parked,
+        durationMs,
+      });
+    }
+    await settlement.settle(batch, result);
+  } catch (error) {
+    settlement.giveBack(batch, error);
+  }
+}
