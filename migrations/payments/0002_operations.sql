@@ -71,6 +71,8 @@ CREATE TABLE payments.provider_object (
   kind         text        NOT NULL CHECK (kind IN ('unmatched', 'payment', 'transfer', 'refund', 'account')),
   escrow_id    text,
   operation_id text,
+  -- Of the operation: what an older attempt's object does says nothing about the one under way.
+  attempt      int,
   party_id     text,
   -- Counts webhooks; a read that began before the last one is repeated.
   signals      bigint      NOT NULL DEFAULT 0,

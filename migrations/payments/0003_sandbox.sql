@@ -20,6 +20,8 @@ CREATE TABLE sandbox.object (
   -- When it goes on by itself, and to which status.
   next_at      timestamptz,
   next_status  text,
+  -- Counts its events.
+  events       int         NOT NULL,
   created_at   timestamptz NOT NULL
 );
 CREATE INDEX object_next ON sandbox.object (next_at) WHERE next_at IS NOT NULL;
@@ -34,6 +36,7 @@ CREATE TABLE sandbox.saved_answer (
   saved_at  timestamptz NOT NULL
 );
 
+-- Webhooks on their way; a row goes when it was taken.
 CREATE TABLE sandbox.delivery (
   delivery_no bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   event_id    text        NOT NULL,
@@ -41,13 +44,6 @@ CREATE TABLE sandbox.delivery (
   body        text        NOT NULL,
   due_at      timestamptz NOT NULL,
   lease_until timestamptz,
-  attempts    int         NOT NULL DEFAULT 0,
-  delivered   boolean     NOT NULL DEFAULT false
+  attempts    int         NOT NULL DEFAULT 0
 );
-CREATE INDEX delivery_due ON sandbox.delivery (due_at) WHERE NOT delivered;
-
--- Signs the deliveries; two stand side by side during a rotation.
-CREATE TABLE sandbox.webhook_secret (
-  secret     text        PRIMARY KEY,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
+CREATE INDEX delivery_due ON sandbox.delivery (due_at);

@@ -32,6 +32,8 @@ export interface LedgerTransaction {
   /** Without postings of nothing. */
   readonly postings: readonly Posting[];
   readonly change: Change;
+  /** Of another asset than the book's; absent: the escrow's currency. */
+  readonly currency?: string;
 }
 
 /** A release as fixed at its acceptance, minor units: gross = fee + netted + net. */
@@ -57,12 +59,13 @@ export function depositConfirmed(provider: string, amount: bigint): LedgerTransa
 }
 
 /** Money that belongs to no escrow, or of another asset than the escrow's. */
-export function depositUnattributed(provider: string, amount: bigint): LedgerTransaction {
-  return transaction(
-    "deposit_unattributed",
-    {},
-    move(clearing(provider), suspense(provider), amount),
-  );
+export function depositUnattributed(
+  provider: string,
+  amount: bigint,
+  currency: string,
+): LedgerTransaction {
+  const arrived = move(clearing(provider), suspense(provider), amount);
+  return { ...transaction("deposit_unattributed", {}, arrived), currency };
 }
 
 export function depositAttributed(provider: string, amount: bigint): LedgerTransaction {
@@ -80,11 +83,6 @@ export function fundingComplete(amount: bigint, buyerFee: bigint): LedgerTransac
     move(pending, held, amount),
     move(pending, platformFees, buyerFee),
   );
-}
-
-/** A cancellation met a payment that had just completed: its mirror, before the refund. */
-export function fundingUndone(amount: bigint, buyerFee: bigint): LedgerTransaction {
-  return mirror("funding_undone", fundingComplete(amount, buyerFee));
 }
 
 export function providerFeeKnown(provider: string, fee: bigint): LedgerTransaction {

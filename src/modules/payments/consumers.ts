@@ -1,0 +1,8 @@
+/** What payments consumes. */
+import type { AnyHandler } from "#platform/messaging/handler";
+import { type CommandHandlerOptions, createCommandHandler } from "./handle-command.ts";
+import { createWebhookHandler } from "./handle-webhook.ts";
+
+export function paymentsConsumers(options: CommandHandlerOptions): readonly AnyHandler[] {
+  return [createCommandHandler(options), createWebhookHandler(options)];
+}

@@ -1,0 +1,311 @@
+/**
+ * What follows from a command on a payment. Pure. Guard order: exists, actor, state, locks, money.
+ * A reservation that cannot be met is an answer (TransferRejected, RefundRejected) whose change
+ * undoes what the escrow module reserved at its own decision.
+ */
+import { create } from "@bufbuild/protobuf";
+import type {
+  Command,
+  CreatePaymentIntent,
+  InitiateRefund,
+  TransferToSeller,
+} from "#gen/payments/v1/commands_pb";
+import {
+  PaymentCancelledSchema,
+  PaymentCommandSucceededSchema,
+  RefundRejectedSchema,
+  TransferRejectedSchema,
+  TransferSucceededSchema,
+} from "#gen/payments/v1/events_pb";
+import { hashFields } from "#kernel/ids";
+import { TerminalError } from "#platform/errors";
+import * as post from "../ledger/post.ts";
+import { nextAttempt } from "./calls.ts";
+import { accept, type Decision, type Effect, nothing, postFor, reject, say } from "./effect.ts";
+import {
+  isLocked,
+  newOperation,
+  type Operation,
+  type Payment,
+  paidByBuyer,
+  type Terms,
+} from "./payment.ts";
+
+export interface Context {
+  readonly now: Date;
+  /** The row is there; false: this is a new payment made from the command's own terms. */
+  readonly known: boolean;
+  /** Operations of this escrow that the command names. */
+  readonly operations: ReadonlyMap<string, Operation>;
+  /** An operation of any escrow has this id: it keeps it for ever. */
+  readonly isTaken: (operationId: string) => boolean;
+  readonly sellerReady: boolean;
+  /** What the seller owes in this currency, minor units. */
+  readonly debt: bigint;
+  readonly providerKnown: boolean;
+}
+
+export function decide(payment: Payment, command: Command, context: Context): Decision {
+  const { body } = command;
+  switch (body.case) {
+    case "createPaymentIntent":
+      return createPayment(payment, context);
+    case "cancelPayment":
+      return cancelPayment(payment, context);
+    case "transferToSeller":
+      return transferToSeller(payment, body.value, context);
+    case "initiateRefund":
+      return initiateRefund(payment, body.value, context);
+    case "renewPayment":
+      return renewPayment(payment, command);
+    case "retryOperation":
+      return retryOperation(payment, command, body.value.operationId, context);
+    case "reverseTransfer":
+    case "decideDeposit":
+    case "decideReview":
+    case "writeOffDebt":
+      return reject("NOT_SUPPORTED", `${body.case} is not supported`);
+    case undefined:
+      throw new TerminalError("a command without a body");
+    default:
+      return body satisfies never;
+  }
+}
+
+/** The terms of a payment as its creating command states them. */
+export function termsOf(escrowId: string, command: CreatePaymentIntent): Terms {
+  const { amount, expiresAt } = command;
+  if (amount === undefined || amount.amount <= 0n) throw new TerminalError("no amount to pay");
+  return {
+    escrowId,
+    paymentId: `pay_${hashFields("payment", escrowId).slice(0, 32)}`,
+    buyerId: command.buyerId,
+    sellerId: command.sellerId,
+    serviceId: command.serviceId,
+    provider: command.provider,
+    currency: amount.currency,
+    amount: amount.amount,
+    buyerFee: command.buyerFee,
+    sellerFee: command.sellerFee,
+    chargebackLiability: String(command.chargebackLiability),
+    descriptorSuffix: command.statementDescriptorSuffix,
+    expiresAt: expiresAt === undefined ? undefined : new Date(Number(expiresAt.seconds) * 1_000),
+  };
+}
+
+function createPayment(payment: Payment, { known, providerKnown, now }: Context): Decision {
+  if (known) return reject("ALREADY_EXISTS", "the escrow has a payment");
+  if (!providerKnown) return reject("PROVIDER_UNSUPPORTED", `no provider ${payment.provider}`);
+  return accept({ case: "opened", operation: creation(payment, now) });
+}
+
+function creation(payment: Payment, now: Date): Operation {
+  return plainOperation("CREATE_PAYMENT", operationIdOf(payment, "create"), payment, now);
+}
+
+function plainOperation(
+  kind: "CREATE_PAYMENT" | "CANCEL_PAYMENT",
+  operationId: string,
+  payment: Payment,
+  now: Date,
+): Operation {
+  const total = paidByBuyer(payment);
+  return newOperation({ operationId, kind, gross: total, fee: 0n, netted: 0n, net: total }, now);
+}
+
+/** The provider is told not to take money any more; opened once it has the payment. */
+export function cancellation(payment: Payment, now: Date): Effect {
+  const operationId = operationIdOf(payment, "cancel");
+  return {
+    case: "opened",
+    operation: plainOperation("CANCEL_PAYMENT", operationId, payment, now),
+  };
+}
+
+function operationIdOf({ escrowId, version }: Payment, what: string): string {
+  const part = what === "return" ? version.toString() : "";
+  return `op_${hashFields(what, escrowId, part).slice(0, 32)}`;
+}
+
+/** Funding was complete and nothing has left yet. */
+export function isComplete({ status }: Payment): boolean {
+  return status === "SUCCEEDED" || status === "OVERFUNDED" || status === "REFUNDED";
+}
+
+/**
+ * After this nothing is accepted any more: what waits goes back, what still comes will go back.
+ * A payment that had just completed stays held: the escrow module, which reads that it succeeded
+ * after it cancelled, asks for its refund in full.
+ */
+function cancelPayment(payment: Payment, { known, now }: Context): Decision {
+  if (!known) return reject("NOT_FOUND", "the escrow has no payment");
+  if (payment.cancelled) return nothing;
+  const { funds, providerRef } = payment;
+  const open = providerRef !== undefined && !isComplete(payment);
+  return accept(
+    { case: "set", fields: { cancelled: true, status: funds.funded > 0n ? "LATE" : "CANCELLED" } },
+    ...(open ? [cancellation(payment, now)] : []),
+    ...returnPending(payment, funds.pending, now),
+  );
+}
+
+/** Short, late or excess money goes back by payments' own decision; nothing while locked. */
+export function returnPending(payment: Payment, amount: bigint, now: Date): Effect[] {
+  if (amount === 0n || isLocked(payment)) return [];
+  const operationId = operationIdOf(payment, "return");
+  const operation = newOperation(
+    { operationId, kind: "REFUND", gross: amount, fee: 0n, netted: 0n, net: amount },
+    now,
+  );
+  const transaction = post.pendingRefundAccepted(amount);
+  return [postFor({ operationId }, transaction, transaction.change), { case: "opened", operation }];
+}
+
+export function paymentCancelled({ paymentId }: Payment): Effect {
+  return say({ case: "paymentCancelled", value: create(PaymentCancelledSchema, { paymentId }) });
+}
+
+function transferToSeller(payment: Payment, asked: TransferToSeller, context: Context): Decision {
+  const { operationId, fee } = asked;
+  if (context.isTaken(operationId)) return reject("ALREADY_EXISTS", "operation is known");
+  const gross = amountOf(payment, asked);
+  if (asked.sellerId !== payment.sellerId || fee > gross) {
+    throw new TerminalError(`transfer ${operationId} does not fit its payment`);
+  }
+  const code = transferRefusal(payment, gross, context);
+  if (code !== undefined) return refuseTransfer(operationId, gross, code, context.now);
+  const netted = least(context.debt, gross - fee);
+  const amounts = { fee, netted, net: gross - fee - netted };
+  const operation = newOperation({ operationId, kind: "TRANSFER", gross, ...amounts }, context.now);
+  const tells = netted > 0n ? { reserved: -netted, released: netted } : undefined;
+  const effects: Effect[] = [
+    postFor({ operationId }, post.releaseAccepted(payment.sellerId, amounts), tells),
+  ];
+  if (netted > 0n) effects.push({ case: "netted", partyId: payment.sellerId, amount: netted });
+  if (amounts.net > 0n) return accept({ case: "opened", operation }, ...effects);
+  return accept(
+    { case: "opened", operation: { ...operation, state: "SUCCEEDED", dueAt: undefined } },
+    ...effects,
+    ...transferConfirmed(payment, operation),
+  );
+}
+
+/** Reserved goes out, the seller's fee stays: said once per operation. */
+export function transferConfirmed(payment: Payment, operation: Operation): Effect[] {
+  const { operationId, net, fee, netted } = operation;
+  const transaction = post.transferConfirmed(payment.provider, operation);
+  return [
+    postFor({ operationId }, transaction),
+    say(
+      {
+        case: "transferSucceeded",
+        value: create(TransferSucceededSchema, { operationId, net, fee, netted }),
+      },
+      transaction.change,
+    ),
+  ];
+}
+
+function transferRefusal(payment: Payment, gross: bigint, context: Context): string | undefined {
+  if (isLocked(payment)) return "LOCKED";
+  if (payment.funds.held < gross) return "FUNDS_UNAVAILABLE";
+  return context.sellerReady ? undefined : "SELLER_NOT_READY";
+}
+
+function refuseTransfer(operationId: string, gross: bigint, code: string, now: Date): Decision {
+  const amounts = { gross, fee: 0n, netted: 0n, net: gross };
+  const operation = newOperation({ operationId, kind: "TRANSFER", ...amounts }, now);
+  return accept(
+    { case: "opened", operation: { ...operation, state: "REJECTED", dueAt: undefined, code } },
+    ...(code === "SELLER_NOT_READY" ? [sellerWaits] : []),
+    transferRejected(operationId, gross, code),
+  );
+}
+
+export const sellerWaits: Effect = { case: "set", fields: { sellerWaiting: true } };
+
+/** Undoes the escrow module's own reservation. */
+export function transferRejected(operationId: string, amount: bigint, code: string): Effect {
+  const value = create(TransferRejectedSchema, { operationId, code, amount });
+  return say({ case: "transferRejected", value }, { reserved: -amount, held: amount });
+}
+
+function initiateRefund(payment: Payment, asked: InitiateRefund, context: Context): Decision {
+  const { operationId, feeReturned } = asked;
+  if (context.isTaken(operationId)) return reject("ALREADY_EXISTS", "operation is known");
+  const gross = amountOf(payment, asked);
+  const net = gross + feeReturned;
+  const operation = newOperation(
+    { operationId, kind: "REFUND", gross, fee: feeReturned, netted: 0n, net },
+    context.now,
+  );
+  const short = payment.funds.held < gross || payment.funds.fees < feeReturned;
+  if (isLocked(payment) || short) {
+    const code = isLocked(payment) ? "LOCKED" : "FUNDS_UNAVAILABLE";
+    const value = create(RefundRejectedSchema, { operationId, code, amount: gross });
+    const change = { reserved: -net, held: gross, fees: feeReturned };
+    return accept(
+      { case: "opened", operation: { ...operation, state: "REJECTED", dueAt: undefined, code } },
+      say({ case: "refundRejected", value }, change),
+    );
+  }
+  return accept(
+    { case: "opened", operation },
+    postFor({ operationId }, post.refundAccepted({ amount: gross, feeReturned })),
+  );
+}
+
+function renewPayment(payment: Payment, { actor, commandId }: Command): Decision {
+  if (actor?.id !== payment.buyerId) return reject("NOT_THE_BUYER", "only the buyer pays");
+  if (payment.cancelled) return reject("CANCELLED", "the escrow was cancelled");
+  if (isComplete(payment)) return reject("ALREADY_FUNDED", "the payment is complete");
+  return accept(succeeded(commandId));
+}
+
+function retryOperation(
+  payment: Payment,
+  { actor, commandId }: Command,
+  operationId: string,
+  { operations, now }: Context,
+): Decision {
+  if (actor?.roles.includes("admin") !== true) return reject("ROLE_REQUIRED", "needs role admin");
+  const operation = operations.get(operationId);
+  if (operation === undefined) return reject("OPERATION_UNKNOWN", "no such operation here");
+  if (isLocked(payment)) return reject("ESCROW_LOCKED", "nothing leaves while it is locked");
+  const next = retried(operation, now);
+  if (next === undefined) return reject("ALREADY_SETTLED", "the operation is finished");
+  return accept({ case: "moved", operation: next }, succeeded(commandId));
+}
+
+function retried(operation: Operation, now: Date): Operation | undefined {
+  switch (operation.state) {
+    case "FAILED":
+      // The provider said that it failed: that is the proof a new key needs.
+      return nextAttempt(operation, now);
+    case "UNKNOWN":
+    case "LOOKUP":
+    case "PERSON":
+      return { ...operation, state: "LOOKUP", lookups: 0, dueAt: now };
+    case "READY":
+      return { ...operation, dueAt: now };
+    default:
+      return undefined;
+  }
+}
+
+function succeeded(commandId: string): Effect {
+  const value = create(PaymentCommandSucceededSchema, { commandId });
+  return say({ case: "paymentCommandSucceeded", value });
+}
+
+function amountOf(payment: Payment, asked: TransferToSeller | InitiateRefund): bigint {
+  const { amount, operationId } = asked;
+  if (amount === undefined || amount.amount <= 0n || amount.currency !== payment.currency) {
+    throw new TerminalError(`operation ${operationId} has no amount of ${payment.currency}`);
+  }
+  return amount.amount;
+}
+
+function least(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}

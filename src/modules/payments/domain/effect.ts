@@ -1,0 +1,109 @@
+/**
+ * What a decision consists of, in order: events said, ledger transactions, operations opened or
+ * moved. A decision writes nothing; the store writes all of it in one transaction.
+ */
+import { create } from "@bufbuild/protobuf";
+import type { Event } from "#gen/payments/v1/events_pb";
+import { LedgerPostedSchema, type Posting as PostingMessage } from "#gen/payments/v1/events_pb";
+import { accountName } from "../ledger/accounts.ts";
+import type { LedgerTransaction } from "../ledger/post.ts";
+import type { Change } from "./funds.ts";
+import type { Deposit, Operation, Payment } from "./payment.ts";
+
+export type EventBody = Exclude<Event["body"], { case: undefined }>;
+
+export type Effect =
+  /** An event; `change` is what the escrow module does not know yet. */
+  | { readonly case: "said"; readonly body: EventBody; readonly change: Change | undefined }
+  /** A ledger transaction; said as LedgerPosted. `reference`: the operation or deposit it explains. */
+  | {
+      readonly case: "posted";
+      readonly transaction: LedgerTransaction;
+      readonly reference: string;
+      readonly operationId: string;
+      readonly change: Change | undefined;
+    }
+  | { readonly case: "opened"; readonly operation: Operation }
+  | { readonly case: "moved"; readonly operation: Operation }
+  | { readonly case: "deposited"; readonly deposit: Deposit; readonly disposition: string }
+  | { readonly case: "netted"; readonly partyId: string; readonly amount: bigint }
+  | { readonly case: "set"; readonly fields: Settable };
+
+export type Settable = Partial<
+  Pick<
+    Payment,
+    | "status"
+    | "providerRef"
+    | "instructions"
+    | "lastError"
+    | "providerFee"
+    | "cancelled"
+    | "sellerWaiting"
+  >
+>;
+
+export interface Rejection {
+  readonly code: string;
+  readonly detail: string;
+}
+
+export type Decision =
+  | { readonly effects: readonly Effect[]; readonly rejected?: undefined }
+  | { readonly rejected: Rejection; readonly effects?: undefined };
+
+export const nothing: Decision = { effects: [] };
+
+export function accept(...effects: readonly Effect[]): Decision {
+  return { effects };
+}
+
+export function reject(code: string, detail: string): Decision {
+  return { rejected: { code, detail } };
+}
+
+export function say(body: EventBody, change?: Change): Effect {
+  return { case: "said", body, change };
+}
+
+/** With a `change`, the escrow module learns it from the LedgerPosted event itself. */
+export function postFor(
+  reference: { readonly operationId: string } | { readonly depositId: string },
+  transaction: LedgerTransaction,
+  change?: Change,
+): Effect {
+  return {
+    case: "posted",
+    transaction,
+    reference: "operationId" in reference ? reference.operationId : reference.depositId,
+    operationId: "operationId" in reference ? reference.operationId : "",
+    change,
+  };
+}
+
+/** The LedgerPosted event that says a transaction, for the timeline. */
+export function ledgerPosted(
+  payment: Pick<Payment, "escrowId" | "currency" | "version">,
+  { transaction, operationId }: Extract<Effect, { case: "posted" }>,
+): EventBody {
+  const { escrowId, version } = payment;
+  const currency = transaction.currency ?? payment.currency;
+  const postings = transaction.postings.map(
+    ({ debit, credit, amount }): PostingMessage => ({
+      $typeName: "payments.v1.Posting",
+      debit: accountName(debit, escrowId),
+      credit: accountName(credit, escrowId),
+      amount: { $typeName: "escrow.v1.Money", amount, currency },
+    }),
+  );
+  const value = create(LedgerPostedSchema, {
+    transactionId: transactionId(escrowId, version + 1n),
+    reason: transaction.reason,
+    operationId,
+    postings,
+  });
+  return { case: "ledgerPosted", value };
+}
+
+export function transactionId(escrowId: string, number: bigint): string {
+  return `${escrowId}.${number}`;
+}

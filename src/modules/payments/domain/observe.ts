@@ -1,0 +1,300 @@
+/**
+ * What follows from a provider's object as it stands now. Pure and monotone: applying the same
+ * state twice, or an older one late, changes nothing, so webhooks may come in any order.
+ */
+import { create } from "@bufbuild/protobuf";
+import { MoneySchema } from "#gen/escrow/v1/types_pb";
+import {
+  DepositReceivedSchema,
+  DepositReceived_Disposition as Disposition,
+  PaymentFailedSchema,
+  PaymentIntentCreatedSchema,
+  PaymentPartiallyReceivedSchema,
+  PaymentProcessingSchema,
+  PaymentSucceededSchema,
+  RefundFailedSchema,
+  RefundSucceededSchema,
+} from "#gen/payments/v1/events_pb";
+import * as post from "../ledger/post.ts";
+import type {
+  ProviderDeposit,
+  ProviderObject,
+  ProviderPayment,
+  ProviderRefund,
+  ProviderTransfer,
+} from "../provider.ts";
+import {
+  cancellation,
+  isComplete,
+  returnPending,
+  sellerWaits,
+  transferConfirmed,
+  transferRejected,
+} from "./decide.ts";
+import { type Effect, postFor, say } from "./effect.ts";
+import { evolveAll } from "./evolve.ts";
+import { type Operation, type Payment, paidByBuyer } from "./payment.ts";
+
+export interface Seen {
+  readonly now: Date;
+  /** Deposits of this escrow that are booked already. */
+  readonly deposits: ReadonlySet<string>;
+  /** The operation the object belongs to. */
+  readonly operation: Operation | undefined;
+}
+
+export function observe(payment: Payment, object: ProviderObject, seen: Seen): readonly Effect[] {
+  switch (object.kind) {
+    case "payment":
+      return paymentSeen(payment, object, seen);
+    case "transfer":
+      return seen.operation === undefined ? [] : transferSeen(payment, object, seen.operation);
+    case "refund":
+      return seen.operation === undefined ? [] : refundSeen(payment, object, seen.operation);
+    default:
+      return object satisfies never;
+  }
+}
+
+/** Collects effects while the payment they follow from moves on with them. */
+function createFold(payment: Payment) {
+  const effects: Effect[] = [];
+  let current = payment;
+  return {
+    effects,
+    payment: () => current,
+    add: (...more: readonly Effect[]) => {
+      effects.push(...more);
+      current = evolveAll(current, more);
+    },
+  };
+}
+type Fold = ReturnType<typeof createFold>;
+
+function paymentSeen(payment: Payment, object: ProviderPayment, seen: Seen): readonly Effect[] {
+  const fold = createFold(payment);
+  if (payment.providerRef === undefined) opened(fold, object, seen);
+  else if (JSON.stringify(payment.instructions) !== JSON.stringify(object.instructions)) {
+    fold.add({ case: "set", fields: { instructions: object.instructions } });
+  }
+  progress(fold, object);
+  const fresh = object.deposits.filter(({ depositId }) => !seen.deposits.has(depositId));
+  for (const deposit of fresh) book(fold, deposit);
+  settle(fold, fresh.length > 0, seen.now);
+  if (object.fee !== undefined && payment.providerFee === undefined) {
+    const reference = { depositId: object.objectId };
+    fold.add({ case: "set", fields: { providerFee: object.fee } });
+    if (object.fee > 0n) {
+      fold.add(postFor(reference, post.providerFeeKnown(payment.provider, object.fee)));
+    }
+  }
+  return fold.effects;
+}
+
+function opened(fold: Fold, object: ProviderPayment, { now }: Seen): void {
+  const { paymentId, currency, cancelled } = fold.payment();
+  const amount = create(MoneySchema, { amount: paidByBuyer(fold.payment()), currency });
+  const value = create(PaymentIntentCreatedSchema, { paymentId, amount });
+  fold.add(
+    {
+      case: "set",
+      fields: { providerRef: object.objectId, instructions: object.instructions },
+    },
+    say({ case: "paymentIntentCreated", value }),
+  );
+  if (cancelled) fold.add(cancellation(fold.payment(), now));
+}
+
+/** On its way, declined or ended: none of it moves money. */
+function progress(fold: Fold, object: ProviderPayment): void {
+  const { paymentId, status, lastError, cancelled } = fold.payment();
+  if (object.status === "processing" && status === "REQUIRES_PAYMENT") {
+    fold.add(
+      { case: "set", fields: { status: "PROCESSING", lastError: undefined } },
+      say({ case: "paymentProcessing", value: create(PaymentProcessingSchema, { paymentId }) }),
+    );
+  }
+  if (object.lastError !== undefined && object.status === "requires_payment") {
+    if (lastError === object.lastError && status !== "PROCESSING") return;
+    const value = create(PaymentFailedSchema, { paymentId, code: object.lastError });
+    const back = status === "PROCESSING" ? ({ status: "REQUIRES_PAYMENT" } as const) : {};
+    fold.add(
+      { case: "set", fields: { ...back, lastError: object.lastError } },
+      say({ case: "paymentFailed", value }),
+    );
+  }
+  if (object.status === "cancelled" && !cancelled) {
+    // Ended at the provider without our asking: the escrow's deadline decides what follows.
+    const value = create(PaymentFailedSchema, { paymentId, code: "CANCELLED_BY_PROVIDER" });
+    if (status === "FAILED") return;
+    fold.add({ case: "set", fields: { status: "FAILED" } }, say({ case: "paymentFailed", value }));
+  }
+}
+
+/** Every confirmed unit is booked as pending first, whatever it turns out to be. */
+function book(fold: Fold, deposit: ProviderDeposit): void {
+  const payment = fold.payment();
+  const { depositId, amount, currency } = deposit;
+  const disposition = dispositionOf(payment, deposit);
+  const value = create(DepositReceivedSchema, { depositId, amount, disposition });
+  fold.add({ case: "deposited", deposit, disposition: Disposition[disposition] });
+  if (disposition === Disposition.WRONG_ASSET) {
+    const stray = post.depositUnattributed(payment.provider, amount, currency);
+    fold.add(
+      { case: "set", fields: { status: "WRONG_ASSET" } },
+      postFor({ depositId }, stray),
+      say({ case: "depositReceived", value }),
+    );
+    return;
+  }
+  const transaction = post.depositConfirmed(payment.provider, amount);
+  fold.add(
+    postFor({ depositId }, transaction),
+    say({ case: "depositReceived", value }, transaction.change),
+  );
+}
+
+function dispositionOf(payment: Payment, { amount, currency }: ProviderDeposit): Disposition {
+  if (currency !== payment.currency) return Disposition.WRONG_ASSET;
+  if (payment.cancelled) return Disposition.LATE;
+  if (isComplete(payment)) return Disposition.EXCESS;
+  if (payment.inReview) return Disposition.IN_REVIEW;
+  const received = payment.funds.pending + amount;
+  return received < paidByBuyer(payment) ? Disposition.SHORT : Disposition.EXPECTED;
+}
+
+/** Completes the funding, waits for the rest, or sends back what is not the escrow's. */
+function settle(fold: Fold, arrived: boolean, now: Date): void {
+  const payment = fold.payment();
+  const { funds, amount, buyerFee, currency, paymentId, cancelled, inReview } = payment;
+  const total = paidByBuyer(payment);
+  if (cancelled || isComplete(payment)) {
+    if (!arrived) return;
+    fold.add({ case: "set", fields: { status: cancelled ? "LATE" : "OVERFUNDED" } });
+  } else if (funds.pending >= total && !inReview && !payment.sanctioned) {
+    const transaction = post.fundingComplete(amount, buyerFee);
+    const value = create(PaymentSucceededSchema, {
+      paymentId,
+      amount: create(MoneySchema, { amount: total, currency }),
+    });
+    const status = funds.pending > total ? "OVERFUNDED" : "SUCCEEDED";
+    fold.add(
+      { case: "set", fields: { status, lastError: undefined } },
+      postFor({ depositId: paymentId }, transaction),
+      say({ case: "paymentSucceeded", value }, transaction.change),
+    );
+  } else {
+    if (!arrived || funds.pending === 0n || funds.pending >= total) return;
+    const missing = total - funds.pending;
+    const value = create(PaymentPartiallyReceivedSchema, {
+      paymentId,
+      received: funds.pending,
+      missing,
+    });
+    fold.add(
+      { case: "set", fields: { status: "UNDERFUNDED" } },
+      say({ case: "paymentPartiallyReceived", value }),
+    );
+    return;
+  }
+  fold.add(...returnPending(fold.payment(), fold.payment().funds.pending, now));
+}
+
+function transferSeen(
+  payment: Payment,
+  { status, objectId }: ProviderTransfer,
+  operation: Operation,
+): readonly Effect[] {
+  if (isFinal(operation)) return [];
+  if (status === "failed") return transferUndone(payment, operation, "PROVIDER_REFUSED");
+  const state = status === "succeeded" ? "SUCCEEDED" : "PENDING";
+  if (operation.state === state) return [];
+  const moved: Effect = {
+    case: "moved",
+    operation: { ...operation, state, objectId, dueAt: undefined, code: "" },
+  };
+  return state === "PENDING" ? [moved] : [moved, ...transferConfirmed(payment, operation)];
+}
+
+/** Nothing was or will be sent: the exact mirror of the acceptance, the netted debt included. */
+export function transferUndone(
+  payment: Payment,
+  operation: Operation,
+  code: string,
+): readonly Effect[] {
+  const { operationId, gross, netted } = operation;
+  const tells = netted > 0n ? { reserved: netted, released: -netted } : undefined;
+  const effects: Effect[] = [
+    { case: "moved", operation: { ...operation, state: "REJECTED", dueAt: undefined, code } },
+    postFor({ operationId }, post.releaseUndone(payment.sellerId, operation), tells),
+  ];
+  if (netted > 0n) effects.push({ case: "netted", partyId: payment.sellerId, amount: -netted });
+  if (code === "SELLER_NOT_READY") effects.push(sellerWaits);
+  return [...effects, transferRejected(operationId, gross, code)];
+}
+
+function refundSeen(
+  payment: Payment,
+  object: ProviderRefund,
+  operation: Operation,
+): readonly Effect[] {
+  // An object of an earlier attempt says nothing about the one under way.
+  const current = operation.objectId === undefined || operation.objectId === object.objectId;
+  if (!current || operation.state === "REJECTED" || operation.state === "WITHDRAWN") return [];
+  const moved = (state: Operation["state"], code = ""): Effect => ({
+    case: "moved",
+    operation: { ...operation, state, objectId: object.objectId, dueAt: undefined, code },
+  });
+  switch (object.status) {
+    case "pending":
+      return isFinal(operation) || operation.state === "PENDING" ? [] : [moved("PENDING")];
+    case "succeeded":
+      if (isFinal(operation)) return [];
+      return [moved("SUCCEEDED"), ...refundConfirmed(payment, operation)];
+    case "failed":
+      if (operation.state === "FAILED") return [];
+      return [moved("FAILED", object.code), ...refundFailed(payment, operation, object.code)];
+    default:
+      return object.status satisfies never;
+  }
+}
+
+function refundConfirmed(payment: Payment, { operationId, net }: Operation): readonly Effect[] {
+  const transaction = post.refundConfirmed(payment.provider, net);
+  const value = create(RefundSucceededSchema, { operationId, amount: net });
+  const all = payment.funds.refunded + net === payment.funds.funded;
+  const settled = payment.status === "OVERFUNDED" ? "SUCCEEDED" : payment.status;
+  return [
+    postFor({ operationId }, transaction),
+    say({ case: "refundSucceeded", value }, transaction.change),
+    { case: "set", fields: { status: all ? "REFUNDED" : settled } },
+  ];
+}
+
+/** The liability stays: reserved, owed to the buyer, until another attempt or an operator. */
+export function refundFailed(
+  payment: Payment,
+  operation: Operation,
+  code: string,
+): readonly Effect[] {
+  const { operationId, net } = operation;
+  const afterConfirmation = operation.state === "SUCCEEDED";
+  const value = create(RefundFailedSchema, { operationId, code, amount: net, afterConfirmation });
+  if (!afterConfirmation) return [say({ case: "refundFailed", value })];
+  const transaction = post.refundReturned(payment.provider, net);
+  const complete = payment.cancelled ? "LATE" : "SUCCEEDED";
+  return [
+    postFor({ operationId }, transaction),
+    say({ case: "refundFailed", value }, transaction.change),
+    {
+      case: "set",
+      fields: { status: payment.status === "REFUNDED" ? complete : payment.status },
+    },
+  ];
+}
+
+function isFinal({ state }: Operation): boolean {
+  return (
+    state === "SUCCEEDED" || state === "FAILED" || state === "REJECTED" || state === "WITHDRAWN"
+  );
+}

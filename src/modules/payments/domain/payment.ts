@@ -1,0 +1,186 @@
+/**
+ * The state payments keeps of one escrow's money: the root row, and the operations that carry a
+ * decision to a provider. Plain values; nothing here knows a database or a clock.
+ */
+import { type Funds, noFunds } from "./funds.ts";
+
+export type PaymentStatus =
+  | "REQUIRES_PAYMENT"
+  | "PROCESSING"
+  | "UNDERFUNDED"
+  | "OVERFUNDED"
+  | "LATE"
+  | "WRONG_ASSET"
+  | "SUCCEEDED"
+  | "FAILED"
+  | "CANCELLED"
+  | "REFUNDED";
+
+/** What the buyer needs in order to pay, as the provider gave it. */
+export interface Instructions {
+  readonly clientSecret?: string;
+  readonly publishableKey?: string;
+  readonly checkoutUrl?: string;
+  readonly deposit?: {
+    readonly address: string;
+    readonly chainId: string;
+    readonly asset: string;
+    readonly confirmations: string;
+    readonly required: string;
+  };
+}
+
+export interface Payment {
+  readonly escrowId: string;
+  readonly paymentId: string;
+  /** The number of the last event said; contiguous from 1. */
+  readonly version: bigint;
+  readonly buyerId: string;
+  readonly sellerId: string;
+  readonly serviceId: string;
+  readonly provider: string;
+  readonly currency: string;
+  /** Minor units. The buyer pays amount + buyerFee. */
+  readonly amount: bigint;
+  readonly buyerFee: bigint;
+  readonly sellerFee: bigint;
+  readonly chargebackLiability: string;
+  readonly descriptorSuffix: string;
+  readonly status: PaymentStatus;
+  readonly providerRef: string | undefined;
+  readonly instructions: Instructions;
+  readonly lastError: string | undefined;
+  /** The provider's own fee, once known. */
+  readonly providerFee: bigint | undefined;
+  readonly cancelled: boolean;
+  /** A bank dispute is open: nothing leaves. */
+  readonly frozen: boolean;
+  /** A sanctions hit is open: nothing leaves. */
+  readonly sanctioned: boolean;
+  /** Screening is not done: funding does not complete. */
+  readonly inReview: boolean;
+  /** A release was refused because the seller could not receive; he is told of when he can. */
+  readonly sellerWaiting: boolean;
+  readonly funds: Funds;
+  readonly expiresAt: Date | undefined;
+}
+
+export type OperationKind = "CREATE_PAYMENT" | "CANCEL_PAYMENT" | "TRANSFER" | "REFUND";
+
+/**
+ * READY: may be called. SENT: a call is under way, or its caller died. UNKNOWN: it may have
+ * happened; same key, same bytes again. LOOKUP: must be looked up by list before anything else.
+ * PENDING: the provider took it, confirmation follows. FAILED: a refund that is still owed.
+ * REJECTED, WITHDRAWN: never happened, undone. PERSON: only a person can tell.
+ */
+export type OperationState =
+  | "READY"
+  | "SENT"
+  | "UNKNOWN"
+  | "LOOKUP"
+  | "PENDING"
+  | "SUCCEEDED"
+  | "FAILED"
+  | "REJECTED"
+  | "WITHDRAWN"
+  | "PERSON";
+
+/** An intention towards a provider. One effect for ever, whatever number of attempts it takes. */
+export interface Operation {
+  readonly operationId: string;
+  readonly kind: OperationKind;
+  readonly state: OperationState;
+  /** A new one only after proof that the last did not happen. */
+  readonly attempt: number;
+  /** How often the current attempt was called. */
+  readonly tries: number;
+  /** How often in a row the list did not show it. */
+  readonly lookups: number;
+  readonly dueAt: Date | undefined;
+  readonly firstSentAt: Date | undefined;
+  readonly objectId: string | undefined;
+  readonly code: string;
+  /**
+   * Minor units; net is what the provider is asked for. TRANSFER: gross = fee + netted + net.
+   * REFUND: gross is out of held (or pending), fee is the buyer's fee on top, net = gross + fee.
+   */
+  readonly gross: bigint;
+  readonly fee: bigint;
+  readonly netted: bigint;
+  readonly net: bigint;
+}
+
+export interface Deposit {
+  readonly depositId: string;
+  readonly amount: bigint;
+  readonly currency: string;
+}
+
+/** The key a call is made under; bound to the operation's bytes for ever. */
+export function keyOf({
+  operationId,
+  attempt,
+}: Pick<Operation, "operationId" | "attempt">): string {
+  return `${operationId}.${attempt}`;
+}
+
+export function paidByBuyer({ amount, buyerFee }: Pick<Payment, "amount" | "buyerFee">): bigint {
+  return amount + buyerFee;
+}
+
+/** Nothing may leave: the last gate before money asks this under the root's lock. */
+export function isLocked({ frozen, sanctioned }: Pick<Payment, "frozen" | "sanctioned">): boolean {
+  return frozen || sanctioned;
+}
+
+export type Terms = Pick<
+  Payment,
+  | "escrowId"
+  | "paymentId"
+  | "buyerId"
+  | "sellerId"
+  | "serviceId"
+  | "provider"
+  | "currency"
+  | "amount"
+  | "buyerFee"
+  | "sellerFee"
+  | "chargebackLiability"
+  | "descriptorSuffix"
+  | "expiresAt"
+>;
+
+export function newPayment(terms: Terms): Payment {
+  return {
+    ...terms,
+    version: 0n,
+    status: "REQUIRES_PAYMENT",
+    providerRef: undefined,
+    instructions: {},
+    lastError: undefined,
+    providerFee: undefined,
+    cancelled: false,
+    frozen: false,
+    sanctioned: false,
+    inReview: false,
+    sellerWaiting: false,
+    funds: noFunds,
+  };
+}
+
+export function newOperation(
+  operation: Pick<Operation, "operationId" | "kind" | "gross" | "fee" | "netted" | "net">,
+  now: Date,
+): Operation {
+  return {
+    ...operation,
+    state: "READY",
+    attempt: 1,
+    tries: 0,
+    lookups: 0,
+    dueAt: now,
+    firstSentAt: undefined,
+    objectId: undefined,
+    code: "",
+  };
+}

@@ -1,0 +1,161 @@
+/**
+ * Decides the commands of payments.commands.v1, a batch in one transaction. Every command has one
+ * outcome for ever; money is reserved under the root's lock, so what was promised once cannot be
+ * promised again.
+ */
+import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
+import type { Clock } from "#platform/clock";
+import type { Tx } from "#platform/database";
+import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform/messaging/handler";
+import { bodyTypeOf } from "#platform/messaging/topic";
+import { topics } from "#topics";
+import { type Context, decide, termsOf } from "./domain/decide.ts";
+import type { Effect } from "./domain/effect.ts";
+import { newPayment, type Operation } from "./domain/payment.ts";
+import { createJournal, type Journal, type Root } from "./journal.ts";
+import type { Providers } from "./provider.ts";
+import {
+  drawEscrowNos,
+  knownCommands,
+  loadOperations,
+  loadReadiness,
+  lockDebts,
+  lockRoots,
+  operationsByEscrow,
+  unique,
+} from "./store.ts";
+
+export interface CommandHandlerOptions {
+  readonly clock: Clock;
+  readonly providers: Providers;
+}
+
+/** What the batch's commands are judged by; moves on with each decision. */
+interface Loaded {
+  readonly now: Date;
+  readonly roots: Map<string, Root>;
+  readonly freshNos: bigint[];
+  readonly known: Set<string>;
+  readonly operations: Map<string, Map<string, Operation>>;
+  readonly debts: Map<string, bigint>;
+  readonly readiness: Map<string, boolean>;
+}
+
+export function createCommandHandler(options: CommandHandlerOptions): HandlerDeclaration<Command> {
+  const { clock } = options;
+  return defineHandler({
+    name: "payments.commands",
+    topic: topics.paymentsCommands,
+    handleBatch: async (tx, batch) => {
+      const now = clock.now();
+      const loaded = await load(tx, batch.messages, now);
+      const journal = createJournal({ now });
+      batch.each((incoming) => handle(incoming, loaded, journal, options));
+      await journal.write(tx);
+      return journal.outgoing;
+    },
+  });
+}
+
+async function load(tx: Tx, messages: readonly Incoming<Command>[], now: Date): Promise<Loaded> {
+  const commands = messages.map(({ message }) => message);
+  const roots = await lockRoots(
+    tx,
+    commands.map(({ escrowId }) => escrowId),
+  );
+  const creations = commands.filter(
+    ({ body, escrowId }) => body.case === "createPaymentIntent" && !roots.has(escrowId),
+  );
+  const fresh = unique(creations.map(({ escrowId }) => escrowId));
+  const sellers = [...roots.values()].map(({ payment }) => payment.sellerId);
+  const transfers = commands.some(({ body }) => body.case === "transferToSeller");
+  const nos = [...roots.values()].map(({ escrowNo }) => escrowNo);
+  return {
+    now,
+    roots,
+    freshNos: await drawEscrowNos(tx, fresh.length),
+    known: new Set(
+      await knownCommands(
+        tx,
+        commands.map(({ commandId }) => commandId),
+        nos,
+      ),
+    ),
+    operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
+    debts: transfers ? await lockDebts(tx, sellers) : new Map(),
+    readiness: transfers ? await loadReadiness(tx, sellers) : new Map(),
+  };
+}
+
+function operationIdsOf(commands: readonly Command[]): string[] {
+  return commands.flatMap(({ body }) =>
+    body.value !== undefined && "operationId" in body.value ? [body.value.operationId] : [],
+  );
+}
+
+function handle(
+  { message: command, correlationId }: Incoming<Command>,
+  loaded: Loaded,
+  journal: Journal,
+  { providers }: CommandHandlerOptions,
+): void {
+  const { commandId, escrowId, fingerprint } = command;
+  if (loaded.known.has(commandId)) return;
+  const cause = { correlationId: command.correlationId || correlationId, causationId: commandId };
+  const identity = { commandId, escrowId, fingerprint, type: bodyTypeOf(CommandSchema, command) };
+  const root = loaded.roots.get(escrowId) ?? newRoot(command, loaded);
+  if (root === undefined) {
+    const rejected = { code: "NOT_FOUND", detail: "the escrow has no payment" };
+    journal.outcome(identity, undefined, rejected, cause);
+  } else {
+    const context = contextOf(root, loaded, providers);
+    const { effects, rejected } = decide(root.payment, command, context);
+    if (effects !== undefined) {
+      journal.apply(root, effects, cause);
+      loaded.roots.set(escrowId, root);
+      track(root, effects, loaded);
+    }
+    const there = loaded.roots.get(escrowId);
+    journal.outcome(identity, there, rejected, cause);
+  }
+  loaded.known.add(commandId);
+}
+
+/** Drawn numbers that are not used leave a hole, which nobody minds. */
+function newRoot({ body, escrowId }: Command, { freshNos, now }: Loaded): Root | undefined {
+  if (body.case !== "createPaymentIntent") return undefined;
+  const escrowNo = freshNos.pop();
+  if (escrowNo === undefined) return undefined;
+  const payment = newPayment(termsOf(escrowId, body.value));
+  return { escrowNo, createdAt: now, stored: false, payment };
+}
+
+function contextOf(root: Root, loaded: Loaded, providers: Providers): Context {
+  const { payment } = root;
+  const provider = providers.get(payment.provider);
+  const readiness = loaded.readiness.get(`${payment.sellerId} ${payment.provider}`);
+  return {
+    now: loaded.now,
+    known: loaded.roots.has(payment.escrowId),
+    operations: loaded.operations.get(payment.escrowId) ?? new Map(),
+    isTaken: (id) => [...loaded.operations.values()].some((operations) => operations.has(id)),
+    sellerReady: readiness ?? provider?.describe().readyByDefault(payment.sellerId) ?? false,
+    debt: loaded.debts.get(`${payment.sellerId} ${payment.currency}`) ?? 0n,
+    providerKnown: provider !== undefined,
+  };
+}
+
+/** The next command of the batch sees what this one did. */
+function track({ payment }: Root, effects: readonly Effect[], loaded: Loaded): void {
+  const operations = loaded.operations.get(payment.escrowId) ?? new Map<string, Operation>();
+  loaded.operations.set(payment.escrowId, operations);
+  for (const effect of effects) {
+    if (effect.case === "opened" || effect.case === "moved") {
+      operations.set(effect.operation.operationId, effect.operation);
+    }
+    if (effect.case === "netted") {
+      const key = `${effect.partyId} ${payment.currency}`;
+      loaded.debts.set(key, (loaded.debts.get(key) ?? 0n) - effect.amount);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Takes webhooks in: a dedupe row for ever, and a signal to read the object again, in one
+ * transaction. What a webhook says is never believed; only what the object is when it is read.
+ */
+import type { WebhookReceived } from "#gen/payments/v1/webhooks_pb";
+import type { Clock } from "#platform/clock";
+import type { Tx } from "#platform/database";
+import { defineHandler, type HandlerDeclaration } from "#platform/messaging/handler";
+import { topics } from "#topics";
+import { createJournal } from "./journal.ts";
+import { lockObjects, signal } from "./objects.ts";
+import type { ProviderObjectRow } from "./schema.ts";
+import { lockRoots } from "./store.ts";
+import { webhookHandled } from "./webhook-handled.ts";
+
+export interface WebhookHandlerOptions {
+  readonly clock: Clock;
+}
+
+export function createWebhookHandler({
+  clock,
+}: WebhookHandlerOptions): HandlerDeclaration<WebhookReceived> {
+  return defineHandler({
+    name: "payments.webhooks",
+    topic: topics.webhookEvents,
+    handleBatch: async (tx, batch) => {
+      const now = clock.now();
+      const webhooks: WebhookReceived[] = [];
+      batch.each(({ message }) => {
+        webhooks.push(message);
+      });
+      const objects = await lockObjects(tx, webhooks);
+      const fresh = await remember(tx, webhooks, objects, now);
+      const known = fresh.filter((webhook) => isOurs(objectOf(webhook, objects)));
+      const roots = await lockRoots(
+        tx,
+        known.flatMap((webhook) => objectOf(webhook, objects)?.escrow_id ?? []),
+      );
+      const journal = createJournal({ now });
+      for (const webhook of known) {
+        const root = roots.get(objectOf(webhook, objects)?.escrow_id ?? "");
+        const { eventId, type, correlationId } = webhook;
+        const cause = { correlationId, causationId: eventId };
+        if (root !== undefined) {
+          journal.apply(root, [webhookHandled({ event_id: eventId, type })], cause);
+        }
+      }
+      await signal(tx, known, now);
+      await journal.write(tx);
+      return journal.outgoing;
+    },
+  });
+}
+
+/** Those whose dedupe row is new: the others had their effect. */
+async function remember(
+  tx: Tx,
+  webhooks: readonly WebhookReceived[],
+  objects: ReadonlyMap<string, ProviderObjectRow>,
+  now: Date,
+): Promise<WebhookReceived[]> {
+  if (webhooks.length === 0) return [];
+  const rows = webhooks.map((webhook) => ({
+    provider: webhook.provider,
+    event_id: webhook.eventId,
+    type: webhook.type,
+    object_id: webhook.objectId,
+    received_at: now,
+    matched: isOurs(objectOf(webhook, objects)),
+  }));
+  const inserted = await tx.sql<{ provider: string; event_id: string }>`
+    INSERT INTO payments.webhook
+    SELECT * FROM jsonb_populate_recordset(NULL::payments.webhook, ${JSON.stringify(rows)}::jsonb)
+    ORDER BY provider, event_id
+    ON CONFLICT (provider, event_id) DO NOTHING RETURNING provider, event_id`;
+  const fresh = new Set(inserted.map(({ provider, event_id }) => `${provider} ${event_id}`));
+  return webhooks.filter(({ provider, eventId }) => fresh.delete(`${provider} ${eventId}`));
+}
+
+function objectOf(
+  { provider, objectId }: WebhookReceived,
+  objects: ReadonlyMap<string, ProviderObjectRow>,
+): ProviderObjectRow | undefined {
+  return objects.get(`${provider} ${objectId}`);
+}
+
+function isOurs(object: ProviderObjectRow | undefined): boolean {
+  return object !== undefined && object.kind !== "unmatched";
+}

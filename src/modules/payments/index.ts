@@ -1,0 +1,107 @@
+/**
+ * The face of payments: the escrow's books, the calls to providers and what comes back from them.
+ * Last gate before money: nothing leaves that is not held, reserved and unlocked under one lock.
+ */
+import { Hono } from "hono";
+import type { Book } from "#platform/books";
+import type { Check } from "#platform/checks";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import type { Keyring } from "#platform/keyring";
+import type { Logger } from "#platform/logger";
+import type { Outbox } from "#platform/messaging/outbox";
+import type { Publisher } from "#platform/messaging/publisher";
+import type { HttpEnv, Module } from "#platform/module";
+import { createAccess } from "./access.ts";
+import { paymentBooks, paymentsChecks } from "./checks.ts";
+import { paymentsConsumers } from "./consumers.ts";
+import { createPaymentRoutes } from "./http.ts";
+import { createOperations } from "./operations.ts";
+import { createPartyRoutes } from "./parties.ts";
+import { pendingWork } from "./pending.ts";
+import { type PaymentsPreview, preview } from "./preview.ts";
+import type { PaymentProvider, Providers } from "./provider.ts";
+import { createBank } from "./providers/sandbox/bank.ts";
+import { createSandboxRoutes } from "./providers/sandbox/http.ts";
+import { createSandboxProvider } from "./providers/sandbox/provider.ts";
+import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
+import { createReadiness } from "./readiness.ts";
+import { createSync } from "./sync.ts";
+import { createWebhookRoutes } from "./webhooks.ts";
+
+export interface SandboxConfig {
+  /** Where its webhooks go; asked at each delivery, because a port may be known late. */
+  readonly webhookUrl: () => string;
+  /** All of them sign and verify. */
+  readonly webhookSecrets: readonly string[];
+  /** How a webhook leaves; fetch unless told otherwise. */
+  readonly post?: typeof fetch;
+}
+
+export interface PaymentsOptions {
+  readonly db: Database;
+  readonly outbox: Outbox;
+  readonly publisher: Publisher;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fingerprintKey: Uint8Array;
+  /** Absent: no sandbox here, neither its routes nor its deliveries. */
+  readonly sandbox?: SandboxConfig;
+  /** Further providers, by their name. */
+  readonly providers?: readonly PaymentProvider[];
+}
+
+export interface PaymentsModule extends Module {
+  /** Pure: what commands would post and call, for dry runs. */
+  readonly preview: typeof preview;
+  /** This module's invariants on the live database and log. */
+  readonly checks: readonly Check[];
+  /** Each escrow's funds by the ledger, in slices by escrow id. */
+  books(afterId: string): Promise<Book[]>;
+}
+
+export type { PaymentProvider, PaymentsPreview };
+
+export function createPayments(options: PaymentsOptions): PaymentsModule {
+  const { db, clock, logger, outbox } = options;
+  const sandbox = options.sandbox && { db, clock, logger, wakeOn: outbox, ...options.sandbox };
+  const providers: Providers = new Map(
+    [...(sandbox ? [createSandboxProvider(sandbox)] : []), ...(options.providers ?? [])].map(
+      (provider) => [provider.describe().name, provider],
+    ),
+  );
+  const parts = { ...options, providers };
+  const sandboxWorker = sandbox && createSandboxWorker(sandbox);
+  return {
+    name: "payments",
+    routes: createRoutes(parts, sandboxWorker),
+    handlers: paymentsConsumers(parts),
+    workers: [
+      createOperations(parts),
+      createSync(parts),
+      createReadiness(parts),
+      ...(sandboxWorker ? [sandboxWorker] : []),
+    ],
+    pending: () => pendingWork(db, clock),
+    preview,
+    checks: paymentsChecks(db),
+    books: (afterId) => paymentBooks(db, afterId),
+  };
+}
+
+function createRoutes(
+  parts: Omit<PaymentsOptions, "providers" | "sandbox"> & { readonly providers: Providers },
+  sandboxWorker: SandboxWorker | undefined,
+): Hono<HttpEnv> {
+  const access = createAccess(parts);
+  const routes = new Hono<HttpEnv>();
+  routes.route("/", createWebhookRoutes(parts));
+  routes.route("/", createPaymentRoutes({ ...parts, access }));
+  routes.route("/", createPartyRoutes(parts));
+  if (sandboxWorker !== undefined) {
+    const bank = createBank(parts);
+    routes.route("/", createSandboxRoutes({ access, bank, onPlayed: sandboxWorker.wake }));
+  }
+  return routes;
+}

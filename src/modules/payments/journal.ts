@@ -1,0 +1,337 @@
+/**
+ * Gathers what the decisions of one transaction mean for the tables and the topic, then writes it
+ * with one statement a table. Invariant: an escrow's events are numbered without a gap, and each
+ * ledger transaction bears the number of the event that says it.
+ */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { FundsChangeSchema } from "#gen/escrow/v1/types_pb";
+import { type Event, EventSchema, PaymentCommandRejectedSchema } from "#gen/payments/v1/events_pb";
+import { generateEventId, hashFields, sha256Hex } from "#kernel/ids";
+import { SqlName, type Tx } from "#platform/database";
+import type { Outgoing } from "#platform/messaging/handler";
+import { topics } from "#topics";
+import { requestOf } from "./domain/calls.ts";
+import { type Effect, type EventBody, ledgerPosted, type Rejection } from "./domain/effect.ts";
+import { evolve } from "./domain/evolve.ts";
+import type { Change } from "./domain/funds.ts";
+import { keyOf, type Operation, type Payment } from "./domain/payment.ts";
+import type { Account } from "./ledger/accounts.ts";
+import { bytesText, operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
+
+/** A root row, locked in the running transaction. */
+export interface Root {
+  readonly escrowNo: bigint;
+  readonly createdAt: Date;
+  readonly stored: boolean;
+  payment: Payment;
+}
+
+export interface Cause {
+  readonly correlationId: string;
+  /** The command, webhook or operation that caused it. */
+  readonly causationId: string;
+}
+
+export interface CommandIdentity {
+  readonly commandId: string;
+  readonly escrowId: string;
+  readonly type: string;
+  readonly fingerprint: string;
+}
+
+export interface Journal {
+  /** All of the effects or, when one is impossible, a throw and none. */
+  apply(root: Root, effects: readonly Effect[], cause: Cause): void;
+  /** A command's one outcome; `root` undefined: no such escrow. */
+  outcome(
+    command: CommandIdentity,
+    root: Root | undefined,
+    rejected: Rejection | undefined,
+    cause: Cause,
+  ): void;
+  write(tx: Tx): Promise<void>;
+  /** In the order of the decisions. */
+  readonly outgoing: readonly Outgoing[];
+}
+
+interface Pages {
+  readonly transactions: WriteRow[];
+  readonly entries: WriteRow[];
+  readonly history: WriteRow[];
+  readonly opened: WriteRow[];
+  readonly moved: Map<string, WriteRow>;
+  readonly deposits: WriteRow[];
+  readonly netted: WriteRow[];
+  readonly outgoing: Outgoing[];
+}
+
+const emptyPages = (): Pages => ({
+  transactions: [],
+  entries: [],
+  history: [],
+  opened: [],
+  moved: new Map(),
+  deposits: [],
+  netted: [],
+  outgoing: [],
+});
+
+export function createJournal({ now }: { readonly now: Date }): Journal {
+  const pages = emptyPages();
+  const outcomes: WriteRow[] = [];
+  const touched = new Set<Root>();
+  return {
+    outgoing: pages.outgoing,
+    apply: (root, effects, cause) => {
+      const fresh = emptyPages();
+      let { payment } = root;
+      for (const effect of effects) {
+        record(fresh, { root, payment, effect, cause, now });
+        payment = evolve(payment, effect);
+      }
+      root.payment = payment;
+      touched.add(root);
+      append(pages, fresh);
+    },
+    outcome: (command, root, rejected, cause) => {
+      outcomes.push(outcomeRow(command, root, rejected, now));
+      if (rejected === undefined) return;
+      pages.outgoing.push(outgoing(rejection(command, rejected, cause, now), cause));
+    },
+    write: async (tx) => {
+      await insert(tx, "ledger_transaction", pages.transactions);
+      await insert(tx, "entry", pages.entries);
+      await writeRoots(tx, [...touched], now);
+      await insert(tx, "operation", pages.opened);
+      await moveOperations(tx, [...pages.moved.values()]);
+      await insert(tx, "deposit", pages.deposits);
+      await netDebts(tx, pages.netted);
+      await insert(tx, "history", pages.history);
+      await insert(tx, "command_outcome", outcomes);
+    },
+  };
+}
+
+function append(pages: Pages, fresh: Pages): void {
+  pages.transactions.push(...fresh.transactions);
+  pages.entries.push(...fresh.entries);
+  pages.history.push(...fresh.history);
+  pages.opened.push(...fresh.opened);
+  for (const [id, row] of fresh.moved) pages.moved.set(id, row);
+  pages.deposits.push(...fresh.deposits);
+  pages.netted.push(...fresh.netted);
+  pages.outgoing.push(...fresh.outgoing);
+}
+
+interface Line {
+  readonly root: Root;
+  /** As it stands before the effect. */
+  readonly payment: Payment;
+  readonly effect: Effect;
+  readonly cause: Cause;
+  readonly now: Date;
+}
+
+function record(pages: Pages, line: Line): void {
+  const { root, payment, effect, now } = line;
+  switch (effect.case) {
+    case "said":
+      speak(pages, line, effect.body, effect.change);
+      return;
+    case "posted":
+      if (effect.transaction.postings.length === 0) return;
+      bookRows(pages, line, effect);
+      speak(pages, line, ledgerPosted(payment, effect), effect.change);
+      return;
+    case "opened":
+      pages.opened.push(openedRow(line, effect.operation));
+      return;
+    case "moved":
+      pages.moved.set(effect.operation.operationId, operationChange(effect.operation, now));
+      return;
+    case "deposited":
+      pages.deposits.push({
+        escrow_no: text(root.escrowNo),
+        deposit_id: effect.deposit.depositId,
+        provider: payment.provider,
+        amount: text(effect.deposit.amount),
+        currency: effect.deposit.currency,
+        disposition: effect.disposition,
+        at: now,
+      });
+      return;
+    case "netted":
+      pages.netted.push({
+        party_id: effect.partyId,
+        currency: payment.currency,
+        owed: text(effect.amount),
+      });
+      return;
+    case "set":
+      return;
+    default:
+      effect satisfies never;
+  }
+}
+
+function bookRows(pages: Pages, line: Line, effect: Extract<Effect, { case: "posted" }>): void {
+  const { root, payment, now } = line;
+  const number = text(payment.version + 1n);
+  const book = { escrow_no: text(root.escrowNo), number };
+  const { transaction, reference } = effect;
+  const { reason, currency = payment.currency } = transaction;
+  pages.transactions.push({ ...book, escrow_id: payment.escrowId, reason, reference, at: now });
+  transaction.postings.forEach(({ debit, credit, amount }, index) => {
+    const entry = (line: number, { kind, owner }: Account, signed: bigint): WriteRow => ({
+      ...book,
+      line,
+      account: kind,
+      owner,
+      currency,
+      amount: text(signed),
+    });
+    pages.entries.push(entry(2 * index + 1, debit, amount), entry(2 * index + 2, credit, -amount));
+  });
+}
+
+function speak(pages: Pages, line: Line, body: EventBody, change: Change | undefined): void {
+  const { root, payment, cause, now } = line;
+  const version = payment.version + 1n;
+  const type = body.value.$typeName;
+  const { escrowId, provider } = payment;
+  const stateHash = hashFields(version.toString(), cause.causationId);
+  const event = create(EventSchema, {
+    eventId: generateEventId(escrowId, type, stateHash, now),
+    escrowId,
+    version,
+    ...cause,
+    occurredAt: timestampFromDate(now),
+    provider,
+    ...(change !== undefined && { change: create(FundsChangeSchema, { ...change }) }),
+    body,
+  });
+  pages.history.push({
+    escrow_no: text(root.escrowNo),
+    version: text(version),
+    escrow_id: escrowId,
+    event_id: event.eventId,
+    type,
+    payload: bytesText(toBinary(EventSchema, event)),
+    at: now,
+  });
+  pages.outgoing.push(outgoing(event, cause));
+}
+
+function outgoing(message: Event, cause: Cause): Outgoing {
+  return { topic: topics.paymentsEvents, message, ...cause };
+}
+
+function openedRow({ root, payment, cause, now }: Line, operation: Operation): WriteRow {
+  const params = JSON.stringify(requestOf(payment, operation));
+  const { gross, fee, netted, net, kind } = operation;
+  return {
+    ...operationChange(operation, now),
+    escrow_no: text(root.escrowNo),
+    escrow_id: payment.escrowId,
+    kind,
+    provider: payment.provider,
+    number: text(payment.version),
+    key: keyOf(operation),
+    params: bytesText(Buffer.from(params)),
+    body_hash: sha256Hex(params),
+    lease_until: null,
+    gross: text(gross),
+    fee: text(fee),
+    netted: text(netted),
+    net: text(net),
+    correlation_id: cause.correlationId,
+    causation_id: cause.causationId,
+    created_at: now,
+  };
+}
+
+function rejection(
+  { commandId, escrowId }: CommandIdentity,
+  rejected: Rejection,
+  cause: Cause,
+  now: Date,
+): Event {
+  const value = create(PaymentCommandRejectedSchema, { commandId, ...rejected });
+  return create(EventSchema, {
+    eventId: generateEventId(escrowId, value.$typeName, commandId, now),
+    escrowId,
+    ...cause,
+    occurredAt: timestampFromDate(now),
+    body: { case: "paymentCommandRejected", value },
+  });
+}
+
+function outcomeRow(
+  { commandId, escrowId, type, fingerprint }: CommandIdentity,
+  root: Root | undefined,
+  rejected: Rejection | undefined,
+  now: Date,
+): WriteRow {
+  return {
+    escrow_no: text(root?.escrowNo ?? 0n),
+    command_id: commandId,
+    escrow_id: escrowId,
+    type,
+    status: rejected === undefined ? "succeeded" : "rejected",
+    code: rejected?.code ?? "",
+    fingerprint,
+    at: now,
+  };
+}
+
+/** Rows name every column; what JSON leaves out would be null. */
+async function insert(tx: Tx, table: string, rows: readonly WriteRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const name = new SqlName("payments", table);
+  await tx.sql`
+    INSERT INTO ${name}
+    SELECT * FROM jsonb_populate_recordset(NULL::${name}, ${JSON.stringify(rows)}::jsonb)`;
+}
+
+/** After the entries: the database compares the balances with them. */
+async function writeRoots(tx: Tx, roots: readonly Root[], now: Date): Promise<void> {
+  const rowOf = ({ escrowNo, payment, createdAt }: Root) =>
+    paymentRow(escrowNo, payment, createdAt, now);
+  await insert(tx, "payment", roots.filter(({ stored }) => !stored).map(rowOf));
+  const changed = roots.filter(({ stored }) => stored).map(rowOf);
+  if (changed.length === 0) return;
+  await tx.sql`
+    UPDATE payments.payment p SET
+      version = n.version, status = n.status, provider_ref = n.provider_ref,
+      instructions = n.instructions, last_error = n.last_error, provider_fee = n.provider_fee,
+      cancelled = n.cancelled, frozen = n.frozen, sanctioned = n.sanctioned,
+      in_review = n.in_review, seller_waiting = n.seller_waiting,
+      funded = n.funded, pending = n.pending, held = n.held, reserved = n.reserved,
+      released = n.released, refunded = n.refunded, fees = n.fees,
+      charged_back = n.charged_back, blocked = n.blocked, updated_at = n.updated_at
+    FROM jsonb_populate_recordset(NULL::payments.payment, ${JSON.stringify(changed)}::jsonb) n
+    WHERE p.escrow_no = n.escrow_no`;
+}
+
+async function moveOperations(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.sql`
+    UPDATE payments.operation o SET
+      attempt = n.attempt, key = n.key, state = n.state, due_at = n.due_at, lease_until = NULL,
+      tries = n.tries, lookups = n.lookups, first_sent_at = n.first_sent_at,
+      object_id = n.object_id, code = n.code, updated_at = n.updated_at
+    FROM jsonb_populate_recordset(NULL::payments.operation, ${JSON.stringify(rows)}::jsonb) n
+    WHERE o.operation_id = n.operation_id`;
+}
+
+async function netDebts(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.sql`
+    UPDATE payments.seller_debt d SET owed = d.owed - n.owed
+    FROM (
+      SELECT party_id, currency, sum(owed) AS owed
+      FROM jsonb_populate_recordset(NULL::payments.seller_debt, ${JSON.stringify(rows)}::jsonb)
+      GROUP BY party_id, currency
+    ) n WHERE d.party_id = n.party_id AND d.currency = n.currency`;
+}

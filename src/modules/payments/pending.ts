@@ -1,0 +1,38 @@
+/** What payments still has to do of its own accord, for those who wait until the system is quiet. */
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import type { Pending } from "#platform/module";
+
+interface PendingRow {
+  readonly what: string;
+  readonly due: bigint;
+  readonly next: Date | null;
+}
+
+/** Reads without a webhook's cause are left out of `nextDue`: nothing waits for them. */
+export async function pendingWork(db: Database, clock: Clock): Promise<Pending> {
+  const now = clock.now();
+  const rows = await db.sql<PendingRow>`
+    SELECT 'operations' AS what, count(*) FILTER (WHERE due_at <= ${now}) AS due,
+           min(due_at) FILTER (WHERE due_at > ${now}) AS next
+    FROM payments.operation WHERE state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP')
+    UNION ALL
+    SELECT 'reads', count(*), NULL FROM payments.provider_object WHERE sync_due_at <= ${now}
+    UNION ALL
+    SELECT 'confirmations', count(*) FILTER (WHERE next_at <= ${now}),
+           min(next_at) FILTER (WHERE next_at > ${now})
+    FROM sandbox.object WHERE next_at IS NOT NULL
+    UNION ALL
+    SELECT 'webhook deliveries', count(*) FILTER (WHERE due_at <= ${now}),
+           min(due_at) FILTER (WHERE due_at > ${now})
+    FROM sandbox.delivery
+    UNION ALL
+    SELECT 'readiness', count(*), NULL FROM payments.payment p
+    JOIN payments.payout_method m ON m.party_id = p.seller_id AND m.provider = p.provider
+    WHERE p.seller_waiting AND m.status = 'READY'`;
+  const times = rows.flatMap(({ next }) => (next === null ? [] : [next.getTime()]));
+  return {
+    due: rows.filter(({ due }) => due > 0n).map(({ what, due }) => `${due} ${what}`),
+    nextDue: times.length === 0 ? undefined : new Date(Math.min(...times)),
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * Plays what happens outside: the buyer's bank pays or declines, a seller finishes his onboarding.
+ * Only tests and demos come here; the product learns of it by webhook, as it would in earnest.
+ */
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import {
+  type BookObject,
+  changeObject,
+  type Details,
+  lockObject,
+  objectIdFor,
+  received,
+} from "./book.ts";
+
+export interface Bank {
+  /** False when there is no such payment. `amount`: minor units; all that is missing when absent. */
+  pay(objectId: string, outcome: PayOutcome, amount: bigint | undefined): Promise<boolean>;
+  setReady(partyId: string, ready: boolean): Promise<boolean>;
+}
+
+export type PayOutcome = "succeed" | "decline" | "processing";
+
+export function createBank({ db, clock }: { readonly db: Database; readonly clock: Clock }): Bank {
+  return {
+    pay: (objectId, outcome, amount) =>
+      db.withTx(async (tx) => {
+        const payment = await lockObject(tx, objectId);
+        if (payment?.kind !== "payment") return false;
+        const now = clock.now();
+        const { change, type } = played(payment, outcome, amount, now);
+        await changeObject(tx, payment, change, type, now);
+        return true;
+      }),
+    setReady: (partyId, ready) =>
+      db.withTx(async (tx) => {
+        const account = await lockObject(tx, objectIdFor("account", partyId));
+        if (account === undefined) return false;
+        const status = ready ? "READY" : "RESTRICTED";
+        await changeObject(tx, account, { status }, "account.updated", clock.now());
+        return true;
+      }),
+  };
+}
+
+function played(
+  payment: BookObject,
+  outcome: PayOutcome,
+  amount: bigint | undefined,
+  now: Date,
+): { readonly change: Parameters<typeof changeObject>[2]; readonly type: string } {
+  switch (outcome) {
+    case "decline": {
+      const details: Details = { ...payment.details, lastError: "card_declined" };
+      const status = payment.status === "processing" ? "requires_payment" : payment.status;
+      return { change: { status, details }, type: "payment.failed" };
+    }
+    case "processing":
+      return { change: { status: "processing" }, type: "payment.processing" };
+    case "succeed":
+      return arrived(payment, amount, now);
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** Money arrives even for a payment that is complete or cancelled: banks do that. */
+function arrived(payment: BookObject, wanted: bigint | undefined, now: Date) {
+  const missing = payment.amount - received(payment);
+  const amount = wanted ?? (missing > 0n ? missing : payment.amount);
+  const { deposits = [] } = payment.details;
+  const deposit = {
+    depositId: `${payment.object_id}_${deposits.length + 1}`,
+    amount: amount.toString(),
+    currency: payment.currency,
+  };
+  const { lastError: _, ...rest } = payment.details;
+  const details: Details = { ...rest, deposits: [...deposits, deposit] };
+  const whole = received({ details }) >= payment.amount;
+  const open = whole ? "succeeded" : "requires_payment";
+  const status = payment.status === "cancelled" ? "cancelled" : open;
+  // The fee becomes known a moment after the money, as with card networks.
+  const next = { at: now, status };
+  return {
+    change: { status, details, ...(whole && { next }) },
+    type: whole ? "payment.succeeded" : "payment.deposited",
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * POST /sandbox/payments/:id/pay and /sandbox/parties/:id/readiness: the outside world, played. What
+ * follows reaches the product by a signed webhook over HTTP, not from here.
+ */
+import { Hono } from "hono";
+import { SandboxPayRequestSchema, SandboxReadinessRequestSchema } from "#gen/payments/v1/http_pb";
+import { readJson, toMessage } from "#platform/http/body";
+import { HttpProblem, notFound } from "#platform/http/problem";
+import type { HttpEnv } from "#platform/module";
+import type { Access } from "../../access.ts";
+import type { Bank, PayOutcome } from "./bank.ts";
+
+export interface SandboxRouteOptions {
+  readonly access: Access;
+  readonly bank: Bank;
+  /** Something is to be confirmed or delivered. */
+  readonly onPlayed: () => void;
+}
+
+const largest = 1_000_000_000_000_000n;
+
+export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv> {
+  const { access, bank, onPlayed } = options;
+  const app = new Hono<HttpEnv>();
+  app.post("/sandbox/payments/:id/pay", async (c) => {
+    const body = toMessage(SandboxPayRequestSchema, await readJson(c.req.raw));
+    const anyone = ["buyer", "seller", "operator"] as const;
+    const row = await access.byPaymentId(c.req.param("id"), c.get("principal"), anyone);
+    const outcome = (body.outcome || "succeed") as PayOutcome;
+    const amount = body.amount === "" ? undefined : BigInt(body.amount);
+    if (amount !== undefined && (amount === 0n || amount > largest)) {
+      throw new HttpProblem("AMOUNT", "Must be more than 0.", { field: "amount" });
+    }
+    if (row.provider !== "sandbox" || row.provider_ref === null) throw notFound();
+    if (!(await bank.pay(row.provider_ref, outcome, amount))) throw notFound();
+    onPlayed();
+    return c.json({ paymentId: row.payment_id, outcome, status: "accepted" }, 202);
+  });
+  app.post("/sandbox/parties/:id/readiness", async (c) => {
+    const { ready } = toMessage(SandboxReadinessRequestSchema, await readJson(c.req.raw));
+    const { subject, roles } = c.get("principal");
+    const partyId = c.req.param("id");
+    if (subject !== partyId && !roles.includes("admin") && !roles.includes("service")) {
+      throw notFound();
+    }
+    if (!(await bank.setReady(partyId, ready))) throw notFound();
+    onPlayed();
+    return c.json({ partyId, ready }, 202);
+  });
+  return app;
+}

@@ -1,0 +1,219 @@
+/**
+ * Rows of the payments schema and how they become values. Rows travel to the database as JSON, one
+ * multi-row statement a table, so a batch costs a fixed number of statements.
+ */
+import type { Funds } from "./domain/funds.ts";
+import {
+  type Instructions,
+  keyOf,
+  type Operation,
+  type OperationKind,
+  type OperationState,
+  type Payment,
+  type PaymentStatus,
+} from "./domain/payment.ts";
+
+/** A row to write: every column of its table, bigints and bytes as PostgreSQL's text. */
+export type WriteRow = Readonly<Record<string, unknown>>;
+
+export interface PaymentRow {
+  readonly escrow_no: bigint;
+  readonly escrow_id: string;
+  readonly payment_id: string;
+  readonly version: bigint;
+  readonly buyer_id: string;
+  readonly seller_id: string;
+  readonly service_id: string;
+  readonly provider: string;
+  readonly currency: string;
+  readonly amount: bigint;
+  readonly buyer_fee: bigint;
+  readonly seller_fee: bigint;
+  readonly chargeback_liability: string;
+  readonly descriptor_suffix: string;
+  readonly status: PaymentStatus;
+  readonly provider_ref: string | null;
+  readonly instructions: Instructions;
+  readonly last_error: string | null;
+  readonly provider_fee: bigint | null;
+  readonly cancelled: boolean;
+  readonly frozen: boolean;
+  readonly sanctioned: boolean;
+  readonly in_review: boolean;
+  readonly seller_waiting: boolean;
+  readonly funded: bigint;
+  readonly pending: bigint;
+  readonly held: bigint;
+  readonly reserved: bigint;
+  readonly released: bigint;
+  readonly refunded: bigint;
+  readonly fees: bigint;
+  readonly charged_back: bigint;
+  readonly blocked: bigint;
+  readonly expires_at: Date | null;
+  readonly created_at: Date;
+}
+
+export function paymentOf(row: PaymentRow): Payment {
+  return {
+    escrowId: row.escrow_id,
+    paymentId: row.payment_id,
+    version: row.version,
+    buyerId: row.buyer_id,
+    sellerId: row.seller_id,
+    serviceId: row.service_id,
+    provider: row.provider,
+    currency: row.currency,
+    amount: row.amount,
+    buyerFee: row.buyer_fee,
+    sellerFee: row.seller_fee,
+    chargebackLiability: row.chargeback_liability,
+    descriptorSuffix: row.descriptor_suffix,
+    status: row.status,
+    providerRef: row.provider_ref ?? undefined,
+    instructions: row.instructions,
+    lastError: row.last_error ?? undefined,
+    providerFee: row.provider_fee ?? undefined,
+    cancelled: row.cancelled,
+    frozen: row.frozen,
+    sanctioned: row.sanctioned,
+    inReview: row.in_review,
+    sellerWaiting: row.seller_waiting,
+    funds: fundsOf(row),
+    expiresAt: row.expires_at ?? undefined,
+  };
+}
+
+function fundsOf(row: PaymentRow): Funds {
+  const { funded, pending, held, reserved, released, refunded, fees, blocked } = row;
+  const chargedBack = row.charged_back;
+  return { funded, pending, held, reserved, released, refunded, fees, chargedBack, blocked };
+}
+
+export function paymentRow(
+  escrowNo: bigint,
+  payment: Payment,
+  createdAt: Date,
+  now: Date,
+): WriteRow {
+  const { funds } = payment;
+  return {
+    escrow_no: text(escrowNo),
+    escrow_id: payment.escrowId,
+    payment_id: payment.paymentId,
+    version: text(payment.version),
+    buyer_id: payment.buyerId,
+    seller_id: payment.sellerId,
+    service_id: payment.serviceId,
+    provider: payment.provider,
+    currency: payment.currency,
+    amount: text(payment.amount),
+    buyer_fee: text(payment.buyerFee),
+    seller_fee: text(payment.sellerFee),
+    chargeback_liability: payment.chargebackLiability,
+    descriptor_suffix: payment.descriptorSuffix,
+    status: payment.status,
+    provider_ref: payment.providerRef ?? null,
+    instructions: payment.instructions,
+    last_error: payment.lastError ?? null,
+    provider_fee: payment.providerFee === undefined ? null : text(payment.providerFee),
+    cancelled: payment.cancelled,
+    frozen: payment.frozen,
+    sanctioned: payment.sanctioned,
+    in_review: payment.inReview,
+    seller_waiting: payment.sellerWaiting,
+    funded: text(funds.funded),
+    pending: text(funds.pending),
+    held: text(funds.held),
+    reserved: text(funds.reserved),
+    released: text(funds.released),
+    refunded: text(funds.refunded),
+    fees: text(funds.fees),
+    charged_back: text(funds.chargedBack),
+    blocked: text(funds.blocked),
+    expires_at: payment.expiresAt ?? null,
+    created_at: createdAt,
+    updated_at: now,
+  };
+}
+
+export interface OperationRow {
+  readonly escrow_no: bigint;
+  readonly operation_id: string;
+  readonly escrow_id: string;
+  readonly kind: OperationKind;
+  readonly provider: string;
+  readonly attempt: number;
+  readonly params: Uint8Array;
+  readonly body_hash: string;
+  readonly state: OperationState;
+  readonly due_at: Date | null;
+  readonly tries: number;
+  readonly lookups: number;
+  readonly first_sent_at: Date | null;
+  readonly object_id: string | null;
+  readonly code: string;
+  readonly gross: bigint;
+  readonly fee: bigint;
+  readonly netted: bigint;
+  readonly net: bigint;
+  readonly correlation_id: string;
+  readonly causation_id: string;
+}
+
+export function operationOf(row: OperationRow): Operation {
+  return {
+    operationId: row.operation_id,
+    kind: row.kind,
+    state: row.state,
+    attempt: row.attempt,
+    tries: row.tries,
+    lookups: row.lookups,
+    dueAt: row.due_at ?? undefined,
+    firstSentAt: row.first_sent_at ?? undefined,
+    objectId: row.object_id ?? undefined,
+    code: row.code,
+    gross: row.gross,
+    fee: row.fee,
+    netted: row.netted,
+    net: row.net,
+  };
+}
+
+/** What changes in an operation after it was opened. */
+export function operationChange(operation: Operation, now: Date): WriteRow {
+  return {
+    operation_id: operation.operationId,
+    attempt: operation.attempt,
+    key: keyOf(operation),
+    state: operation.state,
+    due_at: operation.dueAt ?? null,
+    tries: operation.tries,
+    lookups: operation.lookups,
+    first_sent_at: operation.firstSentAt ?? null,
+    object_id: operation.objectId ?? null,
+    code: operation.code,
+    updated_at: now,
+  };
+}
+
+export interface ProviderObjectRow {
+  readonly provider: string;
+  readonly object_id: string;
+  readonly kind: "unmatched" | "payment" | "transfer" | "refund" | "account";
+  readonly escrow_id: string | null;
+  readonly operation_id: string | null;
+  readonly attempt: number | null;
+  readonly party_id: string | null;
+  readonly signals: bigint;
+  readonly sync_due_at: Date | null;
+  readonly sync_tries: number;
+}
+
+export function text(amount: bigint): string {
+  return amount.toString();
+}
+
+export function bytesText(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}`;
+}
