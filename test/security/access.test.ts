@@ -190,6 +190,8 @@ test("approving twice publishes the same command, approved by the first of the t
   await approve(approvalId, "otto");
   await approve(approvalId, "oscar");
   expect(world.published.at(-1)?.approvedBy).toEqual(["olga", "otto"]);
+  const rows = await world.db.sql`SELECT approved_by FROM escrow.approval WHERE id = ${approvalId}`;
+  expect(rows).toEqual([{ approved_by: "app|otto" }]);
 });
 
 test("the database itself refuses one person on both sides", async () => {

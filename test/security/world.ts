@@ -23,9 +23,7 @@ import { loadMigrations } from "#platform/migration-files";
 import type { HttpEnv } from "#platform/module";
 import type { PgliteDatabase } from "#platform/pglite";
 import { topics } from "#topics";
-import { createApprovals } from "../../src/modules/escrow/approvals.ts";
 import { createEscrowRoutes } from "../../src/modules/escrow/http.ts";
-import { createMembership } from "../../src/modules/escrow/membership.ts";
 import { freshPglite } from "../support/databases.ts";
 
 const secret = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
@@ -91,9 +89,7 @@ export function createWorld(db: PgliteDatabase, withOutcomes = true): World {
     clock,
     fingerprintKey: fingerprintKeyFrom(dataKey),
     topics,
-    limits: { publishMs: 1_000 },
-    approvals: createApprovals({ db }),
-    membership: createMembership({ db, clock }),
+    db,
     preview: async ({ body }) => ({
       wouldSucceed: true,
       guards: [],

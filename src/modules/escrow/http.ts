@@ -11,6 +11,7 @@ import { CreateEscrowRequestSchema } from "#gen/escrow/v1/http_pb";
 import { type Actor, SealedTextSchema } from "#gen/escrow/v1/types_pb";
 import { generateCommandEventId, generateEscrowId } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
@@ -21,9 +22,9 @@ import type { Keyring } from "#platform/keyring";
 import type { Topic } from "#platform/messaging/topic";
 import type { HttpEnv } from "#platform/module";
 import { type Acceptor, type CommandPublisher, createAcceptor } from "./accept.ts";
-import type { Approvals } from "./approvals.ts";
+import { createApprovals } from "./approvals.ts";
 import type { CommandBody } from "./domain/messages.ts";
-import type { Membership, Standing } from "./membership.ts";
+import { createMembership, type Membership, type Standing } from "./membership.ts";
 import type { Preview } from "./preview.ts";
 import { type CommandRoute, commandRoutes } from "./requests.ts";
 import { requestedTerms, type Seal } from "./terms-input.ts";
@@ -31,12 +32,14 @@ import { requestedTerms, type Seal } from "./terms-input.ts";
 export interface EscrowRoutesOptions {
   readonly publisher: CommandPublisher;
   readonly keyring: Pick<Keyring, "seal">;
-  readonly clock: Pick<Clock, "now" | "offsetMs">;
+  readonly clock: Pick<Clock, "now" | "offsetMs" | "monotonicMs" | "sleep">;
   readonly fingerprintKey: Uint8Array;
   readonly topics: { readonly escrowCommands: Topic<Command> };
-  readonly limits: { readonly publishMs: number };
-  readonly approvals: Approvals;
-  readonly membership: Membership;
+  /** How long the log may take before the caller is told to come again: 5 s unless said. */
+  readonly limits?: { readonly publishMs: number } | undefined;
+  /** The escrow module's own database. */
+  readonly db: Database;
+  /** Absent where no projections are mounted: a wish to wait is then not honoured. */
   readonly outcomes?: Outcomes | undefined;
   readonly preview?: ((command: Command) => Promise<Preview>) | undefined;
 }
@@ -44,15 +47,17 @@ export interface EscrowRoutesOptions {
 const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> {
-  const { topics, limits, approvals, membership } = options;
+  const { topics, limits } = options;
   const app = new Hono<HttpEnv>();
+  const membership = createMembership(options);
+  const approvals = createApprovals(options);
   const accept = createAcceptor({
     ...options,
     topic: topics.escrowCommands,
-    publishMs: limits.publishMs,
+    publishMs: limits?.publishMs ?? 5_000,
   });
 
-  app.post("/v1/escrows", async (c) => createEscrow(options, accept, c));
+  app.post("/v1/escrows", async (c) => createEscrow(options, { accept, membership }, c));
   for (const route of commandRoutes) {
     app.post(`/v1/escrows/:id/${route.path}`, async (c) => {
       const request = await readRequest(options, c);
@@ -116,7 +121,7 @@ async function readRequest(
 
 async function createEscrow(
   options: EscrowRoutesOptions,
-  accept: Acceptor,
+  { accept, membership }: { readonly accept: Acceptor; readonly membership: Membership },
   c: Context<HttpEnv>,
 ): Promise<Response> {
   const request = await readRequest(options, c);
@@ -131,7 +136,7 @@ async function createEscrow(
   if (request.dryRun) return dryRun(options, c, command);
   const answer = await accept(c, command);
   const { id: createdBy, serviceId } = request.actor;
-  options.membership.expect(escrowId, { buyerId, sellerId, createdBy, serviceId });
+  membership.expect(escrowId, { buyerId, sellerId, createdBy, serviceId });
   return answer;
 }
 
