@@ -12,13 +12,11 @@ import type { Outbox } from "#platform/messaging/outbox";
 import type { Publisher } from "#platform/messaging/publisher";
 import type { Module } from "#platform/module";
 import { topics } from "#topics";
-import { createApprovals } from "./approvals.ts";
 import { escrowBooks } from "./books.ts";
 import { escrowChecks } from "./checks.ts";
 import { handlers } from "./consumers.ts";
 import { createDryRun } from "./dry-run.ts";
 import { createEscrowRoutes } from "./http.ts";
-import { createMembership } from "./membership.ts";
 import type { PaymentsPreview } from "./preview.ts";
 import { createTimers, pendingTimers } from "./timers.ts";
 
@@ -41,9 +39,6 @@ export interface EscrowModule extends Module {
   books(afterId: string): Promise<readonly Book[]>;
 }
 
-/** How long a request waits for the log's acknowledgement before it answers 503. */
-const publishMs = 5_000;
-
 export function createEscrow(deps: EscrowDeps): EscrowModule {
   const { db, outbox, publisher, keyring, clock, fingerprintKey, outcomes } = deps;
   return {
@@ -54,9 +49,7 @@ export function createEscrow(deps: EscrowDeps): EscrowModule {
       clock,
       fingerprintKey,
       topics,
-      limits: { publishMs },
-      approvals: createApprovals({ db }),
-      membership: createMembership({ db, clock }),
+      db,
       outcomes,
       preview: createDryRun(deps),
     }),

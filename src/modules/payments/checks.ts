@@ -28,12 +28,12 @@ export function paymentsChecks(db: Database): readonly Check[] {
   ];
 }
 
-/** In slices by escrow id. */
-export async function paymentBooks(db: Database, afterId: string): Promise<Book[]> {
+/** The ledger's count of the named escrows' funds. */
+export async function paymentBooks(db: Database, escrowIds: readonly string[]): Promise<Book[]> {
   const rows = await db.sql<BookRow>`
     SELECT escrow_id AS id, version AS seen, funded, pending, held, reserved, released, refunded,
       fees, charged_back, blocked, updated_at
-    FROM payments.payment WHERE escrow_id > ${afterId} ORDER BY escrow_id LIMIT ${sliceSize}`;
+    FROM payments.payment WHERE escrow_id = ANY(${escrowIds}::text[])`;
   return rows.map(bookOf);
 }
 

@@ -57,8 +57,8 @@ export interface PaymentsModule extends Module {
   readonly preview: typeof preview;
   /** This module's invariants on the live database and log. */
   readonly checks: readonly Check[];
-  /** Each escrow's funds by the ledger, in slices by escrow id. */
-  books(afterId: string): Promise<Book[]>;
+  /** The named escrows' funds by the ledger. */
+  books(escrowIds: readonly string[]): Promise<Book[]>;
 }
 
 export type { PaymentProvider, PaymentsPreview };
@@ -86,7 +86,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     pending: () => pendingWork(db, clock),
     preview,
     checks: paymentsChecks(db),
-    books: (afterId) => paymentBooks(db, afterId),
+    books: (escrowIds) => paymentBooks(db, escrowIds),
   };
 }
 
