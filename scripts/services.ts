@@ -1,0 +1,137 @@
+/**
+ * Real servers for tests and benches. As a program it runs a command with DATABASE_URL and
+ * KAFKA_BROKERS set, or without a command prints them and stays until it is told to stop:
+ *
+ *     bun scripts/services.ts [--brokers 3] [--only postgres|kafka] [-- command …]
+ *
+ * Servers named by the environment are used as they are. What cannot be had is said loudly, and is
+ * a failure where CI=true.
+ */
+import { startKafka } from "./backing/kafka.ts";
+import { startPostgres } from "./backing/postgres.ts";
+
+export { type Kafka, startKafka } from "./backing/kafka.ts";
+export { type Postgres, startPostgres } from "./backing/postgres.ts";
+
+type Only = "postgres" | "kafka";
+
+interface Services {
+  readonly env: Readonly<Record<string, string>>;
+  readonly missing: readonly string[];
+  stop(): Promise<void>;
+}
+
+export async function startServices({
+  brokers = 1,
+  only,
+}: {
+  readonly brokers?: number;
+  readonly only?: Only | undefined;
+} = {}): Promise<Services> {
+  const env: Record<string, string> = {};
+  const missing: string[] = [];
+  const stops: (() => Promise<void>)[] = [];
+  const provide = async (name: string, what: string, start: () => Promise<Started | undefined>) => {
+    const given = process.env[name];
+    const started = given ? { value: given, stop: async () => {} } : await start();
+    if (started === undefined) {
+      missing.push(what);
+      return;
+    }
+    env[name] = started.value;
+    stops.push(started.stop);
+  };
+  const stop = async () => {
+    await Promise.all(stops.map((end) => end()));
+  };
+  const wanted = [
+    ...(only === "kafka" ? [] : [provide("DATABASE_URL", "PostgreSQL", postgres)]),
+    ...(only === "postgres" ? [] : [provide("KAFKA_BROKERS", "Kafka", () => kafka(brokers))]),
+  ];
+  const failed = (await Promise.allSettled(wanted)).find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") {
+    await stop();
+    throw failed.reason;
+  }
+  return { env, missing, stop };
+}
+
+interface Started {
+  readonly value: string;
+  readonly stop: () => Promise<void>;
+}
+
+async function postgres(): Promise<Started | undefined> {
+  const server = await startPostgres();
+  return server && { value: server.url, stop: server.stop };
+}
+
+async function kafka(brokers: number): Promise<Started | undefined> {
+  const cluster = await startKafka({ brokers });
+  return cluster && { value: cluster.brokers, stop: cluster.stop };
+}
+
+function shout(missing: readonly string[]): void {
+  for (const name of missing) {
+    console.error(`!!! NOT TESTED: everything that needs a real ${name}.`);
+  }
+  console.error("!!! PostgreSQL: install it, or set DATABASE_URL.");
+  console.error(
+    "!!! Kafka: install a JDK (17 or newer) and Maven, or Docker, or set KAFKA_BROKERS.",
+  );
+}
+
+/** By hand: bun itself takes a first `--`, and everything after the options is the command's. */
+function parse(args: readonly string[]): { brokers: number; only?: Only; command: string[] } {
+  const [first, second, ...rest] = args;
+  if (first === "--brokers") return { ...parse(rest), brokers: Number(second) };
+  if (first === "--only") {
+    if (second !== "postgres" && second !== "kafka") throw new Error("--only postgres|kafka");
+    return { ...parse(rest), only: second };
+  }
+  return { brokers: 1, command: args.slice(first === "--" ? 1 : 0) };
+}
+
+async function main(): Promise<number> {
+  const { brokers, only, command } = parse(process.argv.slice(2));
+  let interrupt = (_code: number) => {};
+  const interrupted = new Promise<number>((resolve) => {
+    interrupt = resolve;
+  });
+  process.on("SIGINT", () => interrupt(130));
+  process.on("SIGTERM", () => interrupt(143));
+  const starting = startServices({ brokers, only });
+  const services = await Promise.race([starting, interrupted]);
+  // Servers that are still starting go with this process.
+  if (typeof services === "number") return services;
+  try {
+    if (services.missing.length > 0) shout(services.missing);
+    if (services.missing.length > 0 && process.env.CI === "true") return 1;
+    return await serve(services, command, interrupted);
+  } finally {
+    await services.stop();
+    if (services.missing.length > 0) shout(services.missing);
+  }
+}
+
+async function serve(
+  { env }: Services,
+  command: readonly string[],
+  interrupted: Promise<number>,
+): Promise<number> {
+  if (command.length === 0) {
+    console.log(`SERVICES_PID=${process.pid}`);
+    for (const [name, value] of Object.entries(env)) console.log(`${name}=${value}`);
+    return interrupted.then(() => 0);
+  }
+  const child = Bun.spawn([...command], {
+    env: { ...process.env, ...env },
+    stdio: ["inherit", "inherit", "inherit"],
+  });
+  const code = await Promise.race([child.exited, interrupted]);
+  child.kill("SIGTERM");
+  await child.exited;
+  return code;
+}
+
+if (import.meta.main) process.exit(await main());
