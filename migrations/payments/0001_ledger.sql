@@ -117,11 +117,11 @@ BEGIN
   IF EXISTS (
     SELECT FROM written w
     WHERE (w.pending, w.held, w.reserved, w.blocked, w.fees) IS DISTINCT FROM (
-      SELECT (coalesce(sum(-amount) FILTER (WHERE account = 'pending'), 0),
-              coalesce(sum(-amount) FILTER (WHERE account = 'held'), 0),
-              coalesce(sum(-amount) FILTER (WHERE account = 'reserved'), 0),
-              coalesce(sum(-amount) FILTER (WHERE account = 'blocked'), 0),
-              coalesce(sum(-amount) FILTER (WHERE account = 'platform_fees'), 0))
+      SELECT (coalesce(sum(-amount) FILTER (WHERE account = 'pending'), 0)::bigint,
+              coalesce(sum(-amount) FILTER (WHERE account = 'held'), 0)::bigint,
+              coalesce(sum(-amount) FILTER (WHERE account = 'reserved'), 0)::bigint,
+              coalesce(sum(-amount) FILTER (WHERE account = 'blocked'), 0)::bigint,
+              coalesce(sum(-amount) FILTER (WHERE account = 'platform_fees'), 0)::bigint)
       FROM payments.entry e WHERE e.escrow_no = w.escrow_no AND e.currency = w.currency)
   ) THEN
     RAISE EXCEPTION 'an escrow''s balances differ from its entries' USING ERRCODE = '23514', CONSTRAINT = 'balances_have_entries';
