@@ -31,7 +31,8 @@ CREATE INDEX object_by_group ON sandbox.object (group_id, kind);
 CREATE TABLE sandbox.saved_answer (
   key       text        PRIMARY KEY,
   body_hash text        NOT NULL,
-  answer    jsonb       NOT NULL,
+  -- Null while the call is under way.
+  answer    jsonb,
   calls     int         NOT NULL,
   saved_at  timestamptz NOT NULL
 );

@@ -149,7 +149,7 @@ async function claimRows(
   return claims;
 }
 
-async function ask(claim: Claim, { providers, clock }: OperationsOptions): Promise<Answer> {
+async function ask(claim: Claim, { providers, clock, logger }: OperationsOptions): Promise<Answer> {
   const { row, way } = claim;
   const startedMs = clock.monotonicMs();
   const provider = providers.get(row.provider);
@@ -161,6 +161,10 @@ async function ask(claim: Claim, { providers, clock }: OperationsOptions): Promi
           (error: unknown) =>
             ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
         );
+  if (outcome.kind === "unknown") {
+    const { operation_id: operationId, attempt } = row;
+    logger.warn({ operationId, attempt, way, detail: outcome.detail }, "outcome unknown");
+  }
   return { way, outcome, durationMs: clock.monotonicMs() - startedMs };
 }
 

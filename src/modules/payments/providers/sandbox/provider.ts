@@ -121,7 +121,7 @@ async function answerCall(
   const bodyHash = sha256Hex(Buffer.from(bytes).toString("utf8"));
   const [row] = await tx.sql<{ body_hash: string; answer: Saved | null; calls: number }>`
     INSERT INTO sandbox.saved_answer AS s (key, body_hash, answer, calls, saved_at)
-    VALUES (${key}, ${bodyHash}, 'null', 1, ${now})
+    VALUES (${key}, ${bodyHash}, NULL, 1, ${now})
     ON CONFLICT (key) DO UPDATE SET calls = s.calls + 1
     RETURNING body_hash, answer, calls`;
   const calls = row?.calls ?? 1;

@@ -1,0 +1,219 @@
+/** What the network does to us: webhooks in any order and number, answers lost, processes gone. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Database } from "#platform/database";
+import {
+  createPaymentsWorld,
+  namesOf,
+  openPaymentsDatabase,
+  type PaymentsWorld,
+  transfer,
+} from "../../../test/support/payments.ts";
+import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
+import { verifyLedger } from "./ledger/verify.ts";
+import { drainUnmatched, lockObjects } from "./objects.ts";
+import { createSandboxProvider } from "./providers/sandbox/provider.ts";
+import { sign } from "./providers/sandbox/sign.ts";
+
+let db: Database;
+let world: PaymentsWorld;
+let deals: Deals;
+
+beforeAll(async () => {
+  db = await openPaymentsDatabase();
+  world = createPaymentsWorld(db);
+  deals = createDeals(world, db);
+});
+afterAll(async () => {
+  const { violations } = await verifyLedger(db);
+  expect(violations).toEqual([]);
+  await db.close();
+});
+
+describe("webhooks", () => {
+  test("F23, pitfall 24: three copies and a changed order have one effect", async () => {
+    const escrowId = await deals.open({ buyerId: "eve_duplicate", sellerId: "bob_reordered" });
+    await deals.pay(escrowId, { outcome: "processing" });
+    await deals.pay(escrowId);
+    await world.settle();
+    await world.clock.advance(2_000);
+    await world.settle();
+    await world.handle(
+      transfer(escrowId, `rel-${escrowId}`, 10_000n, { sellerId: "bob_reordered" }),
+    );
+    await world.settle();
+    await world.clock.advance(2_000);
+    await world.settle();
+    expect(await world.funds(escrowId)).toEqual({ funded: "10320", released: "9950", fees: "370" });
+    const names = namesOf(await world.events(escrowId));
+    expect(names.filter((name) => name === "depositReceived")).toHaveLength(1);
+  });
+
+  test("pitfall 25: a webhook before our record is kept and drained when the object is known", async () => {
+    const escrowId = await deals.funded();
+    await world.handle(transfer(escrowId, `rel-${escrowId}`));
+    // The provider has the transfer and tells of it, but its answer is not recorded yet.
+    const objectId = "sbx_tr_early";
+    await db.sql`
+      INSERT INTO sandbox.object SELECT ${objectId}, 'transfer', ${`rel-${escrowId}`}, ${escrowId},
+        source_id, 'alice', 'bob', 'succeeded', 9950, 'USD', '{}', NULL, NULL, 1, created_at
+      FROM sandbox.object WHERE group_id = ${escrowId} AND kind = 'payment'`;
+    const body = JSON.stringify({
+      id: `evt_early_${escrowId}`,
+      type: "transfer.succeeded",
+      created: world.clock.now().toISOString(),
+      data: { objectId },
+    });
+    const headers = { "Sandbox-Signature": sign(body, ["whsec_test"], world.clock.wall()) };
+    const answer = await world.app.request("/v1/webhooks/sandbox", {
+      method: "POST",
+      headers,
+      body,
+    });
+    expect(answer.status).toBe(200);
+    await world.takeWebhooks();
+    const unmatched = await db.sql<{ matched: boolean }>`
+      SELECT matched FROM payments.webhook WHERE object_id = ${objectId}`;
+    expect(unmatched).toEqual([{ matched: false }]);
+    const drained = await db.withTx(async (tx) => {
+      const keys = [{ provider: "sandbox", objectId }];
+      await lockObjects(tx, keys);
+      return drainUnmatched(tx, keys, world.clock.now());
+    });
+    expect(drained).toMatchObject([{ event_id: `evt_early_${escrowId}` }]);
+    await db.sql`DELETE FROM sandbox.object WHERE object_id = ${objectId}`;
+    await world.settle();
+    expect(await world.funds(escrowId)).toMatchObject({ released: "9950" });
+  });
+
+  test("pitfall 23: a changed byte, an old time, a future time and a wrong secret get 400", async () => {
+    const body = JSON.stringify({
+      id: "evt_x",
+      type: "t",
+      created: "2030-01-01",
+      data: { objectId: "o" },
+    });
+    const at = (ms: number) => new Date(world.clock.wall().getTime() + ms);
+    const cases: [string, string, number][] = [
+      [body, sign(body, ["whsec_test"], at(0)), 200],
+      [body, sign(body, ["old", "whsec_test"], at(0)), 200],
+      [`${body} `, sign(body, ["whsec_test"], at(0)), 400],
+      [body, sign(body, ["whsec_test"], at(-301_000)), 400],
+      [body, sign(body, ["whsec_test"], at(301_000)), 400],
+      [body, sign(body, ["other"], at(0)), 400],
+      [body, "", 400],
+    ];
+    for (const [sent, signature, status] of cases) {
+      const headers = { "Sandbox-Signature": signature };
+      const answer = await world.app.request("/v1/webhooks/sandbox", {
+        method: "POST",
+        headers,
+        body: sent,
+      });
+      expect(answer.status).toBe(status);
+    }
+    world.inbox.splice(0);
+  });
+});
+
+describe("unknown outcomes", () => {
+  test("F24, P5: a transfer whose answer was lost is asked again under its key, and happens once", async () => {
+    const seller = "frank_timeout";
+    const escrowId = await deals.funded({ sellerId: seller });
+    await world.handle(transfer(escrowId, `rel-${escrowId}`, 10_000n, { sellerId: seller }));
+    await world.worker("payments.operations").step();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({
+      state: "UNKNOWN",
+      attempt: 1,
+    });
+    await world.settle();
+    await world.clock.advance(5_000);
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({
+      state: "SUCCEEDED",
+      attempt: 1,
+    });
+    expect(await deals.transfersOf(escrowId)).toBe(1n);
+    expect(await world.funds(escrowId)).toMatchObject({ released: "9950" });
+  });
+
+  test("F26, pitfall 20: a saved error is not retried blindly; absent twice, then a new key", async () => {
+    const seller = "gina_broken";
+    const escrowId = await deals.funded({ sellerId: seller });
+    await world.handle(transfer(escrowId, `rel-${escrowId}`, 10_000n, { sellerId: seller }));
+    await world.settle();
+    await world.clock.advance(2_000);
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({ state: "LOOKUP", attempt: 1 });
+    await world.clock.advance(14 * 60_000);
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({ state: "LOOKUP", attempt: 1 });
+    await world.clock.advance(2 * 60_000);
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({
+      state: "SUCCEEDED",
+      attempt: 2,
+    });
+    expect(await deals.transfersOf(escrowId)).toBe(1n);
+  });
+
+  test("F26: a provider that is busy is asked again under the same key", async () => {
+    const seller = "hugo_busy";
+    const escrowId = await deals.funded({ sellerId: seller });
+    await world.handle(transfer(escrowId, `rel-${escrowId}`, 10_000n, { sellerId: seller }));
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({ state: "READY" });
+    for (let wait = 0; wait < 3; wait += 1) {
+      await world.clock.advance(10_000);
+      await world.settle();
+    }
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({
+      state: "SUCCEEDED",
+      attempt: 1,
+    });
+    expect(await deals.transfersOf(escrowId)).toBe(1n);
+  });
+
+  test("K8, K9: a process that died in a call leaves one effect", async () => {
+    const escrowId = await deals.funded();
+    await world.handle(transfer(escrowId, `rel-${escrowId}`));
+    // Claimed, and the provider has done it; then the process is gone without a word.
+    await db.sql`
+      UPDATE payments.operation SET state = 'SENT', tries = 1, first_sent_at = ${world.clock.now()},
+        lease_until = ${new Date(world.clock.wall().getTime() + 60_000)}
+      WHERE operation_id = ${`rel-${escrowId}`}`;
+    const provider = createSandboxProvider({ db, clock: world.clock, webhookSecrets: ["x"] });
+    const [row] = await db.sql<{ key: string; params: Uint8Array }>`
+      SELECT key, params FROM payments.operation WHERE operation_id = ${`rel-${escrowId}`}`;
+    const bytes = row?.params ?? new Uint8Array();
+    const request = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    await provider.createTransfer({ key: row?.key ?? "", bytes, request });
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({ state: "SENT" });
+    await world.clock.advance(61_000);
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({
+      state: "SUCCEEDED",
+      attempt: 1,
+    });
+    expect(await deals.transfersOf(escrowId)).toBe(1n);
+  });
+
+  test("pitfall 21: after 20 hours the list is asked before any key", async () => {
+    const escrowId = await deals.funded();
+    await world.handle(transfer(escrowId, `rel-${escrowId}`));
+    await db.sql`
+      UPDATE payments.operation SET state = 'UNKNOWN', tries = 3,
+        first_sent_at = ${new Date(world.clock.now().getTime() - 20 * 3_600_000)}
+      WHERE operation_id = ${`rel-${escrowId}`}`;
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({ state: "LOOKUP", attempt: 1 });
+    expect(await deals.transfersOf(escrowId)).toBe(0n);
+    await world.clock.advance(16 * 60_000);
+    await world.settle();
+    expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({
+      state: "SUCCEEDED",
+      attempt: 2,
+    });
+    expect(await deals.transfersOf(escrowId)).toBe(1n);
+  });
+});
