@@ -65,5 +65,8 @@ async function report({ name, run: step }: Step): Promise<boolean> {
 
 const results = await Promise.all(steps.map(report));
 const failed = results.filter((ok) => !ok).length;
-console.log(`${results.length - failed} checks passed, ${failed} failed`);
+const passed = results.length - failed;
+console.log(`${passed} checks passed, ${failed} failed`);
+const summary = process.argv.indexOf("--summary");
+if (summary > 0) await Bun.write(process.argv[summary + 1] ?? "", `${passed} ${failed}\n`);
 process.exitCode = failed === 0 ? 0 : 1;
