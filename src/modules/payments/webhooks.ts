@@ -61,7 +61,7 @@ async function keep(arrival: Arrival, options: WebhookRouteOptions): Promise<voi
   const subject = `webhooks-${now.toISOString().slice(0, 10)}`;
   try {
     const text = bytes.length <= keptBytes ? Buffer.from(bytes).toString("utf8") : "";
-    const body = await keyring.seal(subject, text);
+    const sealedBody = await keyring.seal(subject, text);
     const message = create(WebhookReceivedSchema, {
       provider: name,
       eventId: webhook.eventId,
@@ -72,7 +72,7 @@ async function keep(arrival: Arrival, options: WebhookRouteOptions): Promise<voi
       correlationId,
       livemode: webhook.livemode,
       account: webhook.account,
-      body,
+      sealedBody,
     });
     const causationId = `${name}:${webhook.eventId}`;
     const outgoing = { topic: topics.webhookEvents, message, correlationId, causationId };

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/webhooks.proto.
  */
 export const file_payments_v1_webhooks: GenFile = /*@__PURE__*/
-  fileDesc("ChpwYXltZW50cy92MS93ZWJob29rcy5wcm90bxILcGF5bWVudHMudjEi0wIKD1dlYmhvb2tSZWNlaXZlZBIbCghwcm92aWRlchgBIAEoCUIJukgGcgQQARggEhwKCGV2ZW50X2lkGAIgASgJQgq6SAdyBRABGP8BEhYKBHR5cGUYAyABKAlCCLpIBXIDGIABEh0KCW9iamVjdF9pZBgEIAEoCUIKukgHcgUQARj/ARIvCgtyZWNlaXZlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYByABKAkSEAoIbGl2ZW1vZGUYCCABKAgSDwoHYWNjb3VudBgJIAEoCRIjCgRib2R5GAogASgLMhUuZXNjcm93LnYxLlNlYWxlZFRleHQSDQoFc3dlcHQYCyABKAhiBnByb3RvMw", [file_buf_validate_validate, file_escrow_v1_types, file_google_protobuf_timestamp]);
+  fileDesc("ChpwYXltZW50cy92MS93ZWJob29rcy5wcm90bxILcGF5bWVudHMudjEi2gIKD1dlYmhvb2tSZWNlaXZlZBIbCghwcm92aWRlchgBIAEoCUIJukgGcgQQARggEhwKCGV2ZW50X2lkGAIgASgJQgq6SAdyBRABGP8BEhYKBHR5cGUYAyABKAlCCLpIBXIDGIABEh0KCW9iamVjdF9pZBgEIAEoCUIKukgHcgUQARj/ARIvCgtyZWNlaXZlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYByABKAkSEAoIbGl2ZW1vZGUYCCABKAgSDwoHYWNjb3VudBgJIAEoCRIqCgtzZWFsZWRfYm9keRgKIAEoCzIVLmVzY3Jvdy52MS5TZWFsZWRUZXh0Eg0KBXN3ZXB0GAsgASgIYgZwcm90bzM", [file_buf_validate_validate, file_escrow_v1_types, file_google_protobuf_timestamp]);
 
 /**
  * The one message type of webhook.events.v1.
@@ -80,9 +80,9 @@ export type WebhookReceived = Message<"payments.v1.WebhookReceived"> & {
   /**
    * The raw body, sealed with a daily key that is destroyed after 30 days.
    *
-   * @generated from field: escrow.v1.SealedText body = 10;
+   * @generated from field: escrow.v1.SealedText sealed_body = 10;
    */
-  body?: SealedText | undefined;
+  sealedBody?: SealedText | undefined;
 
   /**
    * Found by the sweep, not delivered.
