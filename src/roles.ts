@@ -18,7 +18,7 @@ import { createOutbox, type Outbox } from "#platform/messaging/outbox";
 import { createPublisher, type Publisher } from "#platform/messaging/publisher";
 import { createRedrive } from "#platform/messaging/redrive";
 import type { Metrics } from "#platform/metrics";
-import type { HttpEnv, Module, Worker } from "#platform/module";
+import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
 import type { Config, RoleName } from "./config.ts";
 import { booksAgree, nothingStuck, type Report, runChecks } from "./invariants.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
@@ -71,6 +71,8 @@ export interface Application {
   rebuild(): Promise<RebuildReport>;
   /** What is still under way, in words. */
   underWay(): Promise<readonly string[]>;
+  /** The work each module has of its own accord. */
+  pending(): Promise<readonly Pending[]>;
   close(): Promise<void>;
 }
 
@@ -104,6 +106,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     verify: () => runChecks(checksOf(deps, modules), { log, patienceMs }),
     rebuild: () => modules.projections.rebuild(log),
     underWay: () => underWay({ databases: deps.databases, log, modules }),
+    pending: () => Promise.all(messagingSchemas.flatMap((name) => modules[name].pending?.() ?? [])),
     async close() {
       modules.projections.close();
       await publisher.close();

@@ -64,7 +64,13 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
     openLog: ({ clock, logger, memberId }) =>
       config.kafka
         ? openKafka(config, logger)
-        : createTableLog({ db: databases.platform, clock, logger, memberId }),
+        : createTableLog({
+            db: databases.platform,
+            clock,
+            logger,
+            memberId,
+            exclusive: config.embedded,
+          }),
     async close() {
       await Promise.all(distinct.map((db) => db.close()));
       opened.lock?.release();

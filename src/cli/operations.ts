@@ -1,11 +1,41 @@
 /** Operators' routes over the whole process: what the command line asks of a running server. */
 import { Hono } from "hono";
+import { parseDuration } from "#kernel/duration";
 import { requireRole } from "#platform/http/auth";
+import { readJson } from "#platform/http/body";
+import { HttpProblem } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Application } from "../roles.ts";
+import type { TestClock } from "../test-clock.ts";
 
-export function operationRoutes(application: Application): Hono<HttpEnv> {
+export interface OperationDeps {
+  readonly application: Application;
+  readonly testClock: TestClock;
+  /** Every module's workers run in this process: only then does the clock's advance see all. */
+  readonly complete: boolean;
+}
+
+export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
+  const { application, testClock, complete } = deps;
   return new Hono<HttpEnv>()
+    .post("/sandbox/clock/advance", async (c) => {
+      requireRole(c.get("principal"), "admin");
+      if (!complete) {
+        throw new HttpProblem(
+          "CONFLICT",
+          "The clock is advanced where all modules run in one process.",
+        );
+      }
+      const { by } = (await readJson(c.req.raw)) as { by?: unknown };
+      const byMs = typeof by === "string" ? parseDuration(by) : undefined;
+      if (byMs === undefined) {
+        throw new HttpProblem("INVALID_DURATION", "An ISO 8601 duration such as P7D.", {
+          field: "by",
+        });
+      }
+      const { now, fired } = await testClock.advance(byMs);
+      return c.json({ now: now.toISOString(), fired, settled: true });
+    })
     .post("/v1/operations/verify", async (c) => {
       requireRole(c.get("principal"), "admin", "auditor");
       return c.json(await application.verify());

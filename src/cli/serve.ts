@@ -11,12 +11,14 @@ import { type HttpServer, serve } from "#platform/http/serve";
 import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createMetrics } from "#platform/metrics";
+import type { Worker } from "#platform/module";
 import { assertDurable } from "#platform/postgres";
 import { createSupervisor, type Supervisor } from "#platform/supervisor";
 import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
-import { openStores, type Stores } from "../stores.ts";
+import { type Databases, openStores, type Stores } from "../stores.ts";
+import { createOffset, createTestClock, type OffsetSource } from "../test-clock.ts";
 import { registerGauges } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
 import { registerChecks } from "./readiness.ts";
@@ -25,6 +27,9 @@ import { topicSettings } from "./topics.ts";
 export interface Server {
   readonly url: string;
   readonly place: string;
+  readonly application: Application;
+  /** Resolves once nothing is under way. */
+  settle(): Promise<void>;
   /** Signs development tokens for the banner; embedded mode only. */
   readonly tokenSecret: string | undefined;
   /** Resolves once a message went through the log and back. */
@@ -37,11 +42,13 @@ export interface Server {
 
 /** Throws DataDirLocked, SchemaTooNew or SystemicError where starting would do harm. */
 export async function startServer(config: Config, logger: Logger): Promise<Server> {
-  const clock = createSystemClock();
+  const offset = createOffset();
+  const clock = createSystemClock({ offsetMs: offset.current });
   const stores = await openStores(config, logger);
   try {
     await prepare(config, stores);
-    return await startOn(config, stores, clock, logger);
+    await offset.load(stores.databases);
+    return await startOn({ config, stores, clock, offset, logger });
   } catch (error) {
     await stores.close();
     throw error;
@@ -60,12 +67,15 @@ async function prepare(config: Config, stores: Stores): Promise<void> {
   for (const db of new Set(Object.values(stores.databases))) await assertDurable(db);
 }
 
-async function startOn(
-  config: Config,
-  stores: Stores,
-  clock: Clock,
-  logger: Logger,
-): Promise<Server> {
+interface Start {
+  readonly config: Config;
+  readonly stores: Stores;
+  readonly clock: Clock;
+  readonly offset: OffsetSource;
+  readonly logger: Logger;
+}
+
+async function startOn({ config, stores, clock, offset, logger }: Start): Promise<Server> {
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const log = stores.openLog({ clock, logger, memberId: processId });
   // The table log is ours alone; Kafka's topics are set up by `app topics`.
@@ -87,23 +97,38 @@ async function startOn(
   const supervisor = createSupervisor({ logger, clock });
   registerChecks({ health: application.health, databases: stores.databases, log, supervisor });
   registerGauges({ metrics, databases: stores.databases });
-  application.http.route("/", operationRoutes(application));
+  const { underWay, pending } = application;
+  const { databases } = stores;
+  const testClock = createTestClock({ offset, databases, clock, underWay, pending });
+  const complete = config.APP_ROLE.includes("all");
+  application.http.route("/", operationRoutes({ application, testClock, complete }));
   const http = serve({ app: application.http, port: config.PORT, hostname: config.HOST });
   url = `http://${config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${http.port}`;
   stores.lock?.update({ url });
   supervisor.run(application.relays, "relays");
-  supervisor.run(application.activities, "activities");
+  supervisor.run([...application.activities, ...clockReader(config, offset, databases)]);
   supervisor.run(application.consumers, "consumers");
   return {
     url,
     place: stores.place,
     tokenSecret: config.embedded ? secrets.jwtSecret : undefined,
+    application,
+    settle: testClock.settle,
     ready: () => roundTrip(log, clock),
     lost: new Promise((resolve) => {
       supervisor.onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
     }),
     stop: () => stop({ config, http, supervisor, application, log, stores, clock }),
   };
+}
+
+/** Another process may have moved the test clock. */
+function clockReader(config: Config, offset: OffsetSource, databases: Databases): Worker[] {
+  const step = async () => {
+    await offset.load(databases);
+    return "idle" as const;
+  };
+  return config.embedded ? [] : [{ name: "clock", idleMs: 1_000, step }];
 }
 
 /** One message to the log and back: nothing else proves that both directions work. */
