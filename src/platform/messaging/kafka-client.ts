@@ -60,16 +60,29 @@ export function connectionOptions(options: KafkaClientOptions) {
   };
 }
 
+const REPEAT_MS = 30_000;
+/** It is meant: a send without an end would be worse, and no producer is used again after one. */
+const EXPECTED = "Limiting retries for the idempotent producer may invalidate EoS guarantees";
+
 /**
- * What kafkajs calls an error is nearly always something it tries again by itself, and what it calls
- * information is its own business: one step lower each. Real failures reach our log by rejection.
+ * What kafkajs calls an error is nearly always something it tries again by itself, many times a
+ * second while a broker is away: a warning here, and the same one at most every half minute. Real
+ * failures reach our log by rejection.
  */
 export function logTo(logger: Logger): logCreator {
+  const warnedAt = new Map<string, number>();
+  const isNews = (message: string): boolean => {
+    const now = performance.now();
+    if (now - (warnedAt.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return false;
+    if (warnedAt.size > 100) warnedAt.clear();
+    warnedAt.set(message, now);
+    return message !== EXPECTED;
+  };
   return () =>
     ({ level, namespace, log }) => {
       const { message, timestamp: _, logger: __, ...fields } = log;
       const about = { ...fields, kafka: namespace };
-      if (level <= logLevel.WARN) logger.warn(about, message);
+      if (level <= logLevel.WARN && isNews(message)) logger.warn(about, message);
       else logger.debug(about, message);
     };
 }

@@ -66,7 +66,8 @@ export function createKafkaMember(deps: KafkaMemberDeps): KafkaMember {
     };
     try {
       await join(consumer, { ...deps, onFetched });
-      logger.warn({ group, reason: await ended.promise }, "the group is left");
+      const reason = await ended.promise;
+      if (!closing) logger.warn({ group, reason }, "the group is left, to be joined anew");
     } catch (error) {
       logger.warn({ err: error, group }, "the group cannot be joined; trying again");
     } finally {
