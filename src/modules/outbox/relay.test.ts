@@ -89,6 +89,30 @@ test("a topic that cannot be written waits alone, and goes on in order once it c
   expect(relay.problem?.()).toBeUndefined();
 });
 
+test("a topic whose send hangs keeps nobody waiting, and nothing of it is sent beside it", async () => {
+  await put([message("slow.v1", "k", 1), message("a.v1", "k", 1)]);
+  const answer = Promise.withResolvers<Fate>();
+  const { relay, log } = setUp(([record]) =>
+    record?.topic === "slow.v1" ? answer.promise : "written",
+  );
+  const step = relay.step();
+  while (clock.sleepers === 0) await new Promise(setImmediate);
+  await clock.advance(200);
+  await step;
+  await put([message("slow.v1", "k", 2), message("a.v1", "k", 2)]);
+  await drain(relay);
+  const of = (topic: string): string[] =>
+    texts(log.records.filter((record) => record.topic === topic));
+  expect(of("a.v1")).toEqual(["1", "2"]);
+  expect(log.sends.filter(([record]) => record?.topic === "slow.v1")).toHaveLength(1);
+  answer.resolve("written");
+  await Promise.all([relay.stop?.()]);
+  expect(of("slow.v1")).toEqual(["1"]);
+  const next = setUp();
+  await drain(next.relay);
+  expect(texts(next.log.records)).toEqual(["2"]);
+});
+
 test("a refused row is held with its key; the others flow; released, it goes first", async () => {
   await put([1, 2, 3].flatMap((n) => ["x", "y", "z"].map((key) => message("a.v1", key, n))));
   let refusing = true;
@@ -127,12 +151,15 @@ test("a relay that has lost its lease sets nothing aside", async () => {
 });
 
 test("begins no send near the end of its lease", async () => {
-  await put([message("a.v1", "k", 1), message("b.v1", "k", 1)]);
+  // Two requests: together they would be too large for one.
+  await put([1, 2].map((n) => message("a.v1", "k", String(n).repeat(400_000))));
   const { relay, log } = setUp(async (): Promise<Fate> => {
     await clock.advance(4_000);
     return "written";
   });
   await relay.step();
+  // The step did not wait for a send that took four seconds.
+  while ((await waiting(db, schema)) > 1) await new Promise(setImmediate);
   expect(log.sends).toHaveLength(1);
   await drain(relay);
   expect(log.sends).toHaveLength(2);

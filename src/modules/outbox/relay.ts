@@ -1,7 +1,7 @@
 /**
  * Moves the rows of one outbox to the log. Order holds per key because each shard is read from its
- * lowest unsent row, one send is in flight at a time, and a row goes only once it is acknowledged.
- * Two relays may send a row twice, never a later one of its key first.
+ * lowest unsent row, one send of a topic is in flight at a time, and a row goes only once it is
+ * acknowledged. Two relays may send a row twice, never a later one of its key first.
  */
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
@@ -38,7 +38,14 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
   const floors = createFloors({ db, schema, clock });
   const rows = createOutboxRows(db, schema);
-  const sending = createSending({ log, clock, logger, safe: leases.safe, setAside });
+  const sending = createSending({
+    log,
+    clock,
+    logger,
+    safe: leases.safe,
+    remove: (acked) => rows.remove(acked.map(({ pos }) => pos)),
+    setAside,
+  });
   let limit = batchSize;
 
   async function setAside(row: OutboxRow, error: RecordRefusedError): Promise<void> {
@@ -55,11 +62,11 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   async function read(): Promise<readonly OutboxRow[]> {
     const mine = leases.held();
     if (mine.length === 0) return [];
-    if (sending.paused.any()) floors.reset();
+    if (sending.behind()) floors.reset();
     const found = await rows.read({
       leases: mine,
       floors: await floors.of(mine),
-      paused: sending.paused.waiting(),
+      paused: sending.excluded(),
       perShard: Math.max(leastPerShard, Math.ceil(limit / mine.length)),
     });
     floors.read(found);
@@ -69,11 +76,10 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   }
 
   async function publish(found: readonly OutboxRow[]): Promise<number> {
-    const acked = await sending.send(found);
-    await rows.remove(acked.map(({ pos }) => pos));
-    if (acked.length < found.length) floors.reset();
+    const removed = await sending.send(found);
+    if (removed < found.length) floors.reset();
     else for (const { shard, pos } of found) floors.sent(shard, pos);
-    return acked.length;
+    return removed;
   }
 
   return {
@@ -88,7 +94,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
         if (found.length === 0) return "idle";
         return (await publish(found)) > 0 ? "worked" : "idle";
       } catch (error) {
-        // What was acknowledged may still be there: nothing may be skipped.
+        // What was not read or not removed may be there still: nothing may be skipped.
         floors.reset();
         throw error;
       }
@@ -97,6 +103,6 @@ export function createRelay(options: RelayOptions): WakeableWorker {
       await sending.close();
       await leases.release();
     },
-    problem: () => sending.paused.problem(),
+    problem: () => sending.problem(),
   };
 }

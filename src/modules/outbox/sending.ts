@@ -1,6 +1,7 @@
 /**
- * Sends what was read from an outbox, topic by topic: one produce request for each, one send in
- * flight. What fails waits with its topic, what the log refuses is set aside with its key.
+ * Sends what was read from an outbox. Each topic has a producer of its own with one send in flight,
+ * so that one that hangs, fails or does not exist waits alone; what the log refuses is set aside
+ * with its key. A row is removed only after it was acknowledged.
  */
 import type { Clock } from "#platform/clock";
 import type { Logger } from "#platform/logger";
@@ -10,15 +11,23 @@ import {
   TopicUnavailableError,
 } from "#platform/messaging/event-log";
 import { sendInHalves } from "#platform/messaging/send-in-halves";
-import { createSingleProducer } from "#platform/messaging/single-producer";
-import { createPausedTopics, type PausedTopics } from "./paused-topics.ts";
+import { createSingleProducer, type SingleProducer } from "#platform/messaging/single-producer";
+import { createPausedTopics } from "./paused-topics.ts";
 import { byTopic, produceRequests } from "./produce-requests.ts";
 import type { OutboxRow } from "./rows.ts";
 
 export interface Sending {
-  readonly paused: PausedTopics;
-  /** Resolves to the rows that were acknowledged, in the order of their sends. Never rejects. */
-  send(rows: readonly OutboxRow[]): Promise<readonly OutboxRow[]>;
+  /**
+   * Resolves, soon even where a send hangs, to how many rows were acknowledged and removed. The
+   * topics of those that hang are excluded until they are done. Never rejects.
+   */
+  send(rows: readonly OutboxRow[]): Promise<number>;
+  /** Topics whose rows must not be read now: they wait, or a send of theirs is in flight. */
+  excluded(): readonly string[];
+  /** True while rows of some topic are left behind. */
+  behind(): boolean;
+  problem(): string | undefined;
+  /** Waits for the sends in flight. */
   close(): Promise<void>;
 }
 
@@ -28,6 +37,7 @@ export interface SendingOptions {
   readonly logger: Logger;
   /** False when no further send may begin. */
   readonly safe: () => boolean;
+  readonly remove: (rows: readonly OutboxRow[]) => Promise<void>;
   readonly setAside: (row: OutboxRow, error: RecordRefusedError) => Promise<void>;
 }
 
@@ -35,10 +45,20 @@ export interface SendingOptions {
 const unknownPauses = { firstMs: 100, longestMs: 2_000 };
 /** Someone has to create the topic or allow us to write it. */
 const unavailablePauses = { firstMs: 1_000, longestMs: 30_000 };
+/** So long the other topics wait for one that is slow; then they go on without it. */
+const patienceMs = 200;
 
-export function createSending({ log, clock, logger, safe, setAside }: SendingOptions): Sending {
-  const producer = createSingleProducer(log);
+export function createSending(options: SendingOptions): Sending {
+  const { log, clock, logger, safe, remove, setAside } = options;
+  const producers = new Map<string, SingleProducer>();
+  const flying = new Map<string, Promise<void>>();
   const paused = createPausedTopics({ clock });
+
+  const producerOf = (topic: string): SingleProducer => {
+    const producer = producers.get(topic) ?? createSingleProducer(log);
+    producers.set(topic, producer);
+    return producer;
+  };
 
   function pause(topic: string, error: unknown): void {
     const problem = error instanceof Error ? error.message : String(error);
@@ -51,7 +71,13 @@ export function createSending({ log, clock, logger, safe, setAside }: SendingOpt
     }
   }
 
-  async function sendTopic(rows: readonly OutboxRow[], acked: OutboxRow[]): Promise<void> {
+  /** Fills `acked` also when it rejects. */
+  async function sendTopic(
+    topic: string,
+    rows: readonly OutboxRow[],
+    acked: OutboxRow[],
+  ): Promise<void> {
+    const producer = producerOf(topic);
     const heldKeys = new Set<string>();
     for (const items of produceRequests(rows)) {
       await sendInHalves({
@@ -68,22 +94,47 @@ export function createSending({ log, clock, logger, safe, setAside }: SendingOpt
     }
   }
 
-  return {
-    paused,
-    send: async (rows) => {
-      const acked: OutboxRow[] = [];
-      for (const [topic, waiting] of byTopic(rows)) {
-        try {
-          await sendTopic(waiting, acked);
-          paused.clear(topic);
-        } catch (error) {
-          pause(topic, error);
-          // The log itself may be away: not every topic has to find that out in one step.
-          if (!(error instanceof TopicUnavailableError)) break;
-        }
+  /** Resolves to how many rows are out of the outbox now; never rejects. */
+  async function attempt(topic: string, rows: readonly OutboxRow[]): Promise<number> {
+    const acked: OutboxRow[] = [];
+    let removed = 0;
+    try {
+      try {
+        await sendTopic(topic, rows, acked);
+      } finally {
+        await remove(acked);
+        removed = acked.length;
       }
-      return acked;
+      paused.clear(topic);
+    } catch (error) {
+      pause(topic, error);
+    }
+    flying.delete(topic);
+    return removed;
+  }
+
+  return {
+    send: async (rows) => {
+      let removed = 0;
+      const sends = [...byTopic(rows)].map(([topic, waiting]) => {
+        const sent = attempt(topic, waiting).then((count) => {
+          removed += count;
+        });
+        flying.set(topic, sent);
+        return sent;
+      });
+      const done = new AbortController();
+      // Going on beside a send that hangs is safe: nothing else uses its producer or its topic.
+      await Promise.race([Promise.all(sends), clock.sleep(patienceMs, done.signal)]);
+      done.abort();
+      return removed;
     },
-    close: producer.close,
+    excluded: () => [...paused.waiting(), ...flying.keys()],
+    behind: () => paused.any() || flying.size > 0,
+    problem: paused.problem,
+    close: async () => {
+      await Promise.all(flying.values());
+      await Promise.all([...producers.values()].map((producer) => producer.close()));
+    },
   };
 }
