@@ -1,5 +1,5 @@
 /** What the network does to us: webhooks in any order and number, answers lost, processes gone. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Database } from "#platform/database";
 import {
   createPaymentsWorld,
@@ -13,6 +13,9 @@ import { verifyLedger } from "./ledger/verify.ts";
 import { drainUnmatched, lockObjects } from "./objects.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { sign } from "./providers/sandbox/sign.ts";
+
+// A database of its own takes seconds to make on a busy machine.
+setDefaultTimeout(60_000);
 
 let db: Database;
 let world: PaymentsWorld;

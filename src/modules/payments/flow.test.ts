@@ -1,5 +1,5 @@
 /** The way of money through payments and the sandbox: what is said, what is booked, what is asked. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { CancelPaymentSchema, RetryOperationSchema } from "#gen/payments/v1/commands_pb";
 import type { Event } from "#gen/payments/v1/events_pb";
@@ -16,6 +16,9 @@ import {
 import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
 import { addFunds, type Change, type Funds, noFunds } from "./domain/funds.ts";
 import { verifyLedger } from "./ledger/verify.ts";
+
+// A database of its own takes seconds to make on a busy machine.
+setDefaultTimeout(60_000);
 
 let db: Database;
 let world: PaymentsWorld;

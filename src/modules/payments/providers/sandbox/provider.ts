@@ -156,7 +156,12 @@ async function execute(
 ): Promise<Saved> {
   switch (kind) {
     case "payment": {
-      const object = newObject("payment", key, request, "requires_payment");
+      const object = newObject(
+        "payment",
+        `${key} ${now.toISOString()}`,
+        request,
+        "requires_payment",
+      );
       await insertObject(tx, object, now);
       return { object: object.object_id };
     }
@@ -210,19 +215,20 @@ async function draw(
   if ((await available(tx, payment)) < BigInt(request.amount)) {
     return { refused: "PROVIDER_REFUSED" };
   }
-  const object = newObject(kind, key, request, "pending");
+  // A key that was forgotten pays again, as with a real provider.
+  const object = newObject(kind, `${key} ${now.toISOString()}`, request, "pending");
   await insertObject(tx, { ...object, next_at: now, next_status: nextStatus }, now);
   return { object: object.object_id };
 }
 
 function newObject(
   kind: ObjectKind,
-  key: string,
+  seed: string,
   request: ProviderRequest,
   status: string,
 ): Omit<BookObject, "events"> {
   return {
-    object_id: objectIdFor(kind, key),
+    object_id: objectIdFor(kind, seed),
     kind,
     operation_id: request.operationId,
     group_id: request.escrowId,

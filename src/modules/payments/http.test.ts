@@ -1,0 +1,175 @@
+/** The routes of payments: who sees what, and what they answer. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Database } from "#platform/database";
+import {
+  createPaymentsWorld,
+  namesOf,
+  openPaymentsDatabase,
+  type PaymentsWorld,
+} from "../../../test/support/payments.ts";
+import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
+
+// A database of its own takes seconds to make on a busy machine.
+setDefaultTimeout(60_000);
+
+let db: Database;
+let world: PaymentsWorld;
+let deals: Deals;
+
+beforeAll(async () => {
+  db = await openPaymentsDatabase();
+  world = createPaymentsWorld(db);
+  deals = createDeals(world, db);
+});
+afterAll(() => db.close());
+
+/** A 404 waits a second for the row; the clock that stands still is moved meanwhile. */
+async function patiently(answer: Promise<Response>): Promise<Response> {
+  let done = false;
+  const settled = answer.finally(() => {
+    done = true;
+  });
+  while (!done) {
+    await Bun.sleep(1);
+    await world.clock.advance(100);
+  }
+  return settled;
+}
+
+const get = (path: string, as: string, roles: string[] = [], onBehalfOf?: string) =>
+  patiently(world.call("GET", path, { as, roles, ...(onBehalfOf && { onBehalfOf }) }));
+
+describe("GET /v1/escrows/:id/payment", () => {
+  test("shows the buyer what to pay", async () => {
+    const escrowId = await deals.open();
+    const answer = await get(`/v1/escrows/${escrowId}/payment`, "alice");
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({
+      provider: "sandbox",
+      status: "REQUIRES_PAYMENT",
+      amount: { amount: "10320", currency: "USD" },
+      received: "0",
+      clientSecret: expect.stringContaining("_secret"),
+    });
+  });
+
+  test("A1, pitfall 41: is 404 for everyone else", async () => {
+    const escrowId = await deals.open();
+    const path = `/v1/escrows/${escrowId}/payment`;
+    expect((await get(path, "bob")).status).toBe(404);
+    expect((await get(path, "mallory")).status).toBe(404);
+    expect((await get(path, "root", ["admin"])).status).toBe(404);
+    expect((await get("/v1/escrows/esc_unknown/payment", "alice")).status).toBe(404);
+    expect((await get("/v1/escrows/%2e%2e/payment", "alice")).status).toBe(404);
+  });
+
+  test("a service sees it for a member of an escrow it created, of no other", async () => {
+    const ours = await deals.open({ serviceId: "shop" });
+    const other = await deals.open();
+    const as = ["shop", ["service"], "alice"] as const;
+    expect((await get(`/v1/escrows/${ours}/payment`, as[0], [...as[1]], as[2])).status).toBe(200);
+    expect((await get(`/v1/escrows/${other}/payment`, as[0], [...as[1]], as[2])).status).toBe(404);
+  });
+});
+
+describe("POST /v1/escrows/:id/payment", () => {
+  test("is a command with the same id for the same key", async () => {
+    const escrowId = await deals.open();
+    const path = `/v1/escrows/${escrowId}/payment`;
+    const body = { returnUrl: "https://shop.example/back", mode: "hosted" };
+    const first = await world.call("POST", path, { body, key: "k-1" });
+    expect(first.status).toBe(202);
+    const { commandId } = (await first.json()) as { commandId: string };
+    const second = await world.call("POST", path, { body, key: "k-1" });
+    expect(await second.json()).toMatchObject({ commandId, status: "pending" });
+    await world.settle();
+    const names = namesOf(await world.events(escrowId));
+    expect(names.filter((name) => name === "paymentCommandSucceeded")).toHaveLength(1);
+  });
+
+  test("refuses a body that says more, and a scheme that is no web address", async () => {
+    const path = `/v1/escrows/${await deals.open()}/payment`;
+    for (const body of [{ buyerId: "x" }, { returnUrl: "javascript:alert(1)" }, { mode: "x" }]) {
+      expect((await world.call("POST", path, { body })).status).toBe(422);
+    }
+  });
+});
+
+describe("the ledger's routes", () => {
+  test("a party sees the escrow's own accounts, an auditor all", async () => {
+    const escrowId = await deals.funded();
+    const path = `/v1/escrows/${escrowId}/ledger`;
+    const own = (await (await get(path, "bob")).json()) as {
+      postings: { reason: string }[];
+      balances: Record<string, string>;
+    };
+    expect(own.balances).toEqual({
+      [`escrow:${escrowId}:held`]: "10000",
+      [`escrow:${escrowId}:pending`]: "0",
+    });
+    expect(own.postings.map(({ reason }) => reason)).not.toContain("provider_fee");
+    const all = (await (await get(path, "eva", ["auditor"])).json()) as typeof own;
+    expect(all.postings.map(({ reason }) => reason)).toContain("provider_fee");
+    expect((await get(path, "mallory")).status).toBe(404);
+  });
+
+  test("the trial balance is zero, and for auditors and admins", async () => {
+    const answer = await get("/v1/ledger/trial-balance", "eva", ["auditor"]);
+    const balance = (await answer.json()) as {
+      currencies: { USD: { sum: string; accounts: Record<string, string> } };
+      violations: number;
+    };
+    expect(balance.violations).toBe(0);
+    expect(balance.currencies.USD.sum).toBe("0");
+    expect(balance.currencies.USD.accounts["escrow:held"]).toBe("-10000");
+    expect((await get("/v1/ledger/trial-balance", "alice")).status).toBe(403);
+  });
+});
+
+describe("parties", () => {
+  test("C3: a profile is sealed, and only its own party or an operator may write it", async () => {
+    const body = { email: "zoe@example.org", name: "Zoe", country: "DE" };
+    const path = "/v1/parties/zoe";
+    expect((await world.call("PUT", path, { as: "zoe", body })).status).toBe(200);
+    expect((await world.call("PUT", path, { as: "mallory", body })).status).toBe(404);
+    expect(
+      (await world.call("PUT", path, { as: "zoe", body: { country: "Germany" } })).status,
+    ).toBe(422);
+    const [row] = await db.sql<{ ciphertext: Uint8Array }>`
+      SELECT ciphertext FROM payments.party WHERE party_id = 'zoe'`;
+    expect(Buffer.from(row?.ciphertext ?? []).includes("zoe@example.org")).toBe(false);
+  });
+
+  test("a payout method is ready at once in the sandbox, and made once", async () => {
+    const path = "/v1/parties/yan/payout-methods";
+    const body = { provider: "sandbox" };
+    const first = await world.call("POST", path, { as: "yan", body });
+    expect(first.status).toBe(201);
+    const method = await first.json();
+    expect(method).toMatchObject({ status: "READY", requirementsDue: [] });
+    expect(await (await world.call("POST", path, { as: "yan", body })).json()).toEqual(method);
+    expect(await (await get(path, "yan")).json()).toEqual({ items: [method] });
+    expect((await get(path, "mallory")).status).toBe(404);
+    const unknown = await world.call("POST", path, { as: "yan", body: { provider: "other" } });
+    expect(unknown.status).toBe(422);
+  });
+});
+
+describe("POST /sandbox/payments/:id/pay", () => {
+  test("is for those who know the payment, and takes amounts as strings only", async () => {
+    const escrowId = await deals.open();
+    const { paymentId } = (await (
+      await get(`/v1/escrows/${escrowId}/payment`, "alice")
+    ).json()) as {
+      paymentId: string;
+    };
+    const path = `/sandbox/payments/${paymentId}/pay`;
+    const pay = (as: string, body: unknown) => patiently(world.call("POST", path, { as, body }));
+    expect((await pay("mallory", {})).status).toBe(404);
+    for (const amount of [100, "0", "-5", "1e3", "0x10", " 5", "99999999999999999"]) {
+      expect((await pay("alice", { amount })).status).toBe(422);
+    }
+    expect((await pay("alice", { outcome: "steal" })).status).toBe(422);
+    expect((await pay("alice", { amount: "10320" })).status).toBe(202);
+  });
+});
