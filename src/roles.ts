@@ -17,6 +17,7 @@ import type { EventLog } from "#platform/messaging/event-log";
 import { createOutbox, type Outbox } from "#platform/messaging/outbox";
 import { createPublisher, type Publisher } from "#platform/messaging/publisher";
 import { createRedrive } from "#platform/messaging/redrive";
+import { createLogRetention } from "#platform/messaging/table-topics";
 import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
 import type { Config, RoleName } from "./config.ts";
@@ -101,7 +102,10 @@ export function buildApplication(deps: ApplicationDeps): Application {
     http,
     health,
     consumers: active.flatMap((name) => consumersOf(deps, modules[name], outboxes[name])),
-    activities: active.flatMap((name) => modules[name].workers),
+    activities: [
+      ...active.flatMap((name) => modules[name].workers),
+      ...(working.has("outbox") ? logWorkers(deps) : []),
+    ],
     relays: working.has("outbox") ? relay.workers : [],
     verify: () => runChecks(checksOf(deps, modules), { log, patienceMs }),
     rebuild: () => modules.projections.rebuild(log),
@@ -217,6 +221,13 @@ function consumersOf(deps: ApplicationDeps, module: Module, outbox: Outbox): Wor
       createRedrive({ ...common, onHandled: metrics.handled }),
     ];
   });
+}
+
+/** Kafka forgets what is too old by itself; the log in tables needs a worker for it. */
+function logWorkers({ databases, log, clock, logger }: ApplicationDeps): Worker[] {
+  return log.kind === "table"
+    ? [createLogRetention({ db: databases.platform, clock, logger })]
+    : [];
 }
 
 function createRoleAuth({ config, secrets, clock, logger }: ApplicationDeps) {
