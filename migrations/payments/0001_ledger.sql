@@ -154,3 +154,7 @@ CREATE TABLE payments.history (
 );
 CREATE TRIGGER history_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payments.history
   FOR EACH STATEMENT EXECUTE FUNCTION payments.append_only();
+
+-- The few accounts that span escrows and may not be overdrawn.
+CREATE INDEX entry_across ON payments.entry (account, owner, currency)
+  WHERE account IN ('suspense', 'suspense_blocked', 'seller_payable', 'seller_debt');

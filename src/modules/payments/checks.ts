@@ -38,9 +38,7 @@ export async function paymentBooks(db: Database, escrowIds: readonly string[]): 
 }
 
 async function checkLedger(db: Database): Promise<Finding> {
-  const { checked, violations } = await db.withTx((tx) => verifyLedger(tx), {
-    isolation: "repeatable read",
-  });
+  const { checked, violations } = await verifyLedger(db);
   const [first] = violations;
   const text = first && `${first.check} at ${first.where}: ${first.detail}`;
   return {

@@ -2,7 +2,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Database } from "#platform/database";
 import { type AccountKind, accountName, isEscrowAccount, owedKinds } from "./ledger/accounts.ts";
-import { verifyLedger } from "./ledger/verify.ts";
+import { sumAccounts, verifyLedger } from "./ledger/verify.ts";
 import type { PaymentRow } from "./schema.ts";
 
 interface EntryRow {
@@ -76,36 +76,23 @@ function shownBalance(kind: AccountKind, debit: bigint): string {
 
 /** Debits positive; escrows' accounts summed by kind. Every currency's sum is 0. */
 export async function trialBalance(db: Database): Promise<JsonValue> {
-  return db.withTx(
-    async (tx) => {
-      const rows = await tx.sql<{
-        currency: string;
-        account: AccountKind;
-        owner: string;
-        balance: string;
-      }>`
-        SELECT currency, account, owner, sum(amount)::text AS balance FROM payments.entry
-        GROUP BY currency, account, owner ORDER BY currency, account, owner`;
-      const currencies = new Map<string, { accounts: Record<string, string>; sum: bigint }>();
-      for (const { currency, account, owner, balance } of rows) {
-        const book = currencies.get(currency) ?? { accounts: {}, sum: 0n };
-        const kind = { kind: account, owner };
-        const name = isEscrowAccount(kind) ? `escrow:${account}` : accountName(kind, "");
-        book.accounts[name] = balance;
-        book.sum += BigInt(balance);
-        currencies.set(currency, book);
-      }
-      const { violations } = await verifyLedger(tx);
-      return {
-        currencies: Object.fromEntries(
-          [...currencies].map(([currency, { accounts, sum }]) => [
-            currency,
-            { accounts, sum: sum.toString() },
-          ]),
-        ),
-        violations: violations.length,
-      };
-    },
-    { isolation: "repeatable read" },
-  );
+  const currencies = new Map<string, { accounts: Record<string, string>; sum: bigint }>();
+  for (const { currency, account, owner, balance } of await sumAccounts(db)) {
+    const book = currencies.get(currency) ?? { accounts: {}, sum: 0n };
+    const kind = { kind: account, owner };
+    const name = isEscrowAccount(kind) ? `escrow:${account}` : accountName(kind, "");
+    book.accounts[name] = balance.toString();
+    book.sum += balance;
+    currencies.set(currency, book);
+  }
+  const { violations } = await verifyLedger(db);
+  return {
+    currencies: Object.fromEntries(
+      [...currencies].map(([currency, { accounts, sum }]) => [
+        currency,
+        { accounts, sum: sum.toString() },
+      ]),
+    ),
+    violations: violations.length,
+  };
 }

@@ -4,6 +4,7 @@
  * undoes what the escrow module reserved at its own decision.
  */
 import { create } from "@bufbuild/protobuf";
+import { Terms_ChargebackLiability as ChargebackLiability } from "#gen/escrow/v1/types_pb";
 import type {
   Command,
   CreatePaymentIntent,
@@ -87,7 +88,7 @@ export function termsOf(escrowId: string, command: CreatePaymentIntent): Terms {
     amount: amount.amount,
     buyerFee: command.buyerFee,
     sellerFee: command.sellerFee,
-    chargebackLiability: String(command.chargebackLiability),
+    chargebackLiability: ChargebackLiability[command.chargebackLiability],
     descriptorSuffix: command.statementDescriptorSuffix,
     expiresAt: expiresAt === undefined ? undefined : new Date(Number(expiresAt.seconds) * 1_000),
   };

@@ -1,0 +1,271 @@
+/**
+ * Random stories through the pure core: whatever is asked, answered, lost, repeated or late, the
+ * equation holds, and the escrow module, which only adds up what it decided and what it is told,
+ * counts the same in the end.
+ */
+import { describe, expect, test } from "bun:test";
+import { create } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { ActorSchema, MoneySchema } from "#gen/escrow/v1/types_pb";
+import {
+  CancelPaymentSchema,
+  type Command,
+  CommandSchema,
+  InitiateRefundSchema,
+  TransferToSellerSchema,
+} from "#gen/payments/v1/commands_pb";
+import type { Outcome, ProviderObject, ProviderPayment } from "../provider.ts";
+import { sent, wayOf } from "./calls.ts";
+import { conclude, mayBeCalled } from "./conclude.ts";
+import { type Context, decide } from "./decide.ts";
+import type { Effect } from "./effect.ts";
+import { evolveAll } from "./evolve.ts";
+import { addFunds, type Funds, noFunds } from "./funds.ts";
+import { observe } from "./observe.ts";
+import { newPayment, type Operation, type Payment } from "./payment.ts";
+
+const terms = {
+  escrowId: "esc_1",
+  paymentId: "pay_1",
+  buyerId: "alice",
+  sellerId: "bob",
+  serviceId: "",
+  provider: "sandbox",
+  currency: "USD",
+  amount: 10_000n,
+  buyerFee: 320n,
+  sellerFee: 50n,
+  chargebackLiability: "SELLER",
+  descriptorSuffix: "",
+  expiresAt: undefined,
+};
+
+/** One escrow: payments' state, the provider's truth, and the escrow module's own count. */
+function createStory() {
+  let payment: Payment = newPayment(terms);
+  let counted: Funds = noFunds;
+  let debt = 600n;
+  let now = new Date("2030-01-01T00:00:00Z");
+  let asked = 0;
+  const operations = new Map<string, Operation>();
+  const booked = new Set<string>();
+  const deposits: { depositId: string; amount: bigint; currency: string }[] = [];
+  /** What the provider did with an operation, once it did. */
+  const done = new Map<string, ProviderObject>();
+  let ended = false;
+
+  function take(effects: readonly Effect[]): void {
+    payment = evolveAll(payment, effects);
+    for (const effect of effects) {
+      if (effect.case === "opened" || effect.case === "moved") {
+        operations.set(effect.operation.operationId, effect.operation);
+      }
+      if (effect.case === "deposited") booked.add(effect.deposit.depositId);
+      if (effect.case === "netted") debt -= effect.amount;
+      if ((effect.case === "said" || effect.case === "posted") && effect.change !== undefined) {
+        counted = addFunds(counted, effect.change);
+      }
+    }
+    expect(debt).toBeGreaterThanOrEqual(0n);
+  }
+
+  function command(body: Command["body"]): void {
+    const context: Context = {
+      now,
+      known: true,
+      operations,
+      isTaken: (id) => operations.has(id),
+      sellerReady: asked % 7 !== 3,
+      debt,
+      providerKnown: true,
+    };
+    const given = create(CommandSchema, { escrowId: "esc_1", actor: create(ActorSchema), body });
+    const decision = decide(payment, given, context);
+    if (decision.effects !== undefined) take(decision.effects);
+  }
+
+  const paymentNow = (): ProviderPayment => ({
+    kind: "payment",
+    objectId: "sbx_1",
+    operationId: "op",
+    status: ended ? "cancelled" : "requires_payment",
+    deposits: [...deposits],
+    fee: deposits.length > 0 ? 329n : undefined,
+    lastError: undefined,
+    instructions: {},
+  });
+
+  function look(object: ProviderObject): void {
+    const operation = operations.get(object.operationId);
+    take(observe(payment, object, { now, deposits: booked, operation }));
+  }
+
+  /** What the provider answers; it may do it and lose the answer. */
+  function answerTo(operation: Operation, fate: string): Outcome<ProviderObject | undefined> {
+    const { kind, operationId } = operation;
+    const there = done.get(operationId);
+    if (wayOf(operation, now) === "lookup") return { kind: "succeeded", value: there };
+    if (fate === "busy") return { kind: "retry", afterMs: 10 };
+    if (there === undefined && fate === "refused") {
+      return { kind: "refused", code: "PROVIDER_REFUSED", detail: "" };
+    }
+    const lost = { kind: "unknown", replayed: fate === "replayed", detail: "" } as const;
+    if (fate === "replayed" || fate === "dropped") return lost;
+    if (kind === "CREATE_PAYMENT" || kind === "CANCEL_PAYMENT") {
+      ended ||= kind === "CANCEL_PAYMENT";
+      return { kind: "succeeded", value: { ...paymentNow(), operationId } };
+    }
+    const type = kind === "TRANSFER" ? "transfer" : "refund";
+    const made: ProviderObject =
+      there ??
+      ({
+        kind: type,
+        objectId: `o_${operationId}`,
+        operationId,
+        status: "pending",
+        code: "",
+      } as const);
+    done.set(operationId, made);
+    return fate === "lost" ? lost : { kind: "succeeded", value: made };
+  }
+
+  function call(fate: string): void {
+    for (const operation of [...operations.values()]) {
+      const open = ["READY", "SENT", "UNKNOWN", "LOOKUP"].includes(operation.state);
+      if (!open || (operation.dueAt ?? now) > now || !mayBeCalled(payment, operation)) continue;
+      const way = wayOf(operation, now);
+      const outcome = answerTo(operation, fate);
+      const claimed = sent(operation, now);
+      operations.set(operation.operationId, claimed);
+      const seen = { now, deposits: booked };
+      take(conclude(payment, claimed, { way, outcome, durationMs: 1 }, seen));
+    }
+  }
+
+  return {
+    payment: () => payment,
+    counted: () => counted,
+    operations,
+    done,
+    /** What the buyer's bank sent, whatever we made of it. */
+    arrived: () => deposits.reduce((sum, { amount }) => sum + amount, 0n),
+    call,
+    wait: (ms: number) => {
+      now = new Date(now.getTime() + ms);
+    },
+    pay: (amount: bigint) => {
+      deposits.push({ depositId: `d${deposits.length}`, amount, currency: "USD" });
+    },
+    look: () => {
+      if (payment.providerRef !== undefined) look(paymentNow());
+    },
+    /** The provider confirms, or a refund fails; told any number of times. */
+    confirm: (times: number, fails: boolean) => {
+      for (const [id, object] of done) {
+        if (object.kind === "payment") continue;
+        const failed = fails && object.kind === "refund" && object.status === "pending";
+        const status = failed
+          ? "failed"
+          : object.status === "pending"
+            ? "succeeded"
+            : object.status;
+        const next = { ...object, status } as ProviderObject;
+        done.set(id, next);
+        for (let time = 0; time < times; time += 1) look(next);
+      }
+    },
+    cancel: () => command({ case: "cancelPayment", value: create(CancelPaymentSchema) }),
+    release: (wish: bigint, over: boolean) => {
+      asked += 1;
+      const amount = wish < counted.held || over ? wish : counted.held;
+      if (amount === 0n || amount > counted.held) return;
+      counted = addFunds(counted, { held: -amount, reserved: amount });
+      const operationId = `t${asked}`;
+      const money = create(MoneySchema, { amount, currency: "USD" });
+      const fee = (amount * 50n) / 10_000n;
+      const parts = { operationId, sellerId: "bob", amount: money, fee };
+      command({ case: "transferToSeller", value: create(TransferToSellerSchema, parts) });
+    },
+    refund: (wish: bigint) => {
+      asked += 1;
+      const amount = wish < counted.held ? wish : counted.held;
+      const feeReturned = counted.fees < 10n ? counted.fees : 10n;
+      if (amount === 0n) return;
+      counted = addFunds(counted, {
+        held: -amount,
+        fees: -feeReturned,
+        reserved: amount + feeReturned,
+      });
+      const money = create(MoneySchema, { amount, currency: "USD" });
+      const parts = { operationId: `r${asked}`, buyerId: "alice", amount: money, feeReturned };
+      command({ case: "initiateRefund", value: create(InitiateRefundSchema, parts) });
+    },
+    open: () => {
+      const context: Context = {
+        now,
+        known: false,
+        operations,
+        isTaken: () => false,
+        sellerReady: true,
+        debt,
+        providerKnown: true,
+      };
+      const given = create(CommandSchema, { body: { case: "createPaymentIntent", value: {} } });
+      take(decide(payment, given, context).effects ?? []);
+    },
+  };
+}
+
+const fates = ["done", "done", "lost", "dropped", "busy", "refused", "replayed"];
+const step = fc.record({
+  what: fc.constantFrom("pay", "look", "call", "confirm", "release", "refund", "cancel", "wait"),
+  amount: fc.bigInt({ min: 1n, max: 11_000n }),
+  fate: fc.constantFrom(...fates),
+  flag: fc.boolean(),
+});
+
+describe("random stories", () => {
+  test("G3, L4: the equation holds and both modules count the same", () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) => {
+        const story = createStory();
+        story.open();
+        story.call("done");
+        for (const { what, amount, fate, flag } of steps) {
+          if (what === "pay") story.pay(flag ? 10_320n : amount);
+          if (what === "look") story.look();
+          if (what === "call") story.call(fate);
+          if (what === "confirm") story.confirm(flag ? 2 : 1, fate === "refused");
+          if (what === "release") story.release(amount, flag);
+          if (what === "refund") story.refund(amount);
+          if (what === "cancel" && flag && fate === "lost") story.cancel();
+          if (what === "wait") story.wait(fate === "lost" ? 21 * 3_600_000 : 20 * 60_000);
+        }
+        // Quiet again: what can end has ended.
+        for (let round = 0; round < 12; round += 1) {
+          story.look();
+          story.call("done");
+          story.confirm(2, false);
+          story.wait(21 * 60_000);
+        }
+        const { funds } = story.payment();
+        expect(story.counted()).toEqual(funds);
+        const open = [...story.operations.values()].filter(({ state }) =>
+          ["READY", "SENT", "UNKNOWN", "LOOKUP", "PENDING"].includes(state),
+        );
+        expect(open).toEqual([]);
+        const owed = [...story.operations.values()]
+          .filter(({ state }) => state === "FAILED")
+          .reduce((sum, { net }) => sum + net, 0n);
+        expect(funds.reserved).toBe(owed);
+        expect(funds.funded).toBe(story.arrived());
+        // The provider did exactly what we booked: no transfer of a refused operation, none twice.
+        for (const [id, { kind }] of story.done) {
+          const state = story.operations.get(id)?.state ?? "";
+          if (kind !== "payment") expect(["SUCCEEDED", "FAILED"]).toContain(state);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
