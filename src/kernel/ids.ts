@@ -2,23 +2,23 @@
  * Deterministic ids: the same request or fact always has the same id, so that a repeat meets its
  * first self. SHA-256 over fields, each preceded by its UTF-8 length as 4 bytes big-endian.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** 64 hex characters of SHA-256 over the length-prefixed fields. */
 export function hashFields(...fields: readonly string[]): string {
-  const hash = createHash("sha256");
-  for (const field of fields) {
-    const bytes = Buffer.from(field, "utf8");
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    hash.update(length).update(bytes);
+  const lengths = fields.map((field) => Buffer.byteLength(field, "utf8"));
+  const all = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + length, 0));
+  let at = 0;
+  for (const [index, field] of fields.entries()) {
+    at = all.writeUInt32BE(lengths[index] ?? 0, at);
+    at += all.write(field, at, "utf8");
   }
-  return hash.digest("hex");
+  return hash("sha256", all, "hex");
 }
 
 /** 64 hex characters of SHA-256 over a text. */
 export function sha256Hex(text: string): string {
-  return createHash("sha256").update(text, "utf8").digest("hex");
+  return hash("sha256", text, "hex");
 }
 
 /** The id of a command. Over HTTP the idempotency key takes the timestamp's place and the principal the actor's. */

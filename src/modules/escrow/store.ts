@@ -1,11 +1,12 @@
 /**
  * The escrow module's rows: escrows locked in id order, and one batch's states, history, outcomes
  * and timers written with a handful of multi-row statements. A batch of 250 commands costs the
- * same round trips as one.
+ * same round trips as one. The drivers have no bytea[]: bytes travel as hex text and are decoded by
+ * the database.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
+import type { Event } from "#gen/escrow/v1/events_pb";
 import { type Escrow, EscrowSchema, type Timer, TimerSchema } from "#gen/escrow/v1/types_pb";
 import type { Database, Tx } from "#platform/database";
 
@@ -16,13 +17,19 @@ export interface StoredEscrow {
   readonly escrow: Escrow;
 }
 
+export interface SaidEvent {
+  readonly event: Event;
+  /** As it goes to the topic. */
+  readonly bytes: Uint8Array;
+}
+
 /** What one batch changed about one escrow. */
 export interface EscrowChange {
   readonly escrowId: string;
   readonly stored: StoredEscrow | undefined;
   readonly escrow: Escrow;
   readonly seenPayments: bigint;
-  readonly events: readonly Event[];
+  readonly events: readonly SaidEvent[];
   readonly at: Date;
 }
 
@@ -39,7 +46,7 @@ export interface CommandOutcome {
   readonly commandId: string;
   readonly fingerprint: string;
   readonly version: bigint;
-  readonly rejection?: Event;
+  readonly rejection?: SaidEvent;
 }
 
 export interface CommandConflict {
@@ -167,7 +174,7 @@ function columnsOf(changes: readonly EscrowChange[]) {
     ids: changes.map((change) => change.escrowId),
     versions: changes.map((change) => change.escrow.version),
     seen: changes.map((change) => change.seenPayments),
-    snapshots: changes.map((change) => hex(toBinary(EscrowSchema, change.escrow))),
+    snapshots: changes.map((change) => toBinary(EscrowSchema, change.escrow).toHex()),
     funded: funds.map((f) => f?.funded ?? 0n),
     pending: funds.map((f) => f?.pending ?? 0n),
     held: funds.map((f) => f?.held ?? 0n),
@@ -187,7 +194,7 @@ async function insertHistory(
   numbers: ReadonlyMap<string, bigint>,
 ): Promise<void> {
   const rows = changes.flatMap(({ escrowId, events }) =>
-    events.map((event) => ({ no: numberOf(numbers, escrowId), event })),
+    events.map((said) => ({ no: numberOf(numbers, escrowId), ...said })),
   );
   if (rows.length === 0) return;
   await tx.sql`
@@ -196,7 +203,7 @@ async function insertHistory(
     FROM unnest(${rows.map((row) => row.no)}::bigint[],
       ${rows.map((row) => row.event.version)}::bigint[],
       ${rows.map((row) => row.event.eventId)}::text[],
-      ${rows.map((row) => hex(toBinary(EventSchema, row.event)))}::text[])
+      ${rows.map((row) => row.bytes.toHex())}::text[])
       AS h(no, version, event_id, payload)`;
 }
 
@@ -212,7 +219,7 @@ async function insertOutcomes(
     FROM unnest(${outcomes.map((o) => numbers.get(o.escrowId) ?? unknownEscrowNo)}::bigint[],
       ${outcomes.map((o) => o.commandId)}::text[], ${outcomes.map((o) => o.fingerprint)}::text[],
       ${outcomes.map((o) => o.version)}::bigint[],
-      ${outcomes.map((o) => (o.rejection ? hex(toBinary(EventSchema, o.rejection)) : null))}::text[])
+      ${outcomes.map((o) => o.rejection?.bytes.toHex() ?? null)}::text[])
       AS o(no, command_id, fingerprint, version, rejection)`;
 }
 
@@ -249,7 +256,7 @@ async function rewriteTimers(
     SELECT no, slot, escrow_id, decode(timer, 'hex'), due_at, paused
     FROM unnest(${rows.map((row) => row.no)}::bigint[], ${rows.map((row) => row.slot)}::int[],
       ${rows.map((row) => row.escrowId)}::text[],
-      ${rows.map((row) => hex(toBinary(TimerSchema, row.timer)))}::text[],
+      ${rows.map((row) => toBinary(TimerSchema, row.timer).toHex())}::text[],
       ${rows.map((row) => dueAt(row.timer))}::timestamptz[],
       ${rows.map((row) => row.timer.paused)}::boolean[])
       AS t(no, slot, escrow_id, timer, due_at, paused)`;
@@ -269,9 +276,4 @@ function numberOf(numbers: ReadonlyMap<string, bigint>, escrowId: string): bigin
   const no = numbers.get(escrowId);
   if (no === undefined) throw new Error(`escrow ${escrowId} has no number`);
   return no;
-}
-
-/** The drivers have no bytea[]: bytes travel as hex text and are decoded by the database. */
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }

@@ -2,7 +2,7 @@
  * One batch's escrows in memory, between the locks and the writes. Each message is decided on the
  * state its predecessors left; a message that throws has changed nothing here.
  */
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
 import { CommandRejectedSchema, type Event, EventSchema } from "#gen/escrow/v1/events_pb";
@@ -29,6 +29,7 @@ import type {
   CommandConflict,
   CommandOutcome,
   EscrowChange,
+  SaidEvent,
   StoredEscrow,
 } from "./store.ts";
 
@@ -64,7 +65,7 @@ interface Slot {
   readonly stored: StoredEscrow | undefined;
   readonly escrow: Escrow | undefined;
   readonly seenPayments: bigint;
-  readonly events: readonly Event[];
+  readonly events: readonly SaidEvent[];
   readonly at: Date | undefined;
 }
 
@@ -114,7 +115,8 @@ export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
     },
     settle(escrowId, cause, { rejected, version }) {
       const rejection =
-        rejected && rejectionEvent(escrowId, cause, rejected, version, this.find(escrowId));
+        rejected &&
+        sayEvent(rejectionEvent(escrowId, cause, rejected, version, this.find(escrowId)));
       outcomes.push({
         escrowId,
         commandId: cause.id,
@@ -167,16 +169,16 @@ function follow(
   { escrowId }: Context,
   cause: Cause,
 ) {
-  const events: Event[] = [];
+  const events: SaidEvent[] = [];
   const messages: Outgoing[] = [];
   let escrow = before;
   bodies.forEach((body, index) => {
     const after = evolve(escrow, body, { escrowId, occurredAt: cause.now, actor: cause.actor });
-    const event = eventOf(escrowId, body, after, cause, index === bodies.length - 1);
-    events.push(event);
-    messages.push(eventMessage(event, cause));
+    const said = sayEvent(eventOf(escrowId, body, after, cause, index === bodies.length - 1));
+    events.push(said);
+    messages.push(eventMessage(said, cause));
     for (const command of react(escrow, body, after)) {
-      messages.push(paymentsCommand(escrowId, command, event, cause));
+      messages.push(paymentsCommand(escrowId, command, said.event, cause));
     }
     escrow = after;
   });
@@ -240,10 +242,16 @@ function eventIdOf(event: Event, businessStateHash: string): string {
   return generateEventId(event.escrowId, bodyTypeOf(EventSchema, event), businessStateHash, at);
 }
 
-function eventMessage(event: Event, { correlationId, id, traceparent }: Cause): Outgoing {
+/** Encoded once: the history keeps byte for byte what goes to the topic. */
+function sayEvent(event: Event): SaidEvent {
+  return { event, bytes: toBinary(EventSchema, event) };
+}
+
+function eventMessage(said: SaidEvent, { correlationId, id, traceparent }: Cause): Outgoing {
   return {
     topic: topics.escrowEvents,
-    message: event,
+    message: said.event,
+    bytes: said.bytes,
     correlationId,
     causationId: id,
     traceparent,

@@ -24,6 +24,8 @@ export interface Incoming<M extends Message = Message> {
 export interface Outgoing {
   readonly topic: AnyTopic;
   readonly message: Message;
+  /** The message encoded, where the module stores the same bytes. */
+  readonly bytes?: Uint8Array;
   readonly correlationId: string;
   readonly causationId: string;
   /** Context of the trace that caused it, carried in the outbox row. */

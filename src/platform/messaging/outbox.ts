@@ -75,14 +75,10 @@ async function insert(tx: Tx, table: SqlName, records: readonly NewRecord[]): Pr
       ${records.map(({ topic }) => topic)}::text[],
       ${records.map(({ key }) => key)}::text[],
       ${headers.map((header) => header["message-type"] ?? "")}::text[],
-      ${records.map(({ value }) => hex(value))}::text[],
+      ${records.map(({ value }) => value.toHex())}::text[],
       ${headers.map((header) => JSON.stringify(header))}::text[]
     ) WITH ORDINALITY AS m(shard, id, topic, key, type, payload, headers, n)
     ORDER BY m.n`;
-}
-
-function hex(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex");
 }
 
 /**

@@ -1,16 +1,19 @@
-/** Lets several installations share one cluster: topic names get a prefix on the way in, lose it on the way out. */
+/**
+ * Lets several installations share one cluster: names of topics and groups get a prefix on the way
+ * in, lose it on the way out. Members of one group would otherwise divide different topics.
+ */
 import type { EventLog, LogProducer, SubscribeOptions, Subscription } from "./event-log.ts";
 import { RecordRefusedError, TopicUnavailableError } from "./event-log.ts";
 
 export function withTopicPrefix(log: EventLog, prefix: string): EventLog {
   if (prefix === "") return log;
-  const add = (topic: string): string => prefix + topic;
+  const add = (name: string): string => prefix + name;
   const strip = <T extends { readonly topic: string }>(one: T): T => ({
     ...one,
     topic: bare(one.topic),
   });
-  const bare = (topic: string): string =>
-    topic.startsWith(prefix) ? topic.slice(prefix.length) : topic;
+  const bare = (name: string): string =>
+    name.startsWith(prefix) ? name.slice(prefix.length) : name;
   const named = (error: unknown): unknown => {
     if (error instanceof RecordRefusedError) {
       return new RecordRefusedError(bare(error.topic), error.message, { cause: error });
@@ -40,6 +43,7 @@ export function withTopicPrefix(log: EventLog, prefix: string): EventLog {
     subscribe: (options: SubscribeOptions): Subscription => {
       const subscription = log.subscribe({
         ...options,
+        group: add(options.group),
         topics: options.topics.map(add),
         startAt: (topic, partition, ends) => options.startAt(bare(topic), partition, strip(ends)),
       });
@@ -54,7 +58,8 @@ export function withTopicPrefix(log: EventLog, prefix: string): EventLog {
     ends: async (topics) => (await log.ends(topics.map(add))).map(strip),
     read: async (topic, partition, from, limit) =>
       (await log.read(add(topic), partition, from, limit)).map(strip),
-    lag: async (groups) => (await log.lag(groups)).map(strip),
+    lag: async (groups) =>
+      (await log.lag(groups.map(add))).map((one) => ({ ...strip(one), group: bare(one.group) })),
     ensureTopics: (topics, options) =>
       log.ensureTopics(
         topics.map((topic) => ({ ...topic, name: add(topic.name) })),
