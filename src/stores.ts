@@ -39,20 +39,20 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-/** Throws DataDirLocked when another process has the folder. */
-export async function openStores(config: Config, logger: Logger): Promise<Stores> {
-  const opened = config.embedded ? await openEmbedded(config) : openServers(config, logger);
+/** A new embedded database starts from `snapshot`. Throws DataDirLocked when another process has the folder. */
+export async function openStores(
+  config: Config,
+  logger: Logger,
+  snapshot: Blob | undefined = embeddedSnapshot(),
+): Promise<Stores> {
+  const opened = config.embedded
+    ? await openEmbedded(config, snapshot)
+    : openServers(config, logger);
   const { databases } = opened;
   const distinct = [...new Set(Object.values(databases) as Database[])];
   return {
     ...opened,
-    async migrate(options = {}) {
-      const steps: MigrationStep[] = [];
-      for (const [db, modules] of await plan(databases)) {
-        steps.push(...(await migrate(db, modules, options)));
-      }
-      return steps;
-    },
+    migrate: (options) => migrateAll(databases, options),
     async pending() {
       const names: string[] = [];
       for (const [db, modules] of await plan(databases)) {
@@ -78,10 +78,22 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
   };
 }
 
+/** Brings every schema up to date, each in the database it lives in. */
+export async function migrateAll(
+  databases: Databases,
+  options: { dryRun?: boolean } = {},
+): Promise<readonly MigrationStep[]> {
+  const steps: MigrationStep[] = [];
+  for (const [db, modules] of await plan(databases)) {
+    steps.push(...(await migrate(db, modules, options)));
+  }
+  return steps;
+}
+
 type Opened = Pick<Stores, "databases" | "place" | "lock">;
 
-async function openEmbedded(config: Config): Promise<Opened> {
-  const snapshot = embeddedSnapshot();
+async function openEmbedded(config: Config, copy: Blob | undefined): Promise<Opened> {
+  const snapshot = copy && { snapshot: copy };
   if (config.MEMORY) {
     const place = "memory (forgotten when this process ends)";
     return { databases: shared(await openPglite({ ...snapshot })), place, lock: undefined };
@@ -98,9 +110,9 @@ async function openEmbedded(config: Config): Promise<Opened> {
 }
 
 /** A migrated, empty database made by the build: a new folder starts from it in under a second. */
-function embeddedSnapshot(): { snapshot?: Blob } {
+function embeddedSnapshot(): Blob | undefined {
   const path = join(import.meta.dir, "snapshot", "pgdata.tar.gz");
-  return existsSync(path) ? { snapshot: Bun.file(path) } : {};
+  return existsSync(path) ? Bun.file(path) : undefined;
 }
 
 function shared(db: Database): Databases {

@@ -42,17 +42,21 @@ export interface Server {
 
 /** Throws DataDirLocked, SchemaTooNew or SystemicError where starting would do harm. */
 export async function startServer(config: Config, logger: Logger): Promise<Server> {
-  const offset = createOffset();
-  const clock = createSystemClock({ offsetMs: offset.current });
   const stores = await openStores(config, logger);
   try {
-    await prepare(config, stores);
-    await offset.load(stores.databases);
-    return await startOn({ config, stores, clock, offset, logger });
+    return await startOn(stores, config, logger);
   } catch (error) {
     await stores.close();
     throw error;
   }
+}
+
+/** Starts on stores that are open already; stopping the server closes them. */
+export async function startOn(stores: Stores, config: Config, logger: Logger): Promise<Server> {
+  await prepare(config, stores);
+  const offset = createOffset();
+  await offset.load(stores.databases);
+  return start({ stores, config, offset, logger });
 }
 
 async function prepare(config: Config, stores: Stores): Promise<void> {
@@ -70,12 +74,12 @@ async function prepare(config: Config, stores: Stores): Promise<void> {
 interface Start {
   readonly config: Config;
   readonly stores: Stores;
-  readonly clock: Clock;
   readonly offset: OffsetSource;
   readonly logger: Logger;
 }
 
-async function startOn({ config, stores, clock, offset, logger }: Start): Promise<Server> {
+async function start({ config, stores, offset, logger }: Start): Promise<Server> {
+  const clock = createSystemClock({ offsetMs: offset.current });
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const log = stores.openLog({ clock, logger, memberId: processId });
   // The table log is ours alone; Kafka's topics are set up by `app topics`.

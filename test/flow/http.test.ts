@@ -53,13 +53,12 @@ test("A1: to a stranger an escrow looks as if it did not exist", async () => {
 
 test("I8: a command made for another version is refused with 412", async () => {
   const { escrowId, alice } = await fundedEscrow(app);
-  const { headers } = await alice.get(`/v1/escrows/${escrowId}`);
-  expect(headers.get("ETag")).toMatch(/^"\d+"$/);
-  const response = await fetch(`${app.url}/v1/escrows/${escrowId}/release`, {
-    method: "POST",
-    headers: { "If-Match": '"1"' },
-  });
-  expect(response.status).toBe(401);
+  const path = `/v1/escrows/${escrowId}`;
+  const current = (await alice.get(path)).headers.get("ETag") ?? "";
+  const stale = await alice.post(`${path}/release`, {}, { headers: { "If-Match": '"1"' } });
+  expect([stale.status, stale.body.code]).toEqual([412, "VERSION_MOVED"]);
+  const fresh = await alice.post(`${path}/release`, {}, { headers: { "If-Match": current } });
+  expect(fresh.status).toBe(200);
 });
 
 test("L8: a dry run says what would happen and writes nothing", async () => {

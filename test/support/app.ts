@@ -3,10 +3,12 @@
  * Each app has its own database in memory and its own port.
  */
 
-import { type Server, startServer } from "../../src/cli/serve.ts";
-import { loadConfig } from "../../src/config.ts";
+import { type Server, startOn } from "../../src/cli/serve.ts";
+import { type Config, loadConfig } from "../../src/config.ts";
 import { mintToken } from "../../src/platform/http/token.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
+import { openPglite } from "../../src/platform/pglite.ts";
+import { migrateAll, openStores, type Stores } from "../../src/stores.ts";
 
 export interface Answer {
   readonly status: number;
@@ -15,10 +17,16 @@ export interface Answer {
   readonly body: any;
 }
 
+export interface PostOptions {
+  readonly key?: string;
+  readonly wait?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface Client {
   get(path: string): Promise<Answer>;
   /** With a fresh Idempotency-Key unless `key` is given, and `Prefer: wait=5`. */
-  post(path: string, body?: unknown, options?: { key?: string; wait?: boolean }): Promise<Answer>;
+  post(path: string, body?: unknown, options?: PostOptions): Promise<Answer>;
 }
 
 export interface TestApp {
@@ -35,20 +43,45 @@ export interface TestApp {
 
 const jwtSecret = "a secret for tests, thirty-two bytes and more";
 
-export async function startApp(environment: Record<string, string> = {}): Promise<TestApp> {
-  const config = loadConfig(
-    {
-      environment: {
-        MEMORY: "true",
-        PORT: "0",
-        JWT_SECRET: jwtSecret,
-        RATE_LIMIT_PER_SECOND: "100000",
-        ...environment,
-      },
-    },
-    { serving: true },
-  );
-  const server = await startServer(config, silentLogger);
+export function testConfig(environment: Record<string, string> = {}): Config {
+  const defaults = {
+    MEMORY: "true",
+    PORT: "0",
+    JWT_SECRET: jwtSecret,
+    DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
+    RATE_LIMIT_PER_SECOND: "100000",
+  };
+  return loadConfig({ environment: { ...defaults, ...environment } }, { serving: true });
+}
+
+export async function startApp(): Promise<TestApp> {
+  return startAppOn(await memoryStores());
+}
+
+/** A database of its own in memory, copied from one that was migrated once for all tests. */
+export async function memoryStores(): Promise<Stores> {
+  return openStores(testConfig(), silentLogger, await snapshot());
+}
+
+let migrated: Promise<Blob> | undefined;
+
+function snapshot(): Promise<Blob> {
+  migrated ??= (async () => {
+    const db = await openPglite();
+    await migrateAll({ platform: db, escrow: db, payments: db, projections: db });
+    const copy = await db.dumpSnapshot();
+    await db.close();
+    return copy;
+  })();
+  return migrated;
+}
+
+/** The same on stores that outlive the app. */
+export async function startAppOn(stores: Stores): Promise<TestApp> {
+  return appOf(await startOn(stores, testConfig(), silentLogger));
+}
+
+function appOf(server: Server): TestApp {
   const as = (subject: string, ...roles: string[]): Client =>
     createClient(server.url, subject, roles);
   const app: TestApp = {
@@ -89,13 +122,14 @@ function createClient(url: string, subject: string, roles: readonly string[]): C
   }
   return {
     get: (path) => call(path, {}),
-    post: (path, body = {}, { key = crypto.randomUUID(), wait = true } = {}) =>
+    post: (path, body = {}, { key = crypto.randomUUID(), wait = true, headers = {} } = {}) =>
       call(path, {
         method: "POST",
         headers: {
           "Content-Type": "application/json",
           "Idempotency-Key": key,
           ...(wait && { Prefer: "wait=5" }),
+          ...headers,
         },
         body: JSON.stringify(body),
       }),

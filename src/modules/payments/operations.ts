@@ -22,13 +22,14 @@ import {
   pollAt,
   signal,
 } from "./objects.ts";
-import type {
-  Outcome,
-  PaymentProvider,
-  ProviderCall,
-  ProviderObject,
-  ProviderRequest,
-  Providers,
+import {
+  leaseMsOf,
+  type Outcome,
+  type PaymentProvider,
+  type ProviderCall,
+  type ProviderObject,
+  type ProviderRequest,
+  type Providers,
 } from "./provider.ts";
 import { type OperationRow, operationOf } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots, tryLockRoots } from "./store.ts";
@@ -42,8 +43,6 @@ export interface OperationsOptions {
   readonly logger: Logger;
 }
 
-/** Longer than any adapter's own time-out; a claim that outlives it belongs to a dead process. */
-const leaseMs = 60_000;
 /** A locked payment's calls look again. */
 const gateMs = 60_000;
 const claimed = 32;
@@ -86,7 +85,7 @@ export function createOperations(options: OperationsOptions): WakeableWorker {
   };
 }
 
-async function claim({ db, clock }: OperationsOptions): Promise<Claim[]> {
+async function claim({ db, clock, providers }: OperationsOptions): Promise<Claim[]> {
   const now = clock.now();
   const wall = clock.wall();
   const candidates = await db.sql<{ operation_id: string; escrow_id: string }>`
@@ -110,7 +109,8 @@ async function claim({ db, clock }: OperationsOptions): Promise<Claim[]> {
       WHERE operation_id = ANY(${mine.map(({ operation_id }) => operation_id)}::text[])
         AND state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP') AND due_at <= ${now}
         AND (lease_until IS NULL OR lease_until < ${wall})`;
-    return claimRows(tx, rows, roots, { now, wall });
+    const leaseUntil = new Date(wall.getTime() + leaseMsOf(providers));
+    return claimRows(tx, rows, roots, { now, leaseUntil });
   });
 }
 
@@ -118,9 +118,8 @@ async function claimRows(
   tx: Tx,
   rows: readonly OperationRow[],
   roots: ReadonlyMap<string, Root>,
-  { now, wall }: { readonly now: Date; readonly wall: Date },
+  { now, leaseUntil }: { readonly now: Date; readonly leaseUntil: Date },
 ): Promise<Claim[]> {
-  const leaseUntil = new Date(wall.getTime() + leaseMs);
   const claims: Claim[] = [];
   const held: string[] = [];
   for (const row of rows) {

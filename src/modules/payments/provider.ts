@@ -103,8 +103,19 @@ export interface ProviderDescription {
   readonly name: string;
   /** Real money. */
   readonly live: boolean;
+  /** Its calls settle within this time. */
+  readonly timeoutMs: number;
   /** A seller may be paid although he registered no payout method here. */
   readonly readyByDefault: (partyId: string) => boolean;
+}
+
+/**
+ * How long a claim on a call is good: longer than any adapter's own time-out, so that a claim which
+ * outlives it belongs to a dead process.
+ */
+export function leaseMsOf(providers: Providers): number {
+  const timeouts = [...providers.values()].map((provider) => provider.describe().timeoutMs);
+  return Math.max(0, ...timeouts) + 5_000;
 }
 
 export interface PaymentProvider {

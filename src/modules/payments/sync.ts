@@ -9,11 +9,16 @@ import { observe } from "./domain/observe.ts";
 import { createJournal } from "./journal.ts";
 import { lockObjects, pollAt } from "./objects.ts";
 import type { OperationsOptions } from "./operations.ts";
-import type { Outcome, PaymentProvider, ProviderAccount, ProviderObject } from "./provider.ts";
+import {
+  leaseMsOf,
+  type Outcome,
+  type PaymentProvider,
+  type ProviderAccount,
+  type ProviderObject,
+} from "./provider.ts";
 import { operationOf, type ProviderObjectRow, type WriteRow } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
 
-const leaseMs = 60_000;
 const claimed = 32;
 
 interface Read {
@@ -38,11 +43,11 @@ export function createSync(options: OperationsOptions): WakeableWorker {
   };
 }
 
-async function claim({ db, clock }: OperationsOptions): Promise<ProviderObjectRow[]> {
+async function claim({ db, clock, providers }: OperationsOptions): Promise<ProviderObjectRow[]> {
   const wall = clock.wall();
   return db.sql<ProviderObjectRow>`
     UPDATE payments.provider_object o
-    SET lease_until = ${new Date(wall.getTime() + leaseMs)}, sync_tries = o.sync_tries + 1
+    SET lease_until = ${new Date(wall.getTime() + leaseMsOf(providers))}, sync_tries = o.sync_tries + 1
     FROM (
       SELECT provider, object_id FROM payments.provider_object
       WHERE sync_due_at <= ${clock.now()} AND (lease_until IS NULL OR lease_until < ${wall})

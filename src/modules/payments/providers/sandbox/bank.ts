@@ -2,6 +2,8 @@
  * Plays what happens outside: the buyer's bank pays or declines, a seller finishes his onboarding.
  * Only tests and demos come here; the product learns of it by webhook, as it would in earnest.
  */
+
+import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import {
@@ -14,8 +16,16 @@ import {
 } from "./book.ts";
 
 export interface Bank {
-  /** False when there is no such payment. `amount`: minor units; all that is missing when absent. */
-  pay(objectId: string, outcome: PayOutcome, amount: bigint | undefined): Promise<boolean>;
+  /**
+   * False when there is no such payment. `amount`: minor units; all that is missing when absent. The
+   * same `key` again is the same deposit, since whoever lost the reply will ask again.
+   */
+  pay(
+    objectId: string,
+    outcome: PayOutcome,
+    amount: bigint | undefined,
+    key?: string,
+  ): Promise<boolean>;
   setReady(partyId: string, ready: boolean): Promise<boolean>;
 }
 
@@ -23,12 +33,14 @@ export type PayOutcome = "succeed" | "decline" | "processing";
 
 export function createBank({ db, clock }: { readonly db: Database; readonly clock: Clock }): Bank {
   return {
-    pay: (objectId, outcome, amount) =>
+    pay: (objectId, outcome, amount, key) =>
       db.withTx(async (tx) => {
         const payment = await lockObject(tx, objectId);
         if (payment?.kind !== "payment") return false;
         const now = clock.now();
-        const { change, type } = played(payment, outcome, amount, now);
+        const depositId = depositIdOf(payment, key);
+        if (outcome === "succeed" && hasDeposit(payment, depositId)) return true;
+        const { change, type } = played(payment, outcome, { depositId, amount, now });
         await changeObject(tx, payment, change, type, now);
         return true;
       }),
@@ -43,11 +55,26 @@ export function createBank({ db, clock }: { readonly db: Database; readonly cloc
   };
 }
 
+interface Deposit {
+  readonly depositId: string;
+  readonly amount: bigint | undefined;
+  readonly now: Date;
+}
+
+function depositIdOf({ object_id, details }: BookObject, key: string | undefined): string {
+  const tail =
+    key === undefined ? (details.deposits?.length ?? 0) + 1 : hashFields(key).slice(0, 16);
+  return `${object_id}_${tail}`;
+}
+
+function hasDeposit({ details }: BookObject, depositId: string): boolean {
+  return details.deposits?.some((deposit) => deposit.depositId === depositId) ?? false;
+}
+
 function played(
   payment: BookObject,
   outcome: PayOutcome,
-  amount: bigint | undefined,
-  now: Date,
+  deposit: Deposit,
 ): { readonly change: Parameters<typeof changeObject>[2]; readonly type: string } {
   switch (outcome) {
     case "decline": {
@@ -58,19 +85,19 @@ function played(
     case "processing":
       return { change: { status: "processing" }, type: "payment.processing" };
     case "succeed":
-      return arrived(payment, amount, now);
+      return arrived(payment, deposit);
     default:
       return outcome satisfies never;
   }
 }
 
 /** Money arrives even for a payment that is complete or cancelled: banks do that. */
-function arrived(payment: BookObject, wanted: bigint | undefined, now: Date) {
+function arrived(payment: BookObject, { depositId, amount: wanted, now }: Deposit) {
   const missing = payment.amount - received(payment);
   const amount = wanted ?? (missing > 0n ? missing : payment.amount);
   const { deposits = [] } = payment.details;
   const deposit = {
-    depositId: `${payment.object_id}_${deposits.length + 1}`,
+    depositId,
     amount: amount.toString(),
     currency: payment.currency,
   };

@@ -32,7 +32,8 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
       throw new HttpProblem("AMOUNT", "Must be more than 0.", { field: "amount" });
     }
     if (row.provider !== "sandbox" || row.provider_ref === null) throw notFound();
-    if (!(await bank.pay(row.provider_ref, outcome, amount))) throw notFound();
+    const key = c.req.header("Idempotency-Key");
+    if (!(await bank.pay(row.provider_ref, outcome, amount, key))) throw notFound();
     onPlayed();
     return c.json({ paymentId: row.payment_id, outcome, status: "accepted" }, 202);
   });

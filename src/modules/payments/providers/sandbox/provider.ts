@@ -82,6 +82,7 @@ export function createSandboxProvider(options: SandboxOptions): PaymentProvider 
     describe: () => ({
       name: "sandbox",
       live: false,
+      timeoutMs: 5_000,
       readyByDefault: (partyId) => !has(partyId, "unready"),
     }),
     createPayment: call("payment", paymentOf),

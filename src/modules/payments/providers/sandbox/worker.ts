@@ -31,8 +31,8 @@ export interface SandboxWorker extends WakeableWorker {
 }
 
 const batch = 32;
-const leaseMs = 30_000;
-const postTimeoutMs = 10_000;
+const leaseMs = 8_000;
+const postTimeoutMs = 5_000;
 
 interface Delivery {
   readonly delivery_no: bigint;
