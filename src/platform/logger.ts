@@ -24,7 +24,12 @@ export interface LoggerOptions {
 export function createLogger({ level, pretty: forPeople }: LoggerOptions): Logger {
   // No pino transport: it loads a file at run time, which a compiled binary does not have.
   const destination = forPeople
-    ? pretty({ sync: true, destination: 2, colorize: process.stderr.isTTY === true, ignore: "pid,hostname" })
+    ? pretty({
+        sync: true,
+        destination: 2,
+        colorize: process.stderr.isTTY === true,
+        ignore: "pid,hostname",
+      })
     : pino.destination({ fd: 2, sync: true });
   return pino(
     { level, redact: [...secretNames, ...secretNames.map((name) => `*.${name}`)] },

@@ -129,7 +129,10 @@ function rowsOf(
     if (!(message instanceof protocol.messages.DataRowMessage)) continue;
     const values = columns.map(({ type }, index) => {
       const text = message.fields[index] ?? null;
-      return text === null ? null : (columnParsers.get(type)?.(text) ?? text);
+      if (text === null) return null;
+      // Not `??`: a jsonb null is a value of its own.
+      const parse = columnParsers.get(type);
+      return parse ? parse(text) : text;
     });
     if (as === "arrays") rows.push(values);
     else rows.push(Object.fromEntries(columns.map(({ name }, index) => [name, values[index]])));

@@ -7,6 +7,7 @@ import {
   type Money,
   MoneySchema,
   type Operation,
+  Timer_Kind,
 } from "#gen/escrow/v1/types_pb";
 import {
   CancelPaymentSchema,
@@ -45,6 +46,7 @@ export function react(
 
 function createPaymentIntent(escrow: Escrow): PaymentsCommandBody {
   const terms = termsOf(escrow);
+  const funding = escrow.timers.find(({ kind }) => kind === Timer_Kind.FUNDING);
   const value = create(CreatePaymentIntentSchema, {
     buyerId: terms.buyerId,
     sellerId: terms.sellerId,
@@ -54,6 +56,8 @@ function createPaymentIntent(escrow: Escrow): PaymentsCommandBody {
     provider: terms.provider,
     statementDescriptorSuffix: escrow.statementDescriptorSuffix,
     chargebackLiability: terms.chargebackLiability,
+    serviceId: escrow.serviceId,
+    ...(funding?.dueAt && { expiresAt: funding.dueAt }),
   });
   return { case: "createPaymentIntent", value };
 }
