@@ -1,0 +1,81 @@
+/** The rules no linter has: what a file's path and text may not be. Each answers with its finds. */
+
+export interface HouseRule {
+  readonly name: string;
+  readonly applies: (path: string) => boolean;
+  readonly finds: (path: string, text: string) => readonly string[];
+}
+
+const ours = (path: string): boolean => !/^(src\/gen|proto\/buf)\//.test(path);
+const code = (path: string): boolean => ours(path) && /\.(ts|tsx|mjs|sql|proto)$/.test(path);
+
+/** A thing lives with its one user, or has a name. */
+const namelessFolders = ["utils", "helpers", "common", "shared", "services", "types"];
+
+/** Built from parts, so that this file does not hold what it looks for. */
+const word = (...parts: string[]): string => parts.join("");
+const strangers = [
+  word("registry.", "npmjs"),
+  word("registry.", "yarnpkg"),
+  word("repo1.", "maven"),
+  word("proxy.", "golang"),
+  word("arti", "factory"),
+  word("/work/", "main"),
+  word("/work/", "shared"),
+  word("cla", "ude"),
+  word("anth", "ropic"),
+  word("chat", "gpt"),
+  word("sub", "agent"),
+];
+
+export const houseRules: readonly HouseRule[] = [
+  {
+    name: "no folder without a name of its own",
+    applies: ours,
+    finds: (path) =>
+      path
+        .split("/")
+        .slice(0, -1)
+        .filter((folder) => namelessFolders.includes(folder)),
+  },
+  {
+    name: "nothing is left to be done",
+    applies: code,
+    finds: (_path, text) =>
+      text.match(new RegExp(`\\b(${word("TO", "DO")}|${word("FIX", "ME")}|XXX|HACK)\\b`, "g")) ??
+      [],
+  },
+  {
+    name: "the environment is read in one place",
+    applies: (path) => path.startsWith("src/") && path !== "src/config.ts",
+    finds: (_path, text) => text.match(/\b(process|Bun|import\.meta)\.env\b/g) ?? [],
+  },
+  {
+    name: "no test is skipped or left open",
+    applies: (path) => path.endsWith(".test.ts"),
+    finds: (_path, text) =>
+      text.match(/\b(test|it|describe)\.(skip|skipIf|todo|todoIf|if|only|failing)\b/g) ?? [],
+  },
+  {
+    name: "every source says what it is responsible for",
+    applies: (path) =>
+      ours(path) && /^src\/.*\.tsx?$/.test(path) && !/\.(test|d)\.tsx?$/.test(path),
+    finds: (_path, text) => (/^\/\*\*/.test(text) ? [] : ["no comment at the head"]),
+  },
+  {
+    name: "the repository stands alone: no registry, workplace or tool by name",
+    applies: ours,
+    finds: (_path, text) => strangers.filter((name) => text.toLowerCase().includes(name)),
+  },
+  {
+    name: "lock files hold no address",
+    applies: (path) => /(^|\/)bun\.lock$/.test(path),
+    finds: (_path, text) => text.match(/https?:\/\/[^"]+/g) ?? [],
+  },
+];
+
+export function broken(rule: HouseRule, files: ReadonlyMap<string, string>): string[] {
+  return [...files]
+    .filter(([path]) => rule.applies(path))
+    .flatMap(([path, text]) => rule.finds(path, text).map((find) => `${path}: ${find}`));
+}
