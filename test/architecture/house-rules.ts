@@ -43,9 +43,7 @@ export const houseRules: readonly HouseRule[] = [
   {
     name: "nothing is left to be done",
     applies: code,
-    finds: (_path, text) =>
-      text.match(new RegExp(`\\b(${word("TO", "DO")}|${word("FIX", "ME")}|XXX|HACK)\\b`, "g")) ??
-      [],
+    finds: (_path, text) => text.match(unfinished) ?? [],
   },
   {
     name: "the environment is read in one place",
