@@ -71,14 +71,15 @@ async function kafka(brokers: number): Promise<Started | undefined> {
   return cluster && { value: cluster.brokers, stop: cluster.stop };
 }
 
+const remedies: Readonly<Record<string, string>> = {
+  PostgreSQL: "install it, or Docker, or set DATABASE_URL",
+  Kafka: "install a JDK (17 or newer) and Maven, or Docker, or set KAFKA_BROKERS",
+};
+
 function shout(missing: readonly string[]): void {
   for (const name of missing) {
-    console.error(`!!! NOT TESTED: everything that needs a real ${name}.`);
+    console.error(`!!! NOT TESTED: everything that needs a real ${name} (${remedies[name]}).`);
   }
-  console.error("!!! PostgreSQL: install it, or set DATABASE_URL.");
-  console.error(
-    "!!! Kafka: install a JDK (17 or newer) and Maven, or Docker, or set KAFKA_BROKERS.",
-  );
 }
 
 /** By hand: bun itself takes a first `--`, and everything after the options is the command's. */
@@ -105,12 +106,12 @@ async function main(): Promise<number> {
   // Servers that are still starting go with this process.
   if (typeof services === "number") return services;
   try {
-    if (services.missing.length > 0) shout(services.missing);
     if (services.missing.length > 0 && process.env.CI === "true") return 1;
     return await serve(services, command, interrupted);
   } finally {
     await services.stop();
-    if (services.missing.length > 0) shout(services.missing);
+    // Last, below the tests' own output: nobody shall take this run for a whole one.
+    shout(services.missing);
   }
 }
 
