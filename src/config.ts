@@ -26,15 +26,30 @@ export class ConfigError extends Error {
   }
 }
 
+/** Everything is well-formed, but money must not depend on it; the command line exits with 6. */
+export class ProductionRefused extends Error {
+  override readonly name = "ProductionRefused";
+  constructor(problems: readonly ConfigProblem[]) {
+    super(problems.map(describe).join("\n"));
+  }
+}
+
 function describe({ name, origin, value, expected }: ConfigProblem): string {
   return `${name} (${origin}): ${value === "" ? "missing" : `"${value}"`}; expected ${expected}`;
 }
 
-const yesNo = z
-  .enum(["true", "false", "1", "0", "yes", "no"])
-  .transform((v) => /^(true|1|yes)$/.test(v));
-const port = z.coerce.number().int().min(0).max(65_535);
-const seconds = z.coerce.number().int().min(1).max(600);
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      error: `a whole number from ${min} to ${max}`,
+    })
+    .transform(Number);
+const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
+  z.enum(names, { error: `one of ${names.join(", ")}` });
+const yesNo = oneOf(["true", "false", "1", "0", "yes", "no"]).transform((v) =>
+  /^(true|1|yes)$/.test(v),
+);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/\S+$/, {
   error: "a URL like postgres://user:password@host:5432/name",
 });
@@ -54,12 +69,12 @@ const brokers = z
 const roles = z
   .string()
   .transform((value) => value.split(",").map((role) => role.trim()))
-  .pipe(z.array(z.enum(roleNames)).min(1));
+  .pipe(z.array(oneOf(roleNames)).min(1));
 
 const settings = z.object({
   APP_ROLE: roles.default(["all"]),
-  APP_ENV: z.enum(["development", "test", "staging", "production"]).default("development"),
-  PORT: port.default(3000),
+  APP_ENV: oneOf(["development", "test", "staging", "production"]).default("development"),
+  PORT: whole(0, 65_535).default(3000),
   HOST: z.string().min(1).default("127.0.0.1"),
   DATA_DIR: z.string().min(1).default("./data"),
   MEMORY: yesNo.default(false),
@@ -67,7 +82,7 @@ const settings = z.object({
   ESCROW_DATABASE_URL: postgresUrl.optional(),
   PAYMENTS_DATABASE_URL: postgresUrl.optional(),
   PROJECTIONS_DATABASE_URL: postgresUrl.optional(),
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(8),
+  DATABASE_POOL_SIZE: whole(2, 100).default(8),
   KAFKA_ENABLED: yesNo.optional(),
   KAFKA_BROKERS: brokers.optional(),
   KAFKA_CLIENT_ID: z.string().min(1).default("app"),
@@ -79,11 +94,11 @@ const settings = z.object({
   KAFKA_SSL_CA: z.string().optional(),
   KAFKA_SSL_CERT: z.string().optional(),
   KAFKA_SSL_KEY: z.string().optional(),
-  KAFKA_SASL_MECHANISM: z.enum(["plain", "scram-sha-256", "scram-sha-512"]).optional(),
+  KAFKA_SASL_MECHANISM: oneOf(["plain", "scram-sha-256", "scram-sha-512"]).optional(),
   KAFKA_SASL_USERNAME: z.string().optional(),
   KAFKA_SASL_PASSWORD: z.string().optional(),
-  KAFKA_CONNECTION_TIMEOUT: z.coerce.number().int().min(100).max(60_000).default(3_000),
-  KAFKA_REQUEST_TIMEOUT: z.coerce.number().int().min(1_000).max(60_000).default(8_000),
+  KAFKA_CONNECTION_TIMEOUT: whole(100, 60_000).default(3_000),
+  KAFKA_REQUEST_TIMEOUT: whole(1_000, 60_000).default(8_000),
   JWT_SECRET: secret32.optional(),
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().min(1).default("app"),
@@ -91,10 +106,10 @@ const settings = z.object({
   DATA_KEY: dataKey.optional(),
   SANDBOX_WEBHOOK_URL: httpUrl.optional(),
   SANDBOX_WEBHOOK_SECRET: secret32.optional(),
-  SHUTDOWN_TIMEOUT: seconds.default(25),
-  RATE_LIMIT_PER_SECOND: z.coerce.number().int().min(1).max(1_000_000).default(200),
-  LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
-  LOG_FORMAT: z.enum(["json", "pretty"]).optional(),
+  SHUTDOWN_TIMEOUT: whole(1, 600).default(25),
+  RATE_LIMIT_PER_SECOND: whole(1, 1_000_000).default(200),
+  LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
+  LOG_FORMAT: oneOf(["json", "pretty"]).optional(),
 });
 
 export type SettingName = keyof typeof settings.shape;
@@ -127,13 +142,18 @@ export interface ConfigSources {
   readonly file?: string | undefined;
 }
 
-/** Throws ConfigError with every problem. `serving`: the secrets a server needs must be there. */
+/**
+ * Throws ConfigError with every problem; ProductionRefused when the production guard is the only one.
+ * `serving`: the secrets a server needs must be there.
+ */
 export function loadConfig(sources: ConfigSources, { serving }: { serving: boolean }): Config {
   const { values, origins, problems } = collect(sources);
   const parsed = settings.safeParse(values);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0]);
+      // A list has an issue for each wrong member.
+      if (problems.some((known) => known.name === name)) continue;
       problems.push({
         name,
         origin: origins[name] ?? "default",
@@ -149,7 +169,9 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
     kafka: parsed.data.KAFKA_BROKERS !== undefined && parsed.data.KAFKA_ENABLED !== false,
   };
   problems.push(...contradictions(config, serving));
-  if (problems.length > 0) throw new ConfigError(problems);
+  const guards = config.APP_ENV === "production" ? productionGuards(config, serving) : [];
+  if (problems.length > 0) throw new ConfigError([...problems, ...guards]);
+  if (guards.length > 0) throw new ProductionRefused(guards);
   return Object.freeze(config);
 }
 
@@ -227,28 +249,24 @@ function contradictions(config: Config, serving: boolean): ConfigProblem[] {
     }
     if (!config.DATA_KEY) missing("DATA_KEY", "base64 of 32 bytes when DATABASE_URL is set");
   }
-  if (config.APP_ENV === "production") problems.push(...productionGuards(config));
   return problems;
 }
 
-function productionGuards(config: Config): ConfigProblem[] {
-  const guards: [boolean, SettingName, string][] = [
-    [config.embedded, "DATABASE_URL", "a PostgreSQL database in production"],
+function productionGuards(config: Config, serving: boolean): ConfigProblem[] {
+  const guards: [boolean, string, string, string][] = [
+    [config.embedded, "DATABASE_URL", "", "a PostgreSQL database"],
     [
       !config.kafka && config.KAFKA_ENABLED !== false,
       "KAFKA_BROKERS",
-      "brokers, or KAFKA_ENABLED=false, in production",
+      "",
+      "brokers, or KAFKA_ENABLED=false",
     ],
-    [config.MEMORY, "MEMORY", "false in production"],
+    [config.MEMORY, "MEMORY", "true", "false"],
+    [serving, "provider", "sandbox", "one that moves real money; this build has none"],
   ];
   return guards
     .filter(([broken]) => broken)
-    .map(([, name, expected]) => ({
-      name,
-      origin: "default",
-      value: masked(name, String(config[name] ?? "")),
-      expected,
-    }));
+    .map(([, name, value, expected]) => ({ name, origin: "default", value, expected }));
 }
 
 function masked(name: string, value: string): string {

@@ -11,7 +11,7 @@ import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createKafkaLog } from "#platform/messaging/kafka-log";
 import { createTableLog } from "#platform/messaging/table-log";
-import { type MigrationStep, type ModuleMigrations, migrate, status } from "#platform/migrate";
+import { type MigrationStep, type ModuleMigrations, migrate } from "#platform/migrate";
 import { loadMigrations } from "#platform/migration-files";
 import { openPglite } from "#platform/pglite";
 import { openPostgres } from "#platform/postgres";
@@ -33,7 +33,7 @@ export interface Stores {
   readonly place: string;
   readonly lock: DataDirLock | undefined;
   migrate(options?: { dryRun?: boolean }): Promise<readonly MigrationStep[]>;
-  /** Names of migrations this database lacks. */
+  /** Names of migrations this database lacks; throws SchemaTooNew when it has more than we know. */
   pending(): Promise<readonly string[]>;
   openLog(options: { clock: Clock; logger: Logger; memberId: string }): EventLog;
   close(): Promise<void>;
@@ -56,8 +56,8 @@ export async function openStores(
     async pending() {
       const names: string[] = [];
       for (const [db, modules] of await plan(databases)) {
-        const found = (await status(db, modules)).filter(({ state }) => state === "pending");
-        names.push(...found.map(({ module, name }) => `${module}/${name}`));
+        const steps = await migrate(db, modules, { dryRun: true });
+        names.push(...steps.map(({ module, name }) => `${module}/${name}`));
       }
       return names;
     },

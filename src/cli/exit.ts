@@ -4,8 +4,9 @@
  */
 import { CommanderError } from "commander";
 import { DataDirLocked } from "#platform/data-dir";
+import { sqlState } from "#platform/database-error";
 import { SystemicError, TransientError } from "#platform/errors";
-import { ConfigError } from "../config.ts";
+import { ConfigError, ProductionRefused } from "../config.ts";
 
 /** Ends the command with a code and one message. */
 export class ExitError extends Error {
@@ -24,6 +25,9 @@ export function explain(error: unknown): { code: number; message: string } {
   if (error instanceof ConfigError) {
     return { code: 3, message: `wrong settings:\n${indent(error.message)}` };
   }
+  if (error instanceof ProductionRefused) {
+    return { code: 6, message: `refused in production:\n${indent(error.message)}` };
+  }
   if (error instanceof DataDirLocked) {
     const url = error.url ? ` at ${error.url}` : "";
     return {
@@ -33,11 +37,17 @@ export function explain(error: unknown): { code: number; message: string } {
   }
   if (error instanceof SystemicError) return { code: 6, message: `refused: ${error.message}` };
   if (error instanceof TransientError) return { code: 4, message: `unreachable: ${error.message}` };
+  if (error instanceof Error && noAdmission.test(sqlState(error) ?? "")) {
+    return { code: 4, message: `unreachable: PostgreSQL: ${error.message}` };
+  }
   return {
     code: 1,
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   };
 }
+
+/** SQLSTATE: wrong user or password, no such database, no connection left, still starting. */
+const noAdmission = /^(28...|3D000|53300|57P03)$/;
 
 function indent(text: string): string {
   return text

@@ -47,7 +47,9 @@ export function createProgram(): Command {
 }
 
 function addServe(program: Command): void {
-  located(program.command("serve", { isDefault: true }))
+  // Behind a word that is no command the default would hide the suggestion of a like one.
+  const isDefault = !/^[a-z]/.test(process.argv[2] ?? "");
+  located(program.command("serve", { isDefault }))
     .description("Run the roles of this process; alone, everything on an embedded database.")
     .option("--role <roles>", `comma-separated: ${roleNames.join(", ")} (APP_ROLE)`)
     .option("--port <number>", "HTTP port, 0 picks a free one (PORT)")

@@ -1,0 +1,131 @@
+/**
+ * What the program refuses, and how it says so: everything that is wrong at once, each setting by its
+ * name, and an exit code that a script can act on.
+ */
+import { afterAll, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { openPostgres } from "#platform/postgres";
+import { emptyPlace } from "../support/binary.ts";
+import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
+import { type Environment, killAll, runApp } from "../support/processes.ts";
+
+afterAll(killAll);
+
+const secrets = {
+  JWT_SECRET: "a secret for this test, thirty-two bytes",
+  DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
+};
+
+async function refusal(args: readonly string[], env: Environment = {}) {
+  const place = await emptyPlace();
+  const ended = await runApp(place, args, env);
+  return { ...ended, touched: existsSync(join(place.folder, "data")) };
+}
+
+test.each([
+  [["--prot", "1"], "Did you mean --port?"],
+  [["sevre"], "Did you mean serve?"],
+  [["migrate", "--dryrun"], "Did you mean --dry-run?"],
+  [["migrate", "sideways"], "up or status"],
+  [["token"], "--sub"],
+])("wrong usage %j ends with 2 and a hint", async (args, hint) => {
+  const { code, stderr, stdout, touched } = await refusal(args);
+  expect({ code, stdout, touched }).toEqual({ code: 2, stdout: "", touched: false });
+  expect(stderr).toContain(hint);
+});
+
+test("all wrong settings are named at once, secrets masked, with 3", async () => {
+  const { code, stderr, touched } = await refusal(["--port", "high"], {
+    APP_ROLE: "escrow,cook",
+    APP_ENV: "prod",
+    DATABASE_URL: "mysql://root:hunter2@db/app",
+    KAFKA_BROKERS: "http://broker",
+    JWT_SECRET: "hunter2",
+    DATA_KEY: "c2hvcnQ=",
+    SHUTDOWN_TIMEOUT: "0x10",
+  });
+  expect({ code, touched }).toEqual({ code: 3, touched: false });
+  expect(
+    [...stderr.matchAll(/^ {2}(\w+) \((\w+)\)/gm)].map(([, name, from]) => [name, from]),
+  ).toEqual([
+    ["APP_ROLE", "environment"],
+    ["APP_ENV", "environment"],
+    ["PORT", "flag"],
+    ["DATABASE_URL", "environment"],
+    ["KAFKA_BROKERS", "environment"],
+    ["JWT_SECRET", "environment"],
+    ["DATA_KEY", "environment"],
+    ["SHUTDOWN_TIMEOUT", "environment"],
+  ]);
+  expect(stderr).not.toContain("hunter2");
+});
+
+test("a weak JWT_SECRET is refused by its name, embedded too", async () => {
+  const { code, stderr, touched } = await refusal(["--port", "0"], { JWT_SECRET: "x".repeat(31) });
+  expect({ code, touched }).toEqual({ code: 3, touched: false });
+  expect(stderr).toContain("JWT_SECRET (environment)");
+  expect(stderr).toContain("at least 32 bytes");
+});
+
+test("a server on PostgreSQL needs its secrets", async () => {
+  const { code, stderr } = await refusal([], { DATABASE_URL: "postgres://127.0.0.1:1/none" });
+  expect(code).toBe(3);
+  expect(stderr).toContain("JWT_SECRET");
+  expect(stderr).toContain("DATA_KEY");
+});
+
+test("an unreachable PostgreSQL or Kafka ends with 4", async () => {
+  const env = { ...secrets, DATABASE_URL: "postgres://postgres@127.0.0.1:1/none" };
+  for (const args of [["migrate"], ["--port", "0"], ["verify"]]) {
+    const { code, stderr } = await refusal(args, env);
+    expect({ args, code }).toEqual({ args, code: 4 });
+    expect(stderr).toStartWith("unreachable: PostgreSQL");
+  }
+  const topics = await refusal(["topics"], { ...env, KAFKA_BROKERS: "127.0.0.1:1" });
+  expect(topics.code).toBe(4);
+  expect(topics.stderr).toStartWith("unreachable: Kafka");
+}, 90_000);
+
+test("production refuses embedded stores and the sandbox with 6, wrong settings still with 3", async () => {
+  const embedded = await refusal(["--port", "0"], { APP_ENV: "production" });
+  expect({ code: embedded.code, touched: embedded.touched }).toEqual({ code: 6, touched: false });
+  expect(embedded.stderr).toContain("DATABASE_URL");
+  expect(embedded.stderr).toContain("KAFKA_BROKERS");
+  const servers = {
+    ...secrets,
+    APP_ENV: "production",
+    DATABASE_URL: "postgres://postgres@127.0.0.1:1/none",
+    KAFKA_ENABLED: "false",
+  };
+  const sandbox = await refusal(["--port", "0"], servers);
+  expect(sandbox.code).toBe(6);
+  expect(sandbox.stderr).toContain('"sandbox"');
+  expect((await refusal(["--port", "high"], servers)).code).toBe(3);
+}, 30_000);
+
+test("a database that does not exist ends with 4, an unmigrated or newer one is refused with 6", async () => {
+  const fresh: FreshPostgres = await freshPostgres();
+  const env = { ...secrets, DATABASE_URL: fresh.url, KAFKA_ENABLED: "false", LOG_LEVEL: "warn" };
+  try {
+    const nowhere = await refusal(["migrate"], { ...env, DATABASE_URL: `${fresh.url}_not` });
+    expect(nowhere.code).toBe(4);
+
+    const unmigrated = await refusal(["--port", "0"], env);
+    expect(unmigrated.code).toBe(6);
+    expect(unmigrated.stderr).toContain("app migrate");
+
+    expect((await refusal(["migrate"], env)).stdout).toContain("applied escrow/");
+    expect((await refusal(["migrate"], env)).stdout).toBe("nothing to do\n");
+    const db = openPostgres({ url: fresh.url, max: 1 });
+    await db.sql`INSERT INTO platform.migration (module, name, checksum) VALUES ('escrow', '9999_future', 'x')`;
+    await db.close();
+    for (const args of [["migrate"], ["--port", "0"]]) {
+      const newer = await refusal(args, env);
+      expect({ args, code: newer.code }).toEqual({ args, code: 6 });
+      expect(newer.stderr).toContain("escrow/9999_future");
+    }
+  } finally {
+    await fresh.drop();
+  }
+}, 90_000);
