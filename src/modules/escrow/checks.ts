@@ -7,17 +7,12 @@ import { equals, fromBinary } from "@bufbuild/protobuf";
 import { CommandSchema } from "#gen/escrow/v1/commands_pb";
 import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import { type Escrow, EscrowSchema } from "#gen/escrow/v1/types_pb";
-import {
-  type Check,
-  checkEventTopic,
-  type Finding,
-  found,
-  recordsOf,
-  sliceSize,
-} from "#platform/checks";
+import { checkEventTopic, historySlices, waitingIds } from "#platform/check-events";
+import { checkOutcomes } from "#platform/check-outcomes";
+import { type Check, type Finding, found, sliceSize } from "#platform/checks";
 import type { Database } from "#platform/database";
 import { TerminalError } from "#platform/errors";
-import type { EventLog, LogRecord } from "#platform/messaging/event-log";
+import type { EventLog } from "#platform/messaging/event-log";
 import { topics } from "#topics";
 import { evolve } from "./domain/evolve.ts";
 import { systemActor } from "./work.ts";
@@ -26,7 +21,7 @@ export function escrowChecks(db: Database): readonly Check[] {
   return [
     async () => [await checkFunds(db)],
     async () => [await checkFold(db)],
-    async ({ log }) => [await checkOutcomes(db, log)],
+    async ({ log }) => [await checkCommands(db, log)],
     ({ log }) => checkTopic(db, log),
   ];
 }
@@ -134,45 +129,19 @@ function fold(state: Escrow | undefined, event: Event): Escrow {
   return evolve(state, body, { escrowId, occurredAt, actor: actor ?? systemActor });
 }
 
-/** I2: every command the handler has passed has one outcome or is parked. */
-async function checkOutcomes(db: Database, log: EventLog): Promise<Finding> {
-  const positions = await db.sql<{ part: number; next: bigint }>`
-    SELECT part, next FROM escrow.consumer_cursor
-    WHERE consumer = 'escrow.commands' AND topic = ${topics.escrowCommands.name}`;
-  const upTo = new Map(positions.map(({ part, next }) => [part, next]));
-  let checked = 0n;
-  for await (const records of recordsOf(log, topics.escrowCommands.name, upTo)) {
-    const commands = records.flatMap(commandIn);
-    checked += BigInt(commands.length);
-    const [row] = await db.sql<{ wrong: string | null }>`
-      SELECT min(c.id) AS wrong
-      FROM unnest(${commands.map((c) => c.commandId)}::text[],
-        ${commands.map((c) => c.escrowId)}::text[], ${commands.map((c) => c.partition)}::int[],
-        ${commands.map((c) => c.offset)}::bigint[]) AS c(id, escrow_id, part, off)
-      LEFT JOIN escrow.escrow e ON e.id = c.escrow_id
-      WHERE NOT EXISTS (SELECT FROM escrow.command_outcome o
-          WHERE o.escrow_no IN (0, e.no) AND o.command_id = c.id)
-        AND NOT EXISTS (SELECT FROM escrow.parked p
-          WHERE p.consumer = 'escrow.commands' AND p.part = c.part AND p.off = c.off)`;
-    if (row?.wrong) {
-      return { ...outcomeFinding(checked), counterexample: `command ${row.wrong} has no outcome` };
-    }
-  }
-  return outcomeFinding(checked);
-}
-
-function outcomeFinding(checked: bigint): Finding {
-  return { id: "I2", name: "each command has one outcome or is parked", checked };
-}
-
-/** Undecodable bytes have no command id; they are parked as what they are. */
-function commandIn({ value, partition, offset }: LogRecord) {
-  try {
-    const { commandId, escrowId } = fromBinary(CommandSchema, value);
-    return commandId === "" ? [] : [{ commandId, escrowId, partition, offset }];
-  } catch {
-    return [];
-  }
+function checkCommands(db: Database, log: EventLog): Promise<Finding> {
+  return checkOutcomes(db, log, {
+    schema: "escrow",
+    consumer: "escrow.commands",
+    topic: topics.escrowCommands.name,
+    name: "each command has one outcome or is parked",
+    read: (value) => fromBinary(CommandSchema, value),
+    async numbersOf(escrowIds) {
+      const rows = await db.sql<{ id: string; no: bigint }>`
+        SELECT id, no FROM escrow.escrow WHERE id = ANY(${escrowIds}::text[])`;
+      return new Map(rows.map(({ id, no }) => [id, no]));
+    },
+  });
 }
 
 function checkTopic(db: Database, log: EventLog): Promise<readonly Finding[]> {
@@ -180,32 +149,26 @@ function checkTopic(db: Database, log: EventLog): Promise<readonly Finding[]> {
     topic: topics.escrowEvents,
     decode: (value) => fromBinary(EventSchema, value),
     versionOf: ({ version, body }) => (body.case === "commandRejected" ? 0n : version),
-    history: () => historySlices(db),
-    waiting: () => waitingIds(db),
+    history: () => said(db),
+    waiting: () => waitingIds(db, "escrow"),
   });
 }
 
-async function* historySlices(db: Database) {
-  let [no, version] = [0n, 0n];
+/** Accepted events stand in the history, rejections with their command's outcome. */
+async function* said(db: Database) {
+  yield* historySlices(db, "escrow");
+  let [no, after] = [-1n, ""];
   for (;;) {
-    const rows = await db.sql<{
-      escrow_no: bigint;
-      version: bigint;
-      id: string;
-      payload: Uint8Array;
-    }>`
-      SELECT escrow_no, version, event_id AS id, payload FROM escrow.history
-      WHERE (escrow_no, version) > (${no}::bigint, ${version}::bigint)
-      ORDER BY escrow_no, version LIMIT ${sliceSize}`;
+    const rows = await db.sql<{ escrow_no: bigint; command_id: string; rejection: Uint8Array }>`
+      SELECT escrow_no, command_id, rejection FROM escrow.command_outcome
+      WHERE (escrow_no, command_id) > (${no}::bigint, ${after}) AND rejection IS NOT NULL
+      ORDER BY escrow_no, command_id LIMIT ${sliceSize}`;
     const last = rows.at(-1);
     if (!last) return;
-    yield rows;
-    [no, version] = [last.escrow_no, last.version];
+    yield rows.map(({ rejection }) => ({
+      id: fromBinary(EventSchema, rejection).eventId,
+      payload: rejection,
+    }));
+    [no, after] = [last.escrow_no, last.command_id];
   }
-}
-
-async function waitingIds(db: Database): Promise<ReadonlySet<string>> {
-  const rows = await db.sql<{ id: string }>`
-    SELECT id FROM escrow.outbox UNION ALL SELECT id FROM escrow.outbox_held`;
-  return new Set(rows.map(({ id }) => id));
 }

@@ -5,15 +5,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { CommandSchema } from "#gen/payments/v1/commands_pb";
 import { EventSchema } from "#gen/payments/v1/events_pb";
+import { WebhookReceivedSchema } from "#gen/payments/v1/webhooks_pb";
 import { type Book, type BookRow, bookOf } from "#platform/books";
-import {
-  type Check,
-  checkEventTopic,
-  type Finding,
-  found,
-  recordsOf,
-  sliceSize,
-} from "#platform/checks";
+import { checkEventTopic, historySlices, waitingIds } from "#platform/check-events";
+import { checkOutcomes } from "#platform/check-outcomes";
+import { type Check, type Finding, found, recordsOf } from "#platform/checks";
 import type { Database } from "#platform/database";
 import type { EventLog, LogRecord } from "#platform/messaging/event-log";
 import { topics } from "#topics";
@@ -23,7 +19,9 @@ export function paymentsChecks(db: Database): readonly Check[] {
   return [
     async () => [await checkLedger(db)],
     async () => [await checkNumbers(db)],
-    async ({ log }) => [await checkOutcomes(db, log)],
+    async ({ log }) => [await checkCommands(db, log)],
+    () => checkEffects(db),
+    async ({ log }) => [await checkWebhooks(db, log)],
     ({ log }) => checkTopic(db, log),
   ];
 }
@@ -68,36 +66,81 @@ async function checkNumbers(db: Database): Promise<Finding> {
   return { id: "I3", name, checked: row?.checked ?? 0n, ...found(wrong) };
 }
 
-async function checkOutcomes(db: Database, log: EventLog): Promise<Finding> {
-  const positions = await db.sql<{ part: number; next: bigint }>`
-    SELECT part, next FROM payments.consumer_cursor
-    WHERE consumer = 'payments.commands' AND topic = ${topics.paymentsCommands.name}`;
-  const upTo = new Map(positions.map(({ part, next }) => [part, next]));
-  const name = "each payments command has one outcome or is parked";
-  let checked = 0n;
-  for await (const records of recordsOf(log, topics.paymentsCommands.name, upTo)) {
-    const commands = records.flatMap(commandIn);
-    checked += BigInt(commands.length);
-    const [row] = await db.sql<{ wrong: string | null }>`
-      SELECT min(c.id) AS wrong
-      FROM unnest(${commands.map((c) => c.commandId)}::text[],
-        ${commands.map((c) => c.escrowId)}::text[], ${commands.map((c) => c.partition)}::int[],
-        ${commands.map((c) => c.offset)}::bigint[]) AS c(id, escrow_id, part, off)
-      LEFT JOIN payments.payment p ON p.escrow_id = c.escrow_id
-      WHERE NOT EXISTS (SELECT FROM payments.command_outcome o
-          WHERE o.escrow_no IN (0, p.escrow_no) AND o.command_id = c.id)
-        AND NOT EXISTS (SELECT FROM payments.parked k
-          WHERE k.consumer = 'payments.commands' AND k.part = c.part AND k.off = c.off)`;
-    if (row?.wrong) return { id: "I2", name, checked, ...found(`${row.wrong} has no outcome`) };
-  }
-  return { id: "I2", name, checked };
+function checkCommands(db: Database, log: EventLog): Promise<Finding> {
+  return checkOutcomes(db, log, {
+    schema: "payments",
+    consumer: "payments.commands",
+    topic: topics.paymentsCommands.name,
+    name: "each payments command has one outcome or is parked",
+    read: (value) => fromBinary(CommandSchema, value),
+    async numbersOf(escrowIds) {
+      const rows = await db.sql<{ escrow_id: string; escrow_no: bigint }>`
+        SELECT escrow_id, escrow_no FROM payments.payment
+        WHERE escrow_id = ANY(${escrowIds}::text[])`;
+      return new Map(rows.map((row) => [row.escrow_id, row.escrow_no]));
+    },
+  });
 }
 
-/** Undecodable bytes have no command id; they are parked as what they are. */
-function commandIn({ value, partition, offset }: LogRecord) {
+/** I4: one key per attempt, bound to its bytes; over all attempts one effect in the provider's book. */
+async function checkEffects(db: Database): Promise<readonly Finding[]> {
+  const [twice] = await db.sql<{ checked: bigint; wrong: string | null }>`
+    SELECT count(*) AS checked, min(operation_id) FILTER (WHERE effects > 1) AS wrong
+    FROM (SELECT operation_id, count(*) AS effects FROM sandbox.object
+          WHERE operation_id <> '' GROUP BY operation_id) book`;
+  const [other] = await db.sql<{ checked: bigint; wrong: string | null }>`
+    SELECT count(*) AS checked, min(a.key) FILTER (
+      WHERE o.key IS NOT NULL AND o.body_hash <> a.body_hash) AS wrong
+    FROM sandbox.saved_answer a LEFT JOIN payments.operation o ON o.key = a.key`;
+  return [
+    {
+      id: "I4",
+      name: "the provider's book has one effect per operation",
+      checked: twice?.checked ?? 0n,
+      ...found(twice?.wrong ? `operation ${twice.wrong} took effect twice` : undefined),
+    },
+    {
+      id: "I4",
+      name: "each key was sent with one body",
+      checked: other?.checked ?? 0n,
+      ...found(other?.wrong ? `key ${other.wrong} came with other bytes` : undefined),
+    },
+  ];
+}
+
+/** I6: a webhook that was acknowledged is remembered or parked. */
+async function checkWebhooks(db: Database, log: EventLog): Promise<Finding> {
+  const topic = topics.webhookEvents.name;
+  const name = "each acknowledged webhook is remembered or parked";
+  const positions = await db.sql<{ part: number; next: bigint }>`
+    SELECT part, next FROM payments.consumer_cursor
+    WHERE consumer = 'payments.webhooks' AND topic = ${topic}`;
+  let checked = 0n;
+  for await (const records of recordsOf(
+    log,
+    topic,
+    new Map(positions.map((p) => [p.part, p.next])),
+  )) {
+    const webhooks = records.flatMap(webhookIn);
+    checked += BigInt(webhooks.length);
+    const [row] = await db.sql<{ wrong: string | null }>`
+      SELECT min(w.id) AS wrong
+      FROM unnest(${webhooks.map((w) => w.provider)}::text[],
+        ${webhooks.map((w) => w.eventId)}::text[], ${webhooks.map((w) => w.partition)}::int[],
+        ${webhooks.map((w) => w.offset)}::bigint[]) AS w(provider, id, part, off)
+      WHERE NOT EXISTS (SELECT FROM payments.webhook k
+          WHERE k.provider = w.provider AND k.event_id = w.id)
+        AND NOT EXISTS (SELECT FROM payments.parked p
+          WHERE p.consumer = 'payments.webhooks' AND p.part = w.part AND p.off = w.off)`;
+    if (row?.wrong) return { id: "I6", name, checked, ...found(`webhook ${row.wrong} is gone`) };
+  }
+  return { id: "I6", name, checked };
+}
+
+function webhookIn({ value, partition, offset }: LogRecord) {
   try {
-    const { commandId, escrowId } = fromBinary(CommandSchema, value);
-    return commandId === "" ? [] : [{ commandId, escrowId, partition, offset }];
+    const { provider, eventId } = fromBinary(WebhookReceivedSchema, value);
+    return eventId === "" ? [] : [{ provider, eventId, partition, offset }];
   } catch {
     return [];
   }
@@ -108,32 +151,7 @@ function checkTopic(db: Database, log: EventLog): Promise<readonly Finding[]> {
     topic: topics.paymentsEvents,
     decode: (value) => fromBinary(EventSchema, value),
     versionOf: ({ version }) => version,
-    history: () => historySlices(db),
-    waiting: () => waitingIds(db),
+    history: () => historySlices(db, "payments"),
+    waiting: () => waitingIds(db, "payments"),
   });
-}
-
-async function* historySlices(db: Database) {
-  let [no, version] = [0n, 0n];
-  for (;;) {
-    const rows = await db.sql<{
-      escrow_no: bigint;
-      version: bigint;
-      id: string;
-      payload: Uint8Array;
-    }>`
-      SELECT escrow_no, version, event_id AS id, payload FROM payments.history
-      WHERE (escrow_no, version) > (${no}::bigint, ${version}::bigint)
-      ORDER BY escrow_no, version LIMIT ${sliceSize}`;
-    const last = rows.at(-1);
-    if (!last) return;
-    yield rows;
-    [no, version] = [last.escrow_no, last.version];
-  }
-}
-
-async function waitingIds(db: Database): Promise<ReadonlySet<string>> {
-  const rows = await db.sql<{ id: string }>`
-    SELECT id FROM payments.outbox UNION ALL SELECT id FROM payments.outbox_held`;
-  return new Set(rows.map(({ id }) => id));
 }
