@@ -1,14 +1,14 @@
 /**
  * The escrow module's rows: escrows locked in id order, and one batch's states, history, outcomes
  * and timers written with a handful of multi-row statements. A batch of 250 commands costs the
- * same round trips as one. The drivers have no bytea[]: bytes travel as hex text and are decoded by
- * the database.
+ * same round trips as one.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Event } from "#gen/escrow/v1/events_pb";
 import { type Escrow, EscrowSchema, type Timer, TimerSchema } from "#gen/escrow/v1/types_pb";
 import type { Database, Tx } from "#platform/database";
+import { packBytes } from "#platform/packed-bytes";
 
 export interface StoredEscrow {
   readonly no: bigint;
@@ -134,17 +134,18 @@ async function insertNew(tx: Tx, changes: readonly EscrowChange[]): Promise<Map<
   const rows = await tx.sql<{ id: string; no: bigint }>`
     INSERT INTO escrow.escrow (id, version, seen_payments, buyer_id, seller_id, currency, snapshot,
       funded, pending, held, reserved, released, refunded, fees, charged_back, blocked, updated_at)
-    SELECT id, version, seen, buyer, seller, currency, decode(snapshot, 'hex'),
+    SELECT id, version, seen, buyer, seller, currency,
+      substring(${columns.snapshots.bytes}::bytea FROM at FOR size),
       funded, pending, held, reserved, released, refunded, fees, charged_back, blocked, updated
     FROM unnest(${columns.ids}::text[], ${columns.versions}::bigint[], ${columns.seen}::bigint[],
       ${changes.map((c) => c.escrow.terms?.buyerId ?? "")}::text[],
       ${changes.map((c) => c.escrow.terms?.sellerId ?? "")}::text[],
       ${changes.map((c) => c.escrow.terms?.amount?.currency ?? "")}::text[],
-      ${columns.snapshots}::text[], ${columns.funded}::bigint[], ${columns.pending}::bigint[],
+      ${columns.snapshots.at}::int[], ${columns.snapshots.sizes}::int[], ${columns.funded}::bigint[], ${columns.pending}::bigint[],
       ${columns.held}::bigint[], ${columns.reserved}::bigint[], ${columns.released}::bigint[],
       ${columns.refunded}::bigint[], ${columns.fees}::bigint[], ${columns.chargedBack}::bigint[],
       ${columns.blocked}::bigint[], ${columns.updatedAt}::timestamptz[])
-      AS c(id, version, seen, buyer, seller, currency, snapshot, funded, pending, held, reserved,
+      AS c(id, version, seen, buyer, seller, currency, at, size, funded, pending, held, reserved,
         released, refunded, fees, charged_back, blocked, updated)
     RETURNING id, no`;
   return new Map(rows.map((row) => [row.id, row.no]));
@@ -155,15 +156,15 @@ async function updateKnown(tx: Tx, changes: readonly EscrowChange[]): Promise<vo
   const columns = columnsOf(changes);
   await tx.sql`
     UPDATE escrow.escrow e SET version = c.version, seen_payments = c.seen,
-      snapshot = decode(c.snapshot, 'hex'), funded = c.funded, pending = c.pending, held = c.held,
+      snapshot = substring(${columns.snapshots.bytes}::bytea FROM c.at FOR c.size), funded = c.funded, pending = c.pending, held = c.held,
       reserved = c.reserved, released = c.released, refunded = c.refunded, fees = c.fees,
       charged_back = c.charged_back, blocked = c.blocked, updated_at = c.updated
     FROM unnest(${columns.ids}::text[], ${columns.versions}::bigint[], ${columns.seen}::bigint[],
-      ${columns.snapshots}::text[], ${columns.funded}::bigint[], ${columns.pending}::bigint[],
+      ${columns.snapshots.at}::int[], ${columns.snapshots.sizes}::int[], ${columns.funded}::bigint[], ${columns.pending}::bigint[],
       ${columns.held}::bigint[], ${columns.reserved}::bigint[], ${columns.released}::bigint[],
       ${columns.refunded}::bigint[], ${columns.fees}::bigint[], ${columns.chargedBack}::bigint[],
       ${columns.blocked}::bigint[], ${columns.updatedAt}::timestamptz[])
-      AS c(id, version, seen, snapshot, funded, pending, held, reserved, released, refunded, fees,
+      AS c(id, version, seen, at, size, funded, pending, held, reserved, released, refunded, fees,
         charged_back, blocked, updated)
     WHERE e.id = c.id`;
 }
@@ -174,7 +175,7 @@ function columnsOf(changes: readonly EscrowChange[]) {
     ids: changes.map((change) => change.escrowId),
     versions: changes.map((change) => change.escrow.version),
     seen: changes.map((change) => change.seenPayments),
-    snapshots: changes.map((change) => toBinary(EscrowSchema, change.escrow).toHex()),
+    snapshots: packBytes(changes.map((change) => toBinary(EscrowSchema, change.escrow))),
     funded: funds.map((f) => f?.funded ?? 0n),
     pending: funds.map((f) => f?.pending ?? 0n),
     held: funds.map((f) => f?.held ?? 0n),
@@ -197,14 +198,15 @@ async function insertHistory(
     events.map((said) => ({ no: numberOf(numbers, escrowId), ...said })),
   );
   if (rows.length === 0) return;
+  const payloads = packBytes(rows.map((row) => row.bytes));
   await tx.sql`
     INSERT INTO escrow.history (escrow_no, version, event_id, payload)
-    SELECT no, version, event_id, decode(payload, 'hex')
+    SELECT no, version, event_id, substring(${payloads.bytes}::bytea FROM at FOR size)
     FROM unnest(${rows.map((row) => row.no)}::bigint[],
       ${rows.map((row) => row.event.version)}::bigint[],
       ${rows.map((row) => row.event.eventId)}::text[],
-      ${rows.map((row) => row.bytes.toHex())}::text[])
-      AS h(no, version, event_id, payload)`;
+      ${payloads.at}::int[], ${payloads.sizes}::int[])
+      AS h(no, version, event_id, at, size)`;
 }
 
 async function insertOutcomes(
@@ -251,15 +253,16 @@ async function rewriteTimers(
     })),
   );
   if (rows.length === 0) return;
+  const timers = packBytes(rows.map((row) => toBinary(TimerSchema, row.timer)));
   await tx.sql`
     INSERT INTO escrow.timer (escrow_no, slot, escrow_id, timer, due_at, paused)
-    SELECT no, slot, escrow_id, decode(timer, 'hex'), due_at, paused
+    SELECT no, slot, escrow_id, substring(${timers.bytes}::bytea FROM at FOR size), due_at, paused
     FROM unnest(${rows.map((row) => row.no)}::bigint[], ${rows.map((row) => row.slot)}::int[],
       ${rows.map((row) => row.escrowId)}::text[],
-      ${rows.map((row) => toBinary(TimerSchema, row.timer).toHex())}::text[],
+      ${timers.at}::int[], ${timers.sizes}::int[],
       ${rows.map((row) => dueAt(row.timer))}::timestamptz[],
       ${rows.map((row) => row.timer.paused)}::boolean[])
-      AS t(no, slot, escrow_id, timer, due_at, paused)`;
+      AS t(no, slot, escrow_id, at, size, due_at, paused)`;
 }
 
 function timersMoved({ stored, escrow }: EscrowChange): boolean {

@@ -6,6 +6,7 @@
 import type { Clock } from "../clock.ts";
 import { type Queryable, SqlName, type Tx } from "../database.ts";
 import { SystemicError, TerminalError } from "../errors.ts";
+import { packBytes } from "../packed-bytes.ts";
 import { createSignal } from "../signal.ts";
 import { encode } from "./codec.ts";
 import type { NewRecord } from "./event-log.ts";
@@ -66,18 +67,21 @@ export function createOutbox({ schema, writer, producerName, clock }: OutboxOpti
 /** The subquery is sorted before the column default draws the position: array order is outbox order. */
 async function insert(tx: Tx, table: SqlName, records: readonly NewRecord[]): Promise<void> {
   const headers = records.map((record) => record.headers);
+  const payloads = packBytes(records.map(({ value }) => value));
+  const texts = packBytes(headers.map((header) => Buffer.from(JSON.stringify(header))));
   await tx.sql`
     INSERT INTO ${table} (shard, id, aggregatetype, aggregateid, type, payload, headers)
-    SELECT m.shard, m.id, m.topic, m.key, m.type, decode(m.payload, 'hex'), m.headers::jsonb
+    SELECT m.shard, m.id, m.topic, m.key, m.type,
+      substring(${payloads.bytes}::bytea FROM m.at FOR m.size),
+      convert_from(substring(${texts.bytes}::bytea FROM m.text_at FOR m.text_size), 'UTF8')::jsonb
     FROM unnest(
       ${records.map(({ key }) => shardOf(key))}::smallint[],
       ${headers.map((header) => header["message-id"] ?? "")}::text[],
       ${records.map(({ topic }) => topic)}::text[],
       ${records.map(({ key }) => key)}::text[],
       ${headers.map((header) => header["message-type"] ?? "")}::text[],
-      ${records.map(({ value }) => value.toHex())}::text[],
-      ${headers.map((header) => JSON.stringify(header))}::text[]
-    ) WITH ORDINALITY AS m(shard, id, topic, key, type, payload, headers, n)
+      ${payloads.at}::int[], ${payloads.sizes}::int[], ${texts.at}::int[], ${texts.sizes}::int[]
+    ) WITH ORDINALITY AS m(shard, id, topic, key, type, at, size, text_at, text_size, n)
     ORDER BY m.n`;
 }
 
