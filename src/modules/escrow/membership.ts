@@ -6,6 +6,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type Actor, EscrowSchema } from "#gen/escrow/v1/types_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
+import { foundSoon } from "#platform/found-soon";
 
 /** operator: an admin who is no member. reader: an auditor, who may change nothing. */
 export type Standing = "member" | "operator" | "reader";
@@ -29,17 +30,15 @@ export interface MembershipOptions {
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
 }
 
-/** What was accepted a moment ago, perhaps by another process, is not "not found". */
-const PATIENCE_MS = 1_000;
-const POLL_MS = 50;
-const KEPT = 50_000;
+/** Escrows whose parties are kept in memory. */
+const mostKept = 50_000;
 
 export function createMembership({ db, clock }: MembershipOptions): Membership {
   const kept = new Map<string, Parties>();
 
   function keep(escrowId: string, parties: Parties): void {
     kept.set(escrowId, parties);
-    const oldest = kept.size > KEPT ? kept.keys().next().value : undefined;
+    const oldest = kept.size > mostKept ? kept.keys().next().value : undefined;
     if (oldest !== undefined) kept.delete(oldest);
   }
 
@@ -57,22 +56,18 @@ export function createMembership({ db, clock }: MembershipOptions): Membership {
   }
 
   return {
-    standing: async (escrowId, actor) => {
-      const until = clock.monotonicMs() + PATIENCE_MS;
-      for (;;) {
+    standing: (escrowId, actor) =>
+      foundSoon(clock, async () => {
         const parties = await partiesOf(escrowId);
-        const standing = parties && standingOf(parties, actor);
-        if (standing !== undefined || clock.monotonicMs() >= until) return standing;
-        await clock.sleep(POLL_MS);
-      }
-    },
+        return parties && standingOf(parties, actor);
+      }),
     expect: (escrowId, parties) => {
       if (!kept.has(escrowId)) keep(escrowId, parties);
     },
   };
 }
 
-export function standingOf(parties: Parties, actor: Actor): Standing | undefined {
+function standingOf(parties: Parties, actor: Actor): Standing | undefined {
   const { buyerId, sellerId, createdBy, serviceId } = parties;
   const isParty = actor.id === buyerId || actor.id === sellerId;
   if (actor.serviceId !== "") {

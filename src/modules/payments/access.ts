@@ -4,21 +4,29 @@
  */
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
+import { foundSoon } from "#platform/found-soon";
 import { notFound } from "#platform/http/problem";
 import type { Principal } from "#platform/module";
 import type { PaymentRow } from "./schema.ts";
 
-export type Role = "buyer" | "seller" | "operator";
+/** How a caller stands to an escrow. operator: an admin or auditor who is no member. */
+export type Standing = "buyer" | "seller" | "operator";
+
+export const anyStanding: readonly Standing[] = ["buyer", "seller", "operator"];
 
 export interface Access {
-  /** The row of an escrow the caller takes one of the roles in; throws 404 otherwise. */
-  payment(escrowId: string, principal: Principal, roles: readonly Role[]): Promise<PaymentRow>;
-  byPaymentId(paymentId: string, principal: Principal, roles: readonly Role[]): Promise<PaymentRow>;
+  /** The row of an escrow the caller has one of the standings to; throws 404 otherwise. */
+  byEscrowId(
+    escrowId: string,
+    principal: Principal,
+    standings: readonly Standing[],
+  ): Promise<PaymentRow>;
+  byPaymentId(
+    paymentId: string,
+    principal: Principal,
+    standings: readonly Standing[],
+  ): Promise<PaymentRow>;
 }
-
-/** Just accepted is not 404: a row that is on its way arrives within this time. */
-const patienceMs = 1_000;
-const tickMs = 25;
 
 export function createAccess({
   db,
@@ -28,47 +36,40 @@ export function createAccess({
   readonly clock: Clock;
 }): Access {
   async function find(
-    read: () => Promise<PaymentRow | undefined>,
+    read: () => Promise<readonly PaymentRow[]>,
     principal: Principal,
-    roles: readonly Role[],
+    standings: readonly Standing[],
   ): Promise<PaymentRow> {
-    const until = clock.monotonicMs() + patienceMs;
-    for (;;) {
-      const row = await read();
-      const role = row && roleOf(row, principal);
+    const found = await foundSoon(clock, async (last) => {
+      const [row] = await read();
+      if (row === undefined) return undefined;
+      const standing = standingOf(row, principal);
+      if (standing === undefined || !standings.includes(standing)) return undefined;
       // The provider's side of a new payment follows a moment later: worth the same wait.
-      const complete = row?.provider_ref !== null || row.status !== "REQUIRES_PAYMENT";
-      const late = clock.monotonicMs() >= until;
-      if (row && role && roles.includes(role) && (complete || late)) return row;
-      if (late) throw notFound();
-      await clock.sleep(tickMs);
-    }
+      return isComplete(row) || last ? row : undefined;
+    });
+    if (found === undefined) throw notFound();
+    return found;
   }
   return {
-    payment: (escrowId, principal, roles) =>
-      find(
-        async () => {
-          const [row] = await db.sql<PaymentRow>`
-            SELECT * FROM payments.payment WHERE escrow_id = ${escrowId}`;
-          return row;
-        },
-        principal,
-        roles,
-      ),
-    byPaymentId: (paymentId, principal, roles) =>
-      find(
-        async () => {
-          const [row] = await db.sql<PaymentRow>`
-            SELECT * FROM payments.payment WHERE payment_id = ${paymentId}`;
-          return row;
-        },
-        principal,
-        roles,
-      ),
+    byEscrowId: (escrowId, principal, standings) => {
+      const read = () => db.sql<PaymentRow>`
+        SELECT * FROM payments.payment WHERE escrow_id = ${escrowId}`;
+      return find(read, principal, standings);
+    },
+    byPaymentId: (paymentId, principal, standings) => {
+      const read = () => db.sql<PaymentRow>`
+        SELECT * FROM payments.payment WHERE payment_id = ${paymentId}`;
+      return find(read, principal, standings);
+    },
   };
 }
 
-export function roleOf(row: PaymentRow, principal: Principal): Role | undefined {
+function isComplete({ provider_ref, status }: PaymentRow): boolean {
+  return provider_ref !== null || status !== "REQUIRES_PAYMENT";
+}
+
+export function standingOf(row: PaymentRow, principal: Principal): Standing | undefined {
   const { subject, onBehalfOf, roles } = principal;
   const mayAct = onBehalfOf === undefined || subject === row.service_id;
   const member = onBehalfOf ?? subject;

@@ -24,7 +24,7 @@ import { notFound, unavailable } from "#platform/http/problem";
 import type { Publisher } from "#platform/messaging/publisher";
 import type { HttpEnv } from "#platform/module";
 import { topics } from "#topics";
-import { type Access, roleOf } from "./access.ts";
+import { type Access, anyStanding, standingOf } from "./access.ts";
 import { accountBalances, escrowPostings, trialBalance } from "./ledger-views.ts";
 import type { PaymentRow } from "./schema.ts";
 
@@ -44,13 +44,13 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
   const app = new Hono<HttpEnv>();
 
   app.get("/v1/escrows/:id/payment", async (c) => {
-    const row = await access.payment(idOf(c.req.param("id")), c.get("principal"), ["buyer"]);
+    const row = await access.byEscrowId(idOf(c.req.param("id")), c.get("principal"), ["buyer"]);
     return c.json(paymentView(row));
   });
   app.post("/v1/escrows/:id/payment", async (c) => {
     const json = await readJson(c.req.raw);
     const { returnUrl, mode } = toMessage(RenewPaymentRequestSchema, json);
-    const row = await access.payment(idOf(c.req.param("id")), c.get("principal"), ["buyer"]);
+    const row = await access.byEscrowId(idOf(c.req.param("id")), c.get("principal"), ["buyer"]);
     const value = create(RenewPaymentSchema, { returnUrl, mode });
     return send(c, json, row.escrow_id, { case: "renewPayment", value }, options);
   });
@@ -67,9 +67,8 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
   });
   app.get("/v1/escrows/:id/ledger", async (c) => {
     const principal = c.get("principal");
-    const anyone = ["buyer", "seller", "operator"] as const;
-    const row = await access.payment(idOf(c.req.param("id")), principal, anyone);
-    const whole = roleOf(row, principal) === "operator";
+    const row = await access.byEscrowId(idOf(c.req.param("id")), principal, anyStanding);
+    const whole = standingOf(row, principal) === "operator";
     const postings = await escrowPostings(db, row, whole);
     return c.json({ postings, balances: await accountBalances(db, row, whole) });
   });
@@ -132,7 +131,7 @@ function paymentView(row: PaymentRow): JsonValue {
   };
 }
 
-export function idOf(text: string | undefined): string {
+function idOf(text: string | undefined): string {
   if (text === undefined || !idPattern.test(text)) throw notFound();
   return text;
 }

@@ -12,6 +12,7 @@ import {
 } from "#gen/escrow/v1/queries_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
+import { foundSoon } from "#platform/found-soon";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import type { Cursors } from "./cursor.ts";
@@ -25,10 +26,6 @@ import {
   timelineOf,
 } from "./queries.ts";
 import { type AllowedActions, actorIdOf, mayRead, readsAll, type Texts, viewOf } from "./views.ts";
-
-/** What was just accepted is not 404: its event may still be on its way here. */
-const appearWithinMs = 1_000;
-const lookAgainMs = 25;
 
 export interface QueryDeps {
   readonly db: Database;
@@ -102,14 +99,12 @@ async function readable(
   { db, clock }: QueryDeps,
   c: Context<HttpEnv, "/v1/escrows/:id">,
 ): Promise<EscrowRecord> {
-  const until = clock.monotonicMs() + appearWithinMs;
-  for (;;) {
+  const found = await foundSoon(clock, async () => {
     const record = await findRecord(db, c.req.param("id"));
-    if (record && mayRead(record, c.get("principal"))) return record;
-    // A foreign one waits as long as one that does not exist: time must not tell them apart.
-    if (clock.monotonicMs() >= until) throw notFound();
-    await clock.sleep(lookAgainMs);
-  }
+    return record && mayRead(record, c.get("principal")) ? record : undefined;
+  });
+  if (found === undefined) throw notFound();
+  return found;
 }
 
 async function visibleCommand(

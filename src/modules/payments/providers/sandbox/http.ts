@@ -7,7 +7,7 @@ import { SandboxPayRequestSchema, SandboxReadinessRequestSchema } from "#gen/pay
 import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
-import type { Access } from "../../access.ts";
+import { type Access, anyStanding } from "../../access.ts";
 import type { Bank, PayOutcome } from "./bank.ts";
 
 export interface SandboxRouteOptions {
@@ -24,8 +24,7 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
   const app = new Hono<HttpEnv>();
   app.post("/sandbox/payments/:id/pay", async (c) => {
     const body = toMessage(SandboxPayRequestSchema, await readJson(c.req.raw));
-    const anyone = ["buyer", "seller", "operator"] as const;
-    const row = await access.byPaymentId(c.req.param("id"), c.get("principal"), anyone);
+    const row = await access.byPaymentId(c.req.param("id"), c.get("principal"), anyStanding);
     const outcome = (body.outcome || "succeed") as PayOutcome;
     const amount = body.amount === "" ? undefined : BigInt(body.amount);
     if (amount !== undefined && (amount === 0n || amount > largest)) {
