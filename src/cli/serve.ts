@@ -32,7 +32,7 @@ export interface Server {
   settle(): Promise<void>;
   /** Signs development tokens for the banner; embedded mode only. */
   readonly tokenSecret: string | undefined;
-  /** Resolves once a message went through the log and back. */
+  /** Resolves once a message went through the log and back, and every worker can work. */
   ready(): Promise<void>;
   /** Resolves with why, when a worker is lost for good and the process must end. */
   readonly lost: Promise<string>;
@@ -118,7 +118,10 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     tokenSecret: config.embedded ? secrets.jwtSecret : undefined,
     application,
     settle: testClock.settle,
-    ready: () => roundTrip(log, clock),
+    ready: async () => {
+      await roundTrip(log, clock);
+      while (supervisor.problems().length > 0) await clock.sleep(50);
+    },
     lost: new Promise((resolve) => {
       supervisor.onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
     }),

@@ -50,7 +50,11 @@ export function openPostgres(options: PostgresOptions): Database {
     close: async () => {
       refuseInsideTx("Database.close");
       closing = true;
-      await Promise.race([Promise.allSettled(running), Bun.sleep(pool.deadlineMs)]);
+      const { promise: deadline, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, pool.deadlineMs);
+      await Promise.race([Promise.allSettled(running), deadline]);
+      // Else a command that is done would stay for as long as the deadline.
+      clearTimeout(timer);
       await pool.close();
     },
   };
