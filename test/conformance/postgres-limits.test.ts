@@ -130,7 +130,8 @@ test("one connection that falls silent is given up though the others answer", as
   await opened({ statementTimeoutMs: 0, deadlineMs: 300, logger }, async (on) => {
     const silent = failure(on.sql`SELECT pg_sleep(5)`);
     for (let i = 0; i < 10 && warnings.length === 0; i += 1) {
-      await on.withTx((tx) => tx.sql`SELECT 1`);
+      // It may be under way on the pool that is given up just then.
+      await on.withTx((tx) => tx.sql`SELECT 1`).catch(() => undefined);
       await Bun.sleep(50);
     }
     expect(await silent).toBeInstanceOf(TransientError);
