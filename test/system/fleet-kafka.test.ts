@@ -1,0 +1,165 @@
+/**
+ * The program as a fleet over three brokers and PostgreSQL: the README's sale, then every process
+ * kind, a broker and all database sessions lost under load. What was accepted is done, once.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Kafka, startKafka } from "../../scripts/services.ts";
+import { openPostgres } from "../../src/platform/postgres.ts";
+import { emptyPlace, type Place } from "../support/binary.ts";
+import { type FreshPostgres, freshPostgres, onServer } from "../support/databases.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { createMarket, type Market } from "../support/market.ts";
+import { killAll, runApp, verify } from "../support/processes.ts";
+import { fundsOfSale, runReadmeSale } from "../support/readme-sale.ts";
+
+const roles = ["api", "escrow", "escrow", "payments", "projections", "outbox", "outbox"];
+const killed = ["api", "escrow", "payments", "projections", "outbox"];
+const secret = "a secret for this test, thirty-two bytes";
+
+describe.skipIf(process.env.KAFKA_BROKERS === undefined)("a fleet over Kafka", () => {
+  let kafka: Kafka;
+  let postgres: FreshPostgres;
+  let place: Place;
+  let env: Record<string, string>;
+  let fleet: Fleet;
+
+  beforeAll(async () => {
+    const [cluster, database, folder] = await Promise.all([
+      startKafka({ brokers: 3 }),
+      freshPostgres(),
+      emptyPlace(),
+    ]);
+    if (cluster === undefined) throw new Error("no Kafka can be had for three brokers");
+    [kafka, postgres, place] = [cluster, database, folder];
+    env = {
+      DATABASE_URL: postgres.url,
+      KAFKA_BROKERS: kafka.brokers,
+      JWT_SECRET: secret,
+      DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
+      RATE_LIMIT_PER_SECOND: "100000",
+      LOG_LEVEL: "warn",
+    };
+  }, 120_000);
+
+  afterAll(async () => {
+    await killAll();
+    await postgres?.drop();
+    await kafka?.stop();
+  }, 60_000);
+
+  test("app migrate and app topics set all up, and find nothing to do the second time", async () => {
+    for (const command of ["migrate", "topics"]) {
+      const first = await runApp(place, [command], env);
+      expect({ command, code: first.code, stderr: first.stderr }).toEqual({
+        command,
+        code: 0,
+        stderr: "",
+      });
+      expect(first.stdout).not.toContain("nothing to do");
+      const second = await runApp(place, [command], env);
+      expect({ command, ...second }).toEqual({
+        command,
+        code: 0,
+        stdout: "nothing to do\n",
+        stderr: "",
+      });
+    }
+  }, 90_000);
+
+  test("the README's sale, unchanged", async () => {
+    fleet = await startFleet(place, roles, env);
+    const sold = await runReadmeSale(place, fleet.url("api"), env);
+    expect(sold.state).toBe("RELEASED");
+    expect(sold.funds).toEqual(fundsOfSale);
+  }, 120_000);
+
+  test("each kind of process, a broker and all sessions lost under load: nothing lost, nothing twice", async () => {
+    const market = createMarket({ url: () => fleet.url("api"), secret, patienceMs: 60_000 });
+    const load = market.load(5);
+    const progress = async () => {
+      const before = load.count();
+      for (let waited = 0; load.count() < before + 3; waited += 100) {
+        if (waited > 60_000) throw new Error(`no sale in 60 s\n${fleet.complaints()}`);
+        await Bun.sleep(100);
+      }
+    };
+    await progress();
+    for (const role of killed) {
+      const member = fleet.members.find((one) => one.role === role);
+      if (member === undefined) throw new Error(`nobody is ${role}`);
+      await fleet.killAndRestart(member, 2_000);
+      await progress();
+    }
+    await kafka.kill(2);
+    await Bun.sleep(3_000);
+    await kafka.restart(2);
+    await progress();
+    expect(await terminateSessions(postgres)).toBeGreaterThan(3);
+    const healed = performance.now();
+    await decided(market);
+    expect(performance.now() - healed).toBeLessThan(30_000);
+
+    const sold = await load.stop();
+    expect(market.repeats()).toBeGreaterThan(0);
+    await decided(market);
+    // The README's own sale is one of them.
+    await expectBooks(postgres, sold.length + 1);
+    expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
+  }, 240_000);
+
+  test("SIGTERM ends each in order", async () => {
+    for (const { role, code, ms } of await fleet.stop()) {
+      expect({ role, code }).toEqual({ role, code: 0 });
+      expect(ms).toBeLessThan(15_000);
+    }
+    expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
+  }, 120_000);
+});
+
+/** Every command that was accepted by now has succeeded. */
+async function decided(market: Market): Promise<void> {
+  for (const commandId of [...market.accepted]) {
+    for (;;) {
+      const { body } = await market.get(`/v1/commands/${commandId}`);
+      if (body.status === "succeeded") break;
+      expect({ commandId, status: body.status }).toEqual({ commandId, status: "pending" });
+      await Bun.sleep(100);
+    }
+  }
+}
+
+function terminateSessions({ url }: FreshPostgres): Promise<number> {
+  const name = new URL(url).pathname.slice(1);
+  return onServer(async (server) => {
+    const ended = await server.sql`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`;
+    return ended.length;
+  });
+}
+
+/** `n` sales of 10000, all RELEASED, each paid and paid out once, in our books and the provider's. */
+async function expectBooks({ url }: FreshPostgres, n: number): Promise<void> {
+  const db = openPostgres({ url, max: 1 });
+  try {
+    expect(
+      await db.sql`
+        SELECT count(*)::int AS n, sum(funded)::int AS funded, sum(released)::int AS released,
+          sum(fees)::int AS fees FROM escrow.escrow`,
+    ).toEqual([{ n, funded: n * 10_320, released: n * 9_950, fees: n * 370 }]);
+    expect(
+      await db.sql`
+        SELECT kind, count(*)::int AS n, count(DISTINCT operation_id)::int AS operations,
+          count(DISTINCT group_id)::int AS sales, sum(amount)::int AS amount
+        FROM sandbox.object WHERE kind <> 'account' GROUP BY kind ORDER BY kind`,
+    ).toEqual([
+      { kind: "payment", n, operations: n, sales: n, amount: n * 10_320 },
+      { kind: "transfer", n, operations: n, sales: n, amount: n * 9_950 },
+    ]);
+    expect(
+      await db.sql`
+        SELECT count(*)::int AS n FROM payments.deposit`,
+    ).toEqual([{ n }]);
+  } finally {
+    await db.close();
+  }
+}
