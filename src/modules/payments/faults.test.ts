@@ -82,7 +82,7 @@ describe("webhooks", () => {
       await lockObjects(tx, keys);
       return drainUnmatched(tx, keys, world.clock.now());
     });
-    expect(drained).toMatchObject([{ event_id: `evt_early_${escrowId}` }]);
+    expect(drained).toMatchObject([{ eventId: `evt_early_${escrowId}` }]);
     await db.sql`DELETE FROM sandbox.object WHERE object_id = ${objectId}`;
     await world.settle();
     expect(await world.funds(escrowId)).toMatchObject({ released: "9950" });

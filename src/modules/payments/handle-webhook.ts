@@ -42,7 +42,7 @@ export function createWebhookHandler({
         const { eventId, type, correlationId } = webhook;
         const cause = { correlationId, causationId: eventId };
         if (root !== undefined) {
-          journal.apply(root, [webhookHandled({ event_id: eventId, type })], cause);
+          journal.apply(root, [webhookHandled({ eventId, type })], cause);
         }
       }
       await signal(tx, known, now);

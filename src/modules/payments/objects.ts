@@ -61,10 +61,8 @@ export async function linkObjects(tx: Tx, links: readonly ObjectLink[]): Promise
     WHERE o.provider = n.provider AND o.object_id = n.object_id`;
 }
 
-export interface Drained {
-  readonly provider: string;
-  readonly object_id: string;
-  readonly event_id: string;
+export interface DrainedWebhook extends ObjectKey {
+  readonly eventId: string;
   readonly type: string;
 }
 
@@ -73,21 +71,17 @@ export async function drainUnmatched(
   tx: Tx,
   keys: readonly ObjectKey[],
   now: Date,
-): Promise<readonly Drained[]> {
+): Promise<readonly DrainedWebhook[]> {
   if (keys.length === 0) return [];
-  const drained = await tx.sql<Drained>`
+  const drained = await tx.sql<DrainedWebhook>`
     UPDATE payments.webhook w SET matched = true
     FROM unnest(
       ${keys.map(({ provider }) => provider)}::text[],
       ${keys.map(({ objectId }) => objectId)}::text[]
     ) AS k(provider, object_id)
     WHERE w.provider = k.provider AND w.object_id = k.object_id AND NOT w.matched
-    RETURNING w.provider, w.object_id, w.event_id, w.type`;
-  await signal(
-    tx,
-    drained.map(({ provider, object_id }) => ({ provider, objectId: object_id })),
-    now,
-  );
+    RETURNING w.provider, w.object_id AS "objectId", w.event_id AS "eventId", w.type`;
+  await signal(tx, drained, now);
   return drained;
 }
 

@@ -8,12 +8,12 @@ import { SellerReadinessChangedSchema } from "#gen/payments/v1/events_pb";
 import type { WakeableWorker } from "#platform/worker-loop";
 import { say } from "./domain/effect.ts";
 import { createJournal } from "./journal.ts";
-import type { OperationsOptions } from "./operations.ts";
 import { lockRoots } from "./store.ts";
+import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
 const batch = 100;
 
-export function createReadiness({ db, clock, outbox }: OperationsOptions): WakeableWorker {
+export function createReadiness({ db, clock, outbox }: PaymentWorkerDeps): WakeableWorker {
   return {
     name: "payments.readiness",
     idleMs: 500,

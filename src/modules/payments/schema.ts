@@ -148,6 +148,7 @@ export interface OperationRow {
   readonly body_hash: string;
   readonly state: OperationState;
   readonly due_at: Date | null;
+  readonly lease_until: Date | null;
   readonly tries: number;
   readonly lookups: number;
   readonly first_sent_at: Date | null;

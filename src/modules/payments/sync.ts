@@ -8,7 +8,6 @@ import type { WakeableWorker } from "#platform/worker-loop";
 import { observe } from "./domain/observe.ts";
 import { createJournal } from "./journal.ts";
 import { lockObjects, pollAt } from "./objects.ts";
-import type { OperationsOptions } from "./operations.ts";
 import {
   leaseMsOf,
   type Outcome,
@@ -18,32 +17,33 @@ import {
 } from "./provider.ts";
 import { operationOf, type ProviderObjectRow, type WriteRow } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
+import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
-const claimed = 32;
+const mostClaims = 32;
 
 interface Read {
   readonly row: ProviderObjectRow;
   readonly outcome: Outcome<ProviderObject | ProviderAccount>;
 }
 
-export function createSync(options: OperationsOptions): WakeableWorker {
-  const { outbox, db } = options;
+export function createSync(deps: PaymentWorkerDeps): WakeableWorker {
+  const { outbox, db } = deps;
   return {
     name: "payments.sync",
     idleMs: 200,
     onWake: outbox.onWake,
     step: async () => {
-      const rows = await claim(options);
+      const rows = await claim(deps);
       if (rows.length === 0) return "idle";
-      const reads = await Promise.all(rows.map((row) => read(row, options)));
-      await db.withTx((tx) => record(tx, reads, options));
+      const reads = await Promise.all(rows.map((row) => read(row, deps)));
+      await db.withTx((tx) => record(tx, reads, deps));
       outbox.wake();
       return "worked";
     },
   };
 }
 
-async function claim({ db, clock, providers }: OperationsOptions): Promise<ProviderObjectRow[]> {
+async function claim({ db, clock, providers }: PaymentWorkerDeps): Promise<ProviderObjectRow[]> {
   const wall = clock.wall();
   return db.sql<ProviderObjectRow>`
     UPDATE payments.provider_object o
@@ -51,13 +51,13 @@ async function claim({ db, clock, providers }: OperationsOptions): Promise<Provi
     FROM (
       SELECT provider, object_id FROM payments.provider_object
       WHERE sync_due_at <= ${clock.now()} AND (lease_until IS NULL OR lease_until < ${wall})
-      ORDER BY sync_due_at LIMIT ${claimed} FOR UPDATE SKIP LOCKED
+      ORDER BY sync_due_at LIMIT ${mostClaims} FOR UPDATE SKIP LOCKED
     ) due
     WHERE o.provider = due.provider AND o.object_id = due.object_id
     RETURNING o.*`;
 }
 
-async function read(row: ProviderObjectRow, { providers }: OperationsOptions): Promise<Read> {
+async function read(row: ProviderObjectRow, { providers }: PaymentWorkerDeps): Promise<Read> {
   const provider = providers.get(row.provider);
   if (provider === undefined) return { row, outcome: { kind: "retry", afterMs: 60_000 } };
   const outcome = await readObject(provider, row).catch(
@@ -89,7 +89,7 @@ async function readObject(
 async function record(
   tx: Tx,
   reads: readonly Read[],
-  { clock, logger, outbox }: OperationsOptions,
+  { clock, logger, outbox }: PaymentWorkerDeps,
 ): Promise<void> {
   const now = clock.now();
   const keys = reads.map(({ row }) => ({ provider: row.provider, objectId: row.object_id }));

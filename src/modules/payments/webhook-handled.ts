@@ -4,12 +4,12 @@ import { WebhookHandledSchema } from "#gen/payments/v1/events_pb";
 import { type Effect, say } from "./domain/effect.ts";
 
 export function webhookHandled({
-  event_id,
+  eventId,
   type,
 }: {
-  readonly event_id: string;
+  readonly eventId: string;
   readonly type: string;
 }): Effect {
-  const value = create(WebhookHandledSchema, { eventId: event_id, type });
+  const value = create(WebhookHandledSchema, { eventId, type });
   return say({ case: "webhookHandled", value });
 }

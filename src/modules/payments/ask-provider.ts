@@ -1,0 +1,86 @@
+/**
+ * One call or look-up at a provider, outside any transaction. Never rejects: whatever breaks on the
+ * way, it may have happened, and that is an answer like any other.
+ */
+import type { Claim } from "./claim-operations.ts";
+import type { Answer } from "./domain/conclude.ts";
+import { keyOf, type Operation } from "./domain/payment.ts";
+import type {
+  Outcome,
+  PaymentProvider,
+  ProviderCall,
+  ProviderObject,
+  ProviderRequest,
+} from "./provider.ts";
+import type { PaymentWorkerDeps } from "./worker-deps.ts";
+
+/** A provider that this process does not have: another one may. */
+const noProvider = { kind: "retry", afterMs: 60_000 } as const;
+
+export async function askProvider(
+  claim: Claim,
+  { providers, clock, logger }: Pick<PaymentWorkerDeps, "providers" | "clock" | "logger">,
+): Promise<Answer> {
+  const { row, way } = claim;
+  const startedMs = clock.monotonicMs();
+  const provider = providers.get(row.provider);
+  const outcome =
+    provider === undefined
+      ? noProvider
+      : await ask(provider, claim).catch(
+          (error: unknown) =>
+            ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
+        );
+  if (outcome.kind === "unknown") {
+    const { operation_id: operationId, attempt } = row;
+    logger.warn({ operationId, attempt, way, detail: outcome.detail }, "outcome unknown");
+  }
+  return { way, outcome, durationMs: clock.monotonicMs() - startedMs };
+}
+
+async function ask(
+  provider: PaymentProvider,
+  { row, operation, way }: Claim,
+): Promise<Outcome<ProviderObject | undefined>> {
+  const request = JSON.parse(Buffer.from(row.params).toString("utf8")) as ProviderRequest;
+  if (way === "lookup") return lookUp(provider, row.kind, request);
+  return call(provider, row.kind, { key: keyOf(operation), bytes: row.params, request });
+}
+
+async function call(
+  provider: PaymentProvider,
+  kind: Operation["kind"],
+  given: ProviderCall,
+): Promise<Outcome<ProviderObject>> {
+  switch (kind) {
+    case "CREATE_PAYMENT":
+      return provider.createPayment(given);
+    case "CANCEL_PAYMENT":
+      return provider.cancelPayment(given);
+    case "TRANSFER":
+      return provider.createTransfer(given);
+    case "REFUND":
+      return provider.createRefund(given);
+    default:
+      return kind satisfies never;
+  }
+}
+
+async function lookUp(
+  provider: PaymentProvider,
+  kind: Operation["kind"],
+  request: ProviderRequest,
+): Promise<Outcome<ProviderObject | undefined>> {
+  switch (kind) {
+    case "CREATE_PAYMENT":
+      return provider.findPayment(request);
+    case "CANCEL_PAYMENT":
+      return provider.getPayment(request.paymentRef);
+    case "TRANSFER":
+      return provider.findTransfer(request);
+    case "REFUND":
+      return provider.findRefund(request);
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Commits what providers answered, several answers in one transaction: the object's row, what
+ * follows for the payment, postings and events. An answer counts only while its claim stands.
+ */
+import type { Tx } from "#platform/database";
+import type { Logger } from "#platform/logger";
+import type { Claim } from "./claim-operations.ts";
+import { type Answer, conclude } from "./domain/conclude.ts";
+import type { Effect } from "./domain/effect.ts";
+import type { Operation } from "./domain/payment.ts";
+import { createJournal, type Journal, type Root } from "./journal.ts";
+import {
+  drainUnmatched,
+  linkObjects,
+  lockObjects,
+  type ObjectKey,
+  type ObjectLink,
+  pollAt,
+  signal,
+} from "./objects.ts";
+import { type OperationRow, operationOf } from "./schema.ts";
+import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
+import { webhookHandled } from "./webhook-handled.ts";
+import type { PaymentWorkerDeps } from "./worker-deps.ts";
+
+export interface Answered {
+  readonly claim: Claim;
+  readonly answer: Answer;
+}
+
+export async function recordAnswers(
+  tx: Tx,
+  answers: readonly Answered[],
+  { clock, logger, outbox }: Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">,
+): Promise<void> {
+  const now = clock.now();
+  const links = answers.flatMap((answered) => linkOf(answered, now));
+  await lockObjects(tx, links);
+  const roots = await lockRoots(
+    tx,
+    answers.map(({ claim }) => claim.row.escrow_id),
+  );
+  const rows = await loadOperations(
+    tx,
+    answers.map(({ claim }) => claim.row.operation_id),
+  );
+  const deposits = await loadDeposits(tx, roots.values());
+  await linkObjects(tx, links);
+  const drained = await drainUnmatched(tx, links, now);
+  const journal = createJournal({ now });
+  const readAgain: ObjectKey[] = [];
+  for (const answered of answers) {
+    const row = rows.get(answered.claim.row.operation_id);
+    const root = roots.get(answered.claim.row.escrow_id);
+    if (row === undefined || root === undefined || !stands(row, answered.claim)) continue;
+    const seen = { now, deposits: deposits.get(root.escrowNo) ?? new Set<string>() };
+    const objectId = objectIdOf(answered);
+    const heard = drained.filter((webhook) => webhook.objectId === objectId).map(webhookHandled);
+    applyAnswer({ journal, root, row, answered, seen, heard, logger });
+    // A cancellation that was refused met a payment: reading it now says what happened.
+    if (row.kind === "CANCEL_PAYMENT") readAgain.push(...paymentKey(root, row));
+  }
+  await signal(tx, readAgain, now);
+  await journal.write(tx);
+  await outbox.enqueue(tx, journal.outgoing);
+}
+
+/** Another process took the claim over when its lease had ended: its answer counts, not ours. */
+function stands(row: OperationRow, { leaseUntil }: Claim): boolean {
+  return row.lease_until?.getTime() === leaseUntil.getTime();
+}
+
+interface Application {
+  readonly journal: Journal;
+  readonly root: Root;
+  readonly row: OperationRow;
+  readonly answered: Answered;
+  readonly seen: { readonly now: Date; readonly deposits: ReadonlySet<string> };
+  /** Webhooks that waited for the object the answer names. */
+  readonly heard: readonly Effect[];
+  readonly logger: Logger;
+}
+
+function applyAnswer(application: Application): void {
+  const { journal, root, row, answered, seen, heard, logger } = application;
+  const operation = operationOf(row);
+  const cause = { correlationId: row.correlation_id, causationId: row.operation_id };
+  try {
+    const effects = conclude(root.payment, operation, answered.answer, seen);
+    journal.apply(root, [...heard, ...effects], cause);
+  } catch (error) {
+    // A bug must not stop its neighbours, nor be called again and again: a person looks at it.
+    logger.error({ err: error, operationId: row.operation_id }, "an answer could not be applied");
+    const stuck: Operation = { ...operation, state: "PERSON", dueAt: undefined, code: "BUG" };
+    journal.apply(root, [{ case: "moved", operation: stuck }], cause);
+  }
+}
+
+function objectIdOf({ answer }: Answered): string | undefined {
+  return answer.outcome.kind === "succeeded" ? answer.outcome.value?.objectId : undefined;
+}
+
+function linkOf({ claim, answer }: Answered, now: Date): ObjectLink[] {
+  const object = answer.outcome.kind === "succeeded" ? answer.outcome.value : undefined;
+  if (object === undefined || claim.row.kind === "CANCEL_PAYMENT") return [];
+  const { provider, escrow_id, operation_id, attempt } = claim.row;
+  return [
+    {
+      provider,
+      objectId: object.objectId,
+      kind: object.kind,
+      escrowId: escrow_id,
+      operationId: operation_id,
+      attempt,
+      partyId: null,
+      syncDueAt: pollAt(now, 0),
+    },
+  ];
+}
+
+function paymentKey({ payment }: Root, { provider }: OperationRow): ObjectKey[] {
+  return payment.providerRef === undefined ? [] : [{ provider, objectId: payment.providerRef }];
+}

@@ -1,0 +1,14 @@
+/** What the workers of payments need: operations, sync and readiness are built from the same parts. */
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import type { Logger } from "#platform/logger";
+import type { Outbox } from "#platform/messaging/outbox";
+import type { Providers } from "./provider.ts";
+
+export interface PaymentWorkerDeps {
+  readonly db: Database;
+  readonly outbox: Outbox;
+  readonly providers: Providers;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
