@@ -20,4 +20,4 @@ export const handlers = [
     handleBatch: handleContracts,
     gaps: true,
   }),
-];
+] as const;

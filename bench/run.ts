@@ -1,0 +1,43 @@
+/**
+ * All benches, one after the other, in one table with a ratio on each line. Servers come from
+ * DATABASE_URL and KAFKA_BROKERS or are started here.
+ *
+ *     bun bench/run.ts [pipeline|start|accept|open-loop …]
+ */
+import { cpus, loadavg, totalmem } from "node:os";
+import { findServers, type Servers } from "./environment.ts";
+import { acceptFigures } from "./http-accept.ts";
+import { type Figure, table } from "./measure.ts";
+import { openLoopFigures } from "./open-loop.ts";
+import { pipelineFigures } from "./pipeline.ts";
+import { startFigures } from "./start.ts";
+
+const rounds = 3;
+const benches: Readonly<Record<string, (servers: Servers) => Promise<Figure[]>>> = {
+  pipeline: (servers) => pipelineFigures(servers, rounds),
+  accept: acceptFigures,
+  "open-loop": (servers) => openLoopFigures(servers),
+  start: (servers) => startFigures(servers, rounds),
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !(name in benches));
+if (unknown !== undefined) {
+  console.error(`no bench ${unknown}: there are ${Object.keys(benches).join(", ")}`);
+  process.exit(2);
+}
+const [processor] = cpus();
+const memoryGb = Math.round(totalmem() / 1e9);
+console.log(
+  `${cpus().length} × ${processor?.model ?? "?"}, ${memoryGb} GB, servers and load on it`,
+);
+console.log(`load before: ${loadavg()[0]?.toFixed(1)} (quiet: below 0.5)\n`);
+const servers = await findServers();
+const figures: Figure[] = [];
+for (const [name, bench] of Object.entries(benches)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  figures.push(...(await bench(servers)));
+}
+console.log(table(figures));
+await servers.stop();
+process.exit(0);
