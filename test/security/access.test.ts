@@ -205,3 +205,9 @@ test("an admin who is a party releases as a party", async () => {
   const response = await post("esc_own", "release", { as: "alice", roles: ["admin"] });
   expect(await response.json()).toMatchObject({ status: "pending" });
 });
+
+test("an admin who created an escrow of others still needs a second operator", async () => {
+  await world.escrow("esc_made", { buyerId: "alice", sellerId: "bob", createdBy: "olga" });
+  const response = await post("esc_made", "release", { as: "olga", roles: ["admin"] });
+  expect(await response.json()).toMatchObject({ status: "awaiting_approval" });
+});

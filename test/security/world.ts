@@ -34,6 +34,7 @@ export interface Parties {
   readonly buyerId: string;
   readonly sellerId: string;
   readonly serviceId?: string;
+  readonly createdBy?: string;
 }
 
 export interface World {
@@ -157,9 +158,18 @@ async function migrateAll(db: PgliteDatabase): Promise<void> {
 }
 
 async function insertEscrow(db: PgliteDatabase, escrowId: string, parties: Parties): Promise<void> {
-  const { buyerId, sellerId, serviceId = "" } = parties;
-  const terms = { buyerId, sellerId };
-  const escrow = create(EscrowSchema, { escrowId, terms, serviceId, createdBy: buyerId });
+  const { buyerId, sellerId, serviceId = "", createdBy = buyerId } = parties;
+  const terms = {
+    buyerId,
+    sellerId,
+    amount: { amount: 10_000n, currency: "USD" },
+    milestones: [{ milestoneId: "m1", amount: 10_000n, title: { subject: buyerId, keyId: "k" } }],
+    fundingDeadline: "PT72H",
+    autoRelease: "P7D",
+    provider: "sandbox",
+    revision: 1,
+  };
+  const escrow = create(EscrowSchema, { escrowId, terms, serviceId, createdBy });
   await db.sql`
     INSERT INTO escrow.escrow (id, version, buyer_id, seller_id, currency, snapshot, funded, pending,
       held, reserved, released, refunded, fees, charged_back, blocked, updated_at)

@@ -8,10 +8,11 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Context, Hono } from "hono";
 import { type Command, CommandSchema, CreateEscrowSchema } from "#gen/escrow/v1/commands_pb";
 import { CreateEscrowRequestSchema } from "#gen/escrow/v1/http_pb";
-import { type Actor, SealedTextSchema } from "#gen/escrow/v1/types_pb";
+import { type Actor, SealedTextSchema, type Terms } from "#gen/escrow/v1/types_pb";
 import { generateCommandEventId, generateEscrowId } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
+import { foundSoon } from "#platform/found-soon";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
@@ -27,6 +28,7 @@ import type { CommandBody } from "./domain/messages.ts";
 import { createMembership, type Membership, type Standing } from "./membership.ts";
 import type { Preview } from "./preview.ts";
 import { type CommandRoute, commandRoutes } from "./requests.ts";
+import { readEscrow } from "./store.ts";
 import { requestedTerms, type Seal } from "./terms-input.ts";
 
 export interface EscrowRoutesOptions {
@@ -65,7 +67,8 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
       const standing = await membership.standing(escrowId, request.actor);
       requireStanding(standing, route, c);
       const param = (name: string) => idOf(c.req.param(name));
-      const body = await route.read(request.json, { seal: request.seal, param });
+      const currentTerms = () => termsNow(options, escrowId);
+      const body = await route.read(request.json, { seal: request.seal, param, currentTerms });
       const command = commandOf(options, request, escrowId, route.commandType, body);
       if (request.dryRun) return dryRun(options, c, command);
       if (!needsApproval(route, standing)) return accept(c, command);
@@ -138,6 +141,16 @@ async function createEscrow(
   const { id: createdBy, serviceId } = request.actor;
   membership.expect(escrowId, { buyerId, sellerId, createdBy, serviceId });
   return answer;
+}
+
+/** An amendment names whole terms; the other party accepts their hash, so a late change shows. */
+async function termsNow({ db, clock }: EscrowRoutesOptions, escrowId: string): Promise<Terms> {
+  const terms = await foundSoon(clock, async () => {
+    const stored = await readEscrow(db, escrowId);
+    return stored?.escrow.terms;
+  });
+  if (terms === undefined) throw notFound();
+  return terms;
 }
 
 function commandOf(

@@ -75,7 +75,8 @@ function standingOf(parties: Parties, actor: Actor): Standing | undefined {
     const created = actor.serviceId === serviceId || actor.serviceId === createdBy;
     return created && isParty ? "member" : undefined;
   }
-  if (isParty || actor.id === createdBy) return "member";
+  if (isParty) return "member";
   if (actor.roles.includes("admin")) return "operator";
+  if (actor.id === createdBy) return "member";
   return actor.roles.includes("auditor") ? "reader" : undefined;
 }

@@ -35,7 +35,7 @@ import {
   UnblockRequestSchema,
   WithdrawDisputeRequestSchema,
 } from "#gen/escrow/v1/http_pb";
-import type { SealedText } from "#gen/escrow/v1/types_pb";
+import type { SealedText, Terms } from "#gen/escrow/v1/types_pb";
 import { toMessage } from "#platform/http/body";
 import { HttpProblem } from "#platform/http/problem";
 import type { CommandBody } from "./domain/messages.ts";
@@ -44,6 +44,8 @@ import { amendedTerms, type Seal } from "./terms-input.ts";
 export interface ReadContext {
   readonly seal: Seal;
   readonly param: (name: string) => string;
+  /** The escrow's terms as they stand now. */
+  readonly currentTerms: () => Promise<Terms>;
 }
 
 export interface CommandRoute {
@@ -129,12 +131,12 @@ export const commandRoutes: readonly CommandRoute[] = [
       ...optional("text", await seal(body.text)),
     }),
   })),
-  route("amend", "AmendTerms", AmendRequestSchema, async (body, { seal }) => ({
+  route("amend", "AmendTerms", AmendRequestSchema, async (body, { seal, currentTerms }) => ({
     case: "amendTerms",
     value: create(
       AmendTermsSchema,
       body.termsHash === ""
-        ? { terms: await amendedTerms(body, seal) }
+        ? { terms: await amendedTerms(body, seal, await currentTerms()) }
         : { termsHash: body.termsHash },
     ),
   })),

@@ -30,14 +30,35 @@ export async function requestedTerms(body: CreateEscrowRequest, seal: Seal): Pro
   return terms;
 }
 
-/** What a party wants to change; absent parts stay as they are, parties and currency always. */
-export async function amendedTerms(body: AmendRequest, seal: Seal): Promise<Terms> {
-  const terms = await freeTerms(body, seal);
+/** The whole terms as a party wants them: what he left out stays as it is now. */
+export async function amendedTerms(body: AmendRequest, seal: Seal, current: Terms): Promise<Terms> {
+  const asked = await freeTerms(body, seal);
+  const set = Object.entries(asked).filter(([, value]) => isSet(value));
+  const terms = create(TermsSchema, { ...current, ...Object.fromEntries(set) });
   if (body.amount !== undefined) {
-    const { amount, currency } = body.amount;
-    terms.amount = create(MoneySchema, { amount: BigInt(amount), currency });
+    const currency = body.amount.currency || (current.amount?.currency ?? "");
+    terms.amount = create(MoneySchema, { amount: BigInt(body.amount.amount), currency });
   }
+  terms.milestones = amendedMilestones(terms, current);
   return terms;
+}
+
+/** A milestone keeps its title unless a new one was sent; an only one follows the amount. */
+function amendedMilestones({ milestones, amount }: Terms, current: Terms): MilestoneTerms[] {
+  const [only, ...others] = milestones;
+  if (milestones === current.milestones && only && amount && others.length === 0) {
+    return [create(MilestoneTermsSchema, { ...only, amount: amount.amount })];
+  }
+  const titles = new Map(current.milestones.map(({ milestoneId, title }) => [milestoneId, title]));
+  return milestones.map((milestone) => {
+    const title = milestone.title ?? titles.get(milestone.milestoneId);
+    return create(MilestoneTermsSchema, { ...milestone, ...(title && { title }) });
+  });
+}
+
+function isSet(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  return value !== undefined && value !== "" && value !== 0 && value !== 0n;
 }
 
 interface FreeTerms {
