@@ -15,7 +15,7 @@ import { TerminalError } from "#platform/errors";
 import type { EventLog } from "#platform/messaging/event-log";
 import { topics } from "#topics";
 import { evolve } from "./domain/evolve.ts";
-import { systemActor } from "./work.ts";
+import { systemActor } from "./system-actor.ts";
 
 export function escrowChecks(db: Database): readonly Check[] {
   return [
@@ -68,7 +68,15 @@ async function checkFold(db: Database): Promise<Finding> {
     }
     after = last.no;
   }
-  return foldFinding(checked);
+  return { ...foldFinding(checked), ...found(await orphan(db)) };
+}
+
+/** A history whose escrow is gone. */
+async function orphan(db: Database): Promise<string | undefined> {
+  const [row] = await db.sql<{ no: bigint | null }>`
+    SELECT min(escrow_no) AS no FROM escrow.history h
+    WHERE NOT EXISTS (SELECT FROM escrow.escrow e WHERE e.no = h.escrow_no)`;
+  return typeof row?.no === "bigint" ? `history ${row.no} has no escrow` : undefined;
 }
 
 function foldFinding(checked: bigint): Finding {
@@ -78,20 +86,32 @@ function foldFinding(checked: bigint): Finding {
 async function historiesOf(
   db: Database,
   rows: readonly StoredRow[],
-): Promise<Map<bigint, Event[]>> {
+): Promise<Map<bigint, Uint8Array[]>> {
   const entries = await db.sql<{ escrow_no: bigint; payload: Uint8Array }>`
     SELECT escrow_no, payload FROM escrow.history
     WHERE escrow_no = ANY(${rows.map((row) => row.no)}::bigint[]) ORDER BY escrow_no, version`;
-  const histories = new Map<bigint, Event[]>();
+  const histories = new Map<bigint, Uint8Array[]>();
   for (const { escrow_no, payload } of entries) {
     const history = histories.get(escrow_no) ?? [];
-    history.push(fromBinary(EventSchema, payload));
+    history.push(payload);
     histories.set(escrow_no, history);
   }
   return histories;
 }
 
-function foldMismatch(row: StoredRow, history: readonly Event[]): string | undefined {
+/** Bytes that do not decode are damage to name, not a reason to end. */
+function foldMismatch(row: StoredRow, payloads: readonly Uint8Array[]): string | undefined {
+  try {
+    return mismatch(
+      row,
+      payloads.map((payload) => fromBinary(EventSchema, payload)),
+    );
+  } catch (error) {
+    return `does not decode: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function mismatch(row: StoredRow, history: readonly Event[]): string | undefined {
   // An escrow may have moved between the two reads: what came after the row is not its history.
   const upTo = history.filter((event) => event.version <= row.version);
   const gap = upTo.findIndex((event, index) => event.version !== BigInt(index + 1));

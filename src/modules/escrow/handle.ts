@@ -12,9 +12,11 @@ import { generateCommandEventId, hashFields } from "#kernel/ids";
 import { TerminalError } from "#platform/errors";
 import type { HandleBatch, Incoming, Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
+import type { Cause } from "./say.ts";
 import { knownCommands, lockEscrows, type StoredEscrow, saveBatch } from "./store.ts";
+import { systemActor } from "./system-actor.ts";
 import { overdueCommands } from "./timers.ts";
-import { type Cause, decideCommand, startWork, systemActor, type Work } from "./work.ts";
+import { decideCommand, startWork, type Work } from "./work.ts";
 
 export const handleCommands: HandleBatch<Command> = async (tx, batch) => {
   const commands = batch.messages.map(({ message }) => message);

@@ -8,17 +8,17 @@ import { type Command, CommandSchema } from "#gen/escrow/v1/commands_pb";
 import { type Escrow, type Timer, Timer_Kind, TimerSchema } from "#gen/escrow/v1/types_pb";
 import { generateCommandEventId } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database, Tx } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import type { Outbox } from "#platform/messaging/outbox";
 import type { Pending, Worker } from "#platform/module";
 import { topics } from "#topics";
 import type { CommandBody } from "./domain/messages.ts";
 import { overdueTimers, timerCommand } from "./domain/timers.ts";
-import { systemActor } from "./work.ts";
+import { systemActor } from "./system-actor.ts";
 
 /** How long after its due time a timer's command leaves. */
-export const graceMs = 5_000;
+const graceMs = 5_000;
 const batchSize = 500;
 
 export interface TimerDeps {
@@ -34,37 +34,40 @@ export function createTimers({ db, outbox, clock }: TimerDeps): Worker {
     idleMs: 500,
     async step() {
       const sent = await db.withTx(async (tx) => {
-        const rows = await tx.sql<{
-          escrow_no: bigint;
-          slot: number;
-          escrow_id: string;
-          timer: Uint8Array;
-        }>`
-          UPDATE escrow.timer t SET sent = true
-          FROM (
-            SELECT escrow_no, slot FROM escrow.timer
-            WHERE NOT paused AND NOT sent
-              AND due_at <= escrow.app_now() - ${graceMs}::int * interval '1 millisecond'
-            ORDER BY due_at LIMIT ${batchSize} FOR UPDATE SKIP LOCKED
-          ) due
-          WHERE t.escrow_no = due.escrow_no AND t.slot = due.slot
-          RETURNING t.escrow_no, t.slot, t.escrow_id, t.timer`;
-        const due = rows.map((row) => ({
-          escrowId: row.escrow_id,
-          timer: fromBinary(TimerSchema, row.timer),
-        }));
-        due.sort((a, b) => dueMs(a.timer) - dueMs(b.timer));
+        const due = await takeDue(tx);
         await outbox.enqueue(
           tx,
-          due.map(({ escrowId, timer }) => outgoing(commandOf(escrowId, timer, clock))),
+          due.map((timer) => outgoing(stamped(deadlineCommand(timer), clock))),
         );
-        return rows.length;
+        return due.length;
       });
       if (sent === 0) return "idle";
       outbox.wake();
       return "worked";
     },
   };
+}
+
+interface EscrowTimer {
+  readonly escrowId: string;
+  readonly timer: Timer;
+}
+
+/** Marks what is due as sent; in order of due time. */
+async function takeDue(tx: Tx): Promise<EscrowTimer[]> {
+  const rows = await tx.sql<{ escrow_id: string; timer: Uint8Array }>`
+    UPDATE escrow.timer t SET sent = true
+    FROM (
+      SELECT escrow_no, slot FROM escrow.timer
+      WHERE NOT paused AND NOT sent
+        AND due_at <= escrow.app_now() - ${graceMs}::int * interval '1 millisecond'
+      ORDER BY due_at LIMIT ${batchSize} FOR UPDATE SKIP LOCKED
+    ) due
+    WHERE t.escrow_no = due.escrow_no AND t.slot = due.slot
+    RETURNING t.escrow_id, t.timer`;
+  return rows
+    .map((row) => ({ escrowId: row.escrow_id, timer: fromBinary(TimerSchema, row.timer) }))
+    .sort((a, b) => dueMs(a.timer) - dueMs(b.timer));
 }
 
 /** Due ones not sent, and when the next is to be sent. */
@@ -82,23 +85,18 @@ export async function pendingTimers(db: Database): Promise<Pending> {
 
 /** Commands of armed timers that were due when the log received a person's command. */
 export function overdueCommands(escrow: Escrow, received: Date): readonly Command[] {
+  const { escrowId } = escrow;
   return overdueTimers(escrow, timestampFromDate(received)).map((timer) =>
-    command(escrow.escrowId, timer),
+    deadlineCommand({ escrowId, timer }),
   );
 }
 
-function commandOf(escrowId: string, timer: Timer, clock: Clock): Command {
-  const due = command(escrowId, timer);
-  due.clockOffsetMs = clock.offsetMs();
-  due.sentAt = timestampFromDate(clock.now());
-  return due;
-}
-
 /** The same timer's command always has the same id. */
-function command(escrowId: string, timer: Timer): Command {
+function deadlineCommand({ escrowId, timer }: EscrowTimer): Command {
   const body: CommandBody = timerCommand(timer);
-  const name = `${Timer_Kind[timer.kind]}:${timer.milestoneId}:${Timer_Kind[timer.announces]}:${dueMs(timer)}:${timer.generation}`;
-  const commandId = generateCommandEventId(escrowId, body.case, "system:timer", name);
+  const { kind, milestoneId, announces, generation } = timer;
+  const name = [Timer_Kind[kind], milestoneId, Timer_Kind[announces], dueMs(timer), generation];
+  const commandId = generateCommandEventId(escrowId, body.case, "system:timer", name.join(":"));
   return create(CommandSchema, {
     commandId,
     escrowId,
@@ -106,6 +104,13 @@ function command(escrowId: string, timer: Timer): Command {
     correlationId: commandId.slice(0, 32),
     body,
   });
+}
+
+/** As it leaves now. */
+function stamped(command: Command, clock: Clock): Command {
+  command.clockOffsetMs = clock.offsetMs();
+  command.sentAt = timestampFromDate(clock.now());
+  return command;
 }
 
 function outgoing(message: Command): Outgoing {

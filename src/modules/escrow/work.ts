@@ -2,28 +2,16 @@
  * One batch's escrows in memory, between the locks and the writes. Each message is decided on the
  * state its predecessors left; a message that throws has changed nothing here.
  */
-import { create, toBinary } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
-import { CommandRejectedSchema, type Event, EventSchema } from "#gen/escrow/v1/events_pb";
-import { type Actor, Actor_Kind, ActorSchema, type Escrow } from "#gen/escrow/v1/types_pb";
-import { CommandSchema as PaymentsCommandSchema } from "#gen/payments/v1/commands_pb";
-import { generateCommandEventId, generateEventId, hashFields } from "#kernel/ids";
+import type { Escrow } from "#gen/escrow/v1/types_pb";
 import { TerminalError } from "#platform/errors";
 import type { Outgoing } from "#platform/messaging/handler";
-import { bodyTypeOf } from "#platform/messaging/topic";
-import { topics } from "#topics";
 import { decide } from "./domain/decide.ts";
 import { evolve } from "./domain/evolve.ts";
-import type {
-  Context,
-  EventBody,
-  Input,
-  PaymentsCommandBody,
-  Rejection,
-} from "./domain/messages.ts";
+import type { Context, EventBody, Input, Rejection } from "./domain/messages.ts";
 import { react } from "./domain/react.ts";
-import { statusOf } from "./domain/status.ts";
+import { type Cause, eventMessage, paymentsCommand, sayAccepted, sayRejected } from "./say.ts";
 import type {
   BatchResult,
   CommandConflict,
@@ -32,16 +20,7 @@ import type {
   SaidEvent,
   StoredEscrow,
 } from "./store.ts";
-
-/** What a decision is owed to: goes into every message it leads to. */
-export interface Cause {
-  readonly id: string;
-  readonly correlationId: string;
-  readonly fingerprint: string;
-  readonly actor: Actor;
-  readonly now: Timestamp;
-  readonly traceparent: string | undefined;
-}
+import { systemActor } from "./system-actor.ts";
 
 export interface Verdict {
   readonly rejected: Rejection | undefined;
@@ -68,8 +47,6 @@ interface Slot {
   readonly events: readonly SaidEvent[];
   readonly at: Date | undefined;
 }
-
-export const systemActor: Actor = create(ActorSchema, { kind: Actor_Kind.SYSTEM, id: "system" });
 
 export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
   const slots = new Map<string, Slot>();
@@ -114,9 +91,9 @@ export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
       slots.set(escrowId, { ...slot, seenPayments: version, at: slot.at ?? at });
     },
     settle(escrowId, cause, { rejected, version }) {
+      const { escrow } = slotOf(escrowId);
       const rejection =
-        rejected &&
-        sayEvent(rejectionEvent(escrowId, cause, rejected, version, this.find(escrowId)));
+        rejected && sayRejected(cause, { rejection: rejected, escrowId, version, escrow });
       outcomes.push({
         escrowId,
         commandId: cause.id,
@@ -174,110 +151,13 @@ function follow(
   let escrow = before;
   bodies.forEach((body, index) => {
     const after = evolve(escrow, body, { escrowId, occurredAt: cause.now, actor: cause.actor });
-    const said = sayEvent(eventOf(escrowId, body, after, cause, index === bodies.length - 1));
+    const said = sayAccepted(cause, { body, after, lastOfCommand: index === bodies.length - 1 });
     events.push(said);
     messages.push(eventMessage(said, cause));
     for (const command of react(escrow, body, after)) {
-      messages.push(paymentsCommand(escrowId, command, said.event, cause));
+      messages.push(paymentsCommand(command, said.event, cause));
     }
     escrow = after;
   });
   return { escrow, events, messages };
-}
-
-function eventOf(
-  escrowId: string,
-  body: EventBody,
-  after: Escrow,
-  cause: Cause,
-  last: boolean,
-): Event {
-  const event = create(EventSchema, {
-    escrowId,
-    version: after.version,
-    actor: cause.actor,
-    correlationId: cause.correlationId,
-    causationId: cause.id,
-    occurredAt: cause.now,
-    termsHash: after.termsHash,
-    status: statusOf(after),
-    fingerprint: cause.fingerprint,
-    lastOfCommand: last,
-    body,
-  });
-  event.eventId = eventIdOf(event, hashFields(String(after.version)));
-  return event;
-}
-
-/** Bumps no version: its payload names the one it was judged at. */
-function rejectionEvent(
-  escrowId: string,
-  cause: Cause,
-  { code, detail }: Rejection,
-  version: bigint,
-  escrow: Escrow | undefined,
-): Event {
-  const event = create(EventSchema, {
-    escrowId,
-    version,
-    actor: cause.actor,
-    correlationId: cause.correlationId,
-    causationId: cause.id,
-    occurredAt: cause.now,
-    termsHash: escrow?.termsHash ?? "",
-    ...(escrow && { status: statusOf(escrow) }),
-    fingerprint: cause.fingerprint,
-    lastOfCommand: true,
-    body: {
-      case: "commandRejected",
-      value: create(CommandRejectedSchema, { commandId: cause.id, code, detail }),
-    },
-  });
-  event.eventId = eventIdOf(event, hashFields(cause.id));
-  return event;
-}
-
-function eventIdOf(event: Event, businessStateHash: string): string {
-  const at = event.occurredAt ? timestampDate(event.occurredAt) : "";
-  return generateEventId(event.escrowId, bodyTypeOf(EventSchema, event), businessStateHash, at);
-}
-
-/** Encoded once: the history keeps byte for byte what goes to the topic. */
-function sayEvent(event: Event): SaidEvent {
-  return { event, bytes: toBinary(EventSchema, event) };
-}
-
-function eventMessage(said: SaidEvent, { correlationId, id, traceparent }: Cause): Outgoing {
-  return {
-    topic: topics.escrowEvents,
-    message: said.event,
-    bytes: said.bytes,
-    correlationId,
-    causationId: id,
-    traceparent,
-  };
-}
-
-function paymentsCommand(
-  escrowId: string,
-  body: PaymentsCommandBody,
-  event: Event,
-  { correlationId, now, traceparent }: Cause,
-): Outgoing {
-  const message = create(PaymentsCommandSchema, {
-    commandId: generateCommandEventId(escrowId, body.case, "system:escrow", event.eventId),
-    escrowId,
-    actor: systemActor,
-    correlationId,
-    causationId: event.eventId,
-    sentAt: now,
-    body,
-  });
-  return {
-    topic: topics.paymentsCommands,
-    message,
-    correlationId,
-    causationId: event.eventId,
-    traceparent,
-  };
 }
