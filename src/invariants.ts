@@ -2,12 +2,12 @@
  * The invariants no module can see alone: the escrow's funds against the ledger (I1), and that what
  * was begun gets done (I9). Each module brings its own checks; this runs them all.
  */
-
 import type { Book } from "#platform/books";
 import { type Check, type CheckContext, type Finding, found } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import { SqlName } from "#platform/database";
 import type { AnyHandler } from "#platform/messaging/handler";
+import { positionsOf } from "#platform/messaging/positions";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
 
 export interface Report {
@@ -82,7 +82,7 @@ export interface LivenessDeps {
   readonly clock: Clock;
 }
 
-/** Nothing waits in an outbox, in front of a consumer or behind a dead letter for longer than patience allows. */
+/** Nothing waits in an outbox or in front of a consumer for longer than patience allows. */
 export function nothingStuck({ databases, handlers, clock }: LivenessDeps): Check {
   return async ({ log, patienceMs }) => {
     const findings: Finding[] = [];
@@ -98,25 +98,31 @@ export function nothingStuck({ databases, handlers, clock }: LivenessDeps): Chec
         ...found(row?.old ? `message ${row.old} waits` : undefined),
       });
       for (const handler of handlers[schema]) {
-        findings.push(await keepsUp(databases, schema, handler, { log, patienceMs }, clock));
+        const positions = await positionsOf(databases[schema], {
+          schema,
+          consumer: handler.name,
+          topic: handler.topic.name,
+        });
+        const overdueBefore = clock.wall().getTime() - patienceMs;
+        findings.push(await keepsUp(handler, { log, positions, overdueBefore }));
       }
     }
     return findings;
   };
 }
 
+interface Progress extends Pick<CheckContext, "log"> {
+  /** The next offset by partition. */
+  readonly positions: ReadonlyMap<number, bigint>;
+  /** Milliseconds of real time: what the log took before should have been handled. */
+  readonly overdueBefore: number;
+}
+
 /** The first record a consumer has not passed is young, or there is none. */
 async function keepsUp(
-  databases: Databases,
-  schema: MessagingSchema,
   { name, topic }: AnyHandler,
-  { log, patienceMs }: CheckContext,
-  clock: Clock,
+  { log, positions, overdueBefore }: Progress,
 ): Promise<Finding> {
-  const rows = await databases[schema].sql<{ part: number; next: bigint }>`
-    SELECT part, next FROM ${new SqlName(schema, "consumer_cursor")}
-    WHERE consumer = ${name} AND topic = ${topic.name}`;
-  const positions = new Map(rows.map(({ part, next }) => [part, next]));
   let behind = 0n;
   let stuck: string | undefined;
   for (const { partition, low, end } of await log.ends([topic.name])) {
@@ -124,8 +130,8 @@ async function keepsUp(
     if (next >= end) continue;
     behind += end - next;
     const [first] = await log.read(topic.name, partition, next, 1);
-    const old = first && clock.wall().getTime() - first.appendedAt.getTime() > patienceMs;
-    if (old) stuck ??= `${topic.name}/${partition}@${next} waits`;
+    if (first && first.appendedAt.getTime() < overdueBefore)
+      stuck ??= `${topic.name}/${partition}@${next} waits`;
   }
   return { id: "I9", name: `${name} keeps up`, checked: behind, ...found(stuck) };
 }

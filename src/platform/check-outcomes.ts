@@ -5,6 +5,7 @@
 import { type Finding, reachesBack, recordsOf, sliceSize } from "./checks.ts";
 import { type Database, SqlName } from "./database.ts";
 import type { EventLog, LogRecord } from "./messaging/event-log.ts";
+import { positionsOf } from "./messaging/positions.ts";
 
 export interface OutcomeCheck {
   readonly schema: string;
@@ -28,10 +29,7 @@ export async function checkOutcomes(
 ): Promise<Finding> {
   const { schema, consumer, topic, name } = check;
   const decided = await decidedIds(db, schema);
-  const positions = await db.sql<{ part: number; next: bigint }>`
-    SELECT part, next FROM ${new SqlName(schema, "consumer_cursor")}
-    WHERE consumer = ${consumer} AND topic = ${topic}`;
-  const passed = new Map(positions.map(({ part, next }) => [part, next]));
+  const passed = await positionsOf(db, { schema, consumer, topic });
   const wholeTopic = reachesBack(await log.ends([topic]));
   let checked = 0n;
   for await (const records of recordsOf(log, topic)) {
@@ -39,8 +37,8 @@ export async function checkOutcomes(
     for (const { commandId } of commands) decided.delete(commandId);
     const due = commands.filter(({ partition, offset }) => offset < (passed.get(partition) ?? 0n));
     checked += BigInt(due.length);
-    const missing = await withoutOutcome(db, check, due);
-    if (missing) return { id: "I2", name, checked, counterexample: `${missing} has no outcome` };
+    const wrong = await notDecidedOnce(db, check, due);
+    if (wrong) return { id: "I2", name, checked, counterexample: wrong };
   }
   const [invented] = wholeTopic ? decided : [];
   if (invented) return { id: "I2", name, checked, counterexample: `${invented} was never sent` };
@@ -79,22 +77,26 @@ function commandIn({ value, partition, offset }: LogRecord, { read }: OutcomeChe
   }
 }
 
-async function withoutOutcome(
+async function notDecidedOnce(
   db: Database,
   { schema, consumer, topic, numbersOf }: OutcomeCheck,
   commands: readonly Passed[],
-): Promise<string | null | undefined> {
+): Promise<string | undefined> {
   const numbers = await numbersOf(commands.map(({ escrowId }) => escrowId));
-  const [row] = await db.sql<{ missing: string | null }>`
-    SELECT min(c.id) AS missing
+  const [row] = await db.sql<{ id: string; outcomes: number }>`
+    SELECT c.id, o.outcomes
     FROM unnest(${commands.map((c) => c.commandId)}::text[],
       ${commands.map((c) => numbers.get(c.escrowId) ?? unknownNo)}::bigint[],
       ${commands.map((c) => c.partition)}::int[], ${commands.map((c) => c.offset)}::bigint[])
       AS c(id, no, part, off)
-    WHERE NOT EXISTS (SELECT FROM ${new SqlName(schema, "command_outcome")} o
-        WHERE o.escrow_no IN (${unknownNo}, c.no) AND o.command_id = c.id)
+    CROSS JOIN LATERAL (
+      SELECT count(*)::int AS outcomes FROM ${new SqlName(schema, "command_outcome")} o
+      WHERE o.escrow_no IN (${unknownNo}, c.no) AND o.command_id = c.id) o
+    WHERE o.outcomes > 1 OR o.outcomes = 0
       AND NOT EXISTS (SELECT FROM ${new SqlName(schema, "parked")} p
         WHERE p.consumer = ${consumer} AND p.topic = ${topic} AND p.part = c.part
-          AND p.off = c.off)`;
-  return row?.missing;
+          AND p.off = c.off)
+    ORDER BY c.id LIMIT 1`;
+  if (row === undefined) return undefined;
+  return `${row.id} has ${row.outcomes === 0 ? "no outcome" : `${row.outcomes} outcomes`}`;
 }

@@ -12,6 +12,7 @@ import { checkOutcomes } from "#platform/check-outcomes";
 import { type Check, type Finding, found, recordsOf } from "#platform/checks";
 import type { Database } from "#platform/database";
 import type { EventLog, LogRecord } from "#platform/messaging/event-log";
+import { positionsOf } from "#platform/messaging/positions";
 import { topics } from "#topics";
 import { verifyLedger } from "./ledger/verify.ts";
 
@@ -87,7 +88,13 @@ async function checkEffects(db: Database): Promise<readonly Finding[]> {
   const [twice] = await db.sql<{ checked: bigint; wrong: string | null }>`
     SELECT count(*) AS checked, min(operation_id) FILTER (WHERE effects > 1) AS wrong
     FROM (SELECT operation_id, count(*) AS effects FROM sandbox.object
-          WHERE operation_id <> '' GROUP BY operation_id) book`;
+          WHERE operation_id <> '' AND status <> 'failed' GROUP BY operation_id) book`;
+  const [unlike] = await db.sql<{ checked: bigint; wrong: string | null }>`
+    SELECT count(*) AS checked, min(o.operation_id) FILTER (
+      WHERE b.amount IS DISTINCT FROM o.net OR b.currency IS DISTINCT FROM p.currency) AS wrong
+    FROM payments.operation o JOIN payments.payment p USING (escrow_no)
+    LEFT JOIN sandbox.object b ON b.object_id = o.object_id AND b.operation_id = o.operation_id
+    WHERE o.provider = 'sandbox' AND o.state = 'SUCCEEDED' AND o.kind IN ('TRANSFER', 'REFUND')`;
   const [other] = await db.sql<{ checked: bigint; wrong: string | null }>`
     SELECT count(*) AS checked, min(a.key) FILTER (
       WHERE o.key IS NOT NULL AND o.body_hash <> a.body_hash) AS wrong
@@ -98,6 +105,12 @@ async function checkEffects(db: Database): Promise<readonly Finding[]> {
       name: "the provider's book has one effect per operation",
       checked: twice?.checked ?? 0n,
       ...found(twice?.wrong ? `operation ${twice.wrong} took effect twice` : undefined),
+    },
+    {
+      id: "I4",
+      name: "the provider's book has what we paid out",
+      checked: unlike?.checked ?? 0n,
+      ...found(unlike?.wrong ? `operation ${unlike.wrong} is not there as we have it` : undefined),
     },
     {
       id: "I4",
@@ -112,15 +125,10 @@ async function checkEffects(db: Database): Promise<readonly Finding[]> {
 async function checkWebhooks(db: Database, log: EventLog): Promise<Finding> {
   const topic = topics.webhookEvents.name;
   const name = "each acknowledged webhook is remembered or parked";
-  const positions = await db.sql<{ part: number; next: bigint }>`
-    SELECT part, next FROM payments.consumer_cursor
-    WHERE consumer = 'payments.webhooks' AND topic = ${topic}`;
+  const consumer = "payments.webhooks";
+  const passed = await positionsOf(db, { schema: "payments", consumer, topic });
   let checked = 0n;
-  for await (const records of recordsOf(
-    log,
-    topic,
-    new Map(positions.map((p) => [p.part, p.next])),
-  )) {
+  for await (const records of recordsOf(log, topic, passed)) {
     const webhooks = records.flatMap(webhookIn);
     checked += BigInt(webhooks.length);
     const [row] = await db.sql<{ wrong: string | null }>`
@@ -131,7 +139,7 @@ async function checkWebhooks(db: Database, log: EventLog): Promise<Finding> {
       WHERE NOT EXISTS (SELECT FROM payments.webhook k
           WHERE k.provider = w.provider AND k.event_id = w.id)
         AND NOT EXISTS (SELECT FROM payments.parked p
-          WHERE p.consumer = 'payments.webhooks' AND p.part = w.part AND p.off = w.off)`;
+          WHERE p.consumer = ${consumer} AND p.part = w.part AND p.off = w.off)`;
     if (row?.wrong) return { id: "I6", name, checked, ...found(`webhook ${row.wrong} is gone`) };
   }
   return { id: "I6", name, checked };
