@@ -3,7 +3,6 @@
  * the other, so that every timer, payment and webhook follows in the order it would have had. The
  * offset is a row in each module's schema: it survives a restart and is shared by all processes.
  */
-
 import type { Clock } from "#platform/clock";
 import { SqlName } from "#platform/database";
 import { HttpProblem } from "#platform/http/problem";

@@ -1,5 +1,4 @@
 /** The escrow module's own count of each escrow's funds, in slices by id. */
-
 import { type Book, type BookRow, bookOf } from "#platform/books";
 import { sliceSize } from "#platform/checks";
 import type { Database } from "#platform/database";

@@ -2,7 +2,6 @@
  * The face of the escrow module: command routes, the handlers that decide, the timers. What leaves
  * beside that are pure functions and readings that roles.ts hands to others.
  */
-
 import type { Book } from "#platform/books";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";

@@ -2,7 +2,6 @@
  * Cuts rows of one topic into produce requests. Nearly always that is one; the log's limit counts
  * a partition's whole batch, so a request ends before a partition would come near it.
  */
-
 import { partitionOf } from "#platform/messaging/partition";
 import { maxPartitionBytes, recordBytes } from "#platform/messaging/record-size";
 import { allTopics } from "#topics";

@@ -2,7 +2,6 @@
  * Tells each escrow whose release waits for its seller that he can receive now. A scan, not a
  * signal: whichever of "he became ready" and "a release was refused" commits last, both are seen.
  */
-
 import { create } from "@bufbuild/protobuf";
 import { SellerReadinessChangedSchema } from "#gen/payments/v1/events_pb";
 import type { WakeableWorker } from "#platform/worker-loop";

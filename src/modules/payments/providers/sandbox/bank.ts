@@ -2,7 +2,6 @@
  * Plays what happens outside: the buyer's bank pays or declines, a seller finishes his onboarding.
  * Only tests and demos come here; the product learns of it by webhook, as it would in earnest.
  */
-
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";

@@ -2,7 +2,6 @@
  * The simulated provider's own book: its objects, its memory of keys, its webhooks on their way.
  * Like a real provider it refuses to pay out more than it took in, whatever it is asked.
  */
-
 import { hashFields } from "#kernel/ids";
 import type { Tx } from "#platform/database";
 import type {

@@ -3,7 +3,6 @@
  * It answers from its book as a remote system would; transfers and refunds are confirmed later, by
  * webhook.
  */
-
 import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database, Tx } from "#platform/database";
