@@ -58,21 +58,23 @@ export function decode<M extends Message>(topic: Topic<M>, record: LogRecord): I
     );
   }
   const message = parse(topic, record);
-  const messageType = topic.typeOf(message);
+  const key = topic.keyOf(message);
+  // Before anything is called newer than us: bytes at random are full of unknown fields.
+  if (key !== record.key) {
+    throw new TerminalError(`key ${record.key} does not match the payload's ${key}`);
+  }
   if (lacksBody(message)) {
-    if (Object.keys(message.$unknown ?? {}).length > 0)
-      throw new UnknownTypeError(`unknown payload on ${topic.name}`);
+    const newer = Object.keys(message.$unknown ?? {}).length > 0 && topic.idOf(message) !== "";
+    if (newer) throw new UnknownTypeError(`unknown payload on ${topic.name}`);
     throw new TerminalError(`no payload in a message of ${topic.name}`);
   }
-  const key = topic.keyOf(message);
-  if (key !== record.key)
-    throw new TerminalError(`key ${record.key} does not match the payload's ${key}`);
   const checked = validator.validate(topic.schema, message);
-  if (checked.kind !== "valid")
+  if (checked.kind !== "valid") {
     throw new TerminalError(`invalid message: ${checked.error.message}`);
+  }
   return {
     message,
-    messageType,
+    messageType: topic.typeOf(message),
     topic: record.topic,
     partition: record.partition,
     offset: record.offset,
