@@ -25,8 +25,7 @@ import { booksAgree, nothingStuck, type Report, runChecks } from "./invariants.t
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule } from "./modules/outbox/index.ts";
 import { createPayments } from "./modules/payments/index.ts";
-import type { RebuildReport } from "./modules/projections/index.ts";
-import { createProjections } from "./modules/projections/index.ts";
+import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
 import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
@@ -44,6 +43,9 @@ const roleTable: Readonly<Record<RoleName, Role>> = {
   api: { routes: messagingSchemas, workers: [] },
   all: { routes: messagingSchemas, workers: [...messagingSchemas, "outbox"] },
 };
+
+/** To `app verify` what is younger is under way, not stuck. */
+const patienceMs = 60_000;
 
 export interface ApplicationDeps {
   readonly config: Config;
@@ -85,23 +87,23 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const modules = createModules(deps, outboxes, publisher);
   const relay = createRelayModule(deps, outboxes);
   const http = createHttp({
-    auth: createRoleAuth(deps),
+    auth: createTokenAuth(deps),
     health,
     metrics,
     logger,
     clock,
     rateLimit: { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_PER_SECOND },
   });
-  const working = rolesOf(config, "workers");
-  for (const name of rolesOf(config, "routes")) {
-    const { routes } = modules[name as MessagingSchema];
+  const working = turnedOn(config, "workers");
+  for (const name of turnedOn(config, "routes")) {
+    const { routes } = modules[name];
     if (routes) http.route("/", routes);
   }
   const active = messagingSchemas.filter((name) => working.has(name));
   return {
     http,
     health,
-    consumers: active.flatMap((name) => consumersOf(deps, modules[name], outboxes[name])),
+    consumers: active.flatMap((name) => consumersOf(deps, name, modules[name], outboxes[name])),
     activities: [
       ...active.flatMap((name) => modules[name].workers),
       ...(working.has("outbox") ? logWorkers(deps) : []),
@@ -147,7 +149,7 @@ function createModules(
       webhookSecrets: [secrets.sandboxWebhookSecret],
     },
   });
-  const servesQueries = rolesOf(config, "routes").has("projections");
+  const servesQueries = turnedOn(config, "routes").has("projections");
   const escrow = createEscrow({
     db: databases.escrow,
     outbox: outboxes.escrow,
@@ -160,9 +162,6 @@ function createModules(
   });
   return { escrow, payments, projections };
 }
-
-/** What is younger is under way, not stuck. */
-const patienceMs = 60_000;
 
 type Modules = ReturnType<typeof createModules>;
 
@@ -211,10 +210,13 @@ function createRelayModule(
 }
 
 /** Each handler of a module: its consumer, and the worker that tries its parked messages again. */
-function consumersOf(deps: ApplicationDeps, module: Module, outbox: Outbox): Worker[] {
-  const { databases, log, clock, logger, metrics } = deps;
-  const schema = module.name as MessagingSchema;
-  return module.handlers.flatMap((handler) => {
+function consumersOf(
+  { databases, log, clock, logger, metrics }: ApplicationDeps,
+  schema: MessagingSchema,
+  { handlers }: Module,
+  outbox: Outbox,
+): Worker[] {
+  return handlers.flatMap((handler) => {
     const common = { handler, schema, db: databases[schema], log, outbox, clock, logger };
     return [
       createConsumer({ ...common, onHandled: metrics.handled }),
@@ -230,20 +232,18 @@ function logWorkers({ databases, log, clock, logger }: ApplicationDeps): Worker[
     : [];
 }
 
-function createRoleAuth({ config, secrets, clock, logger }: ApplicationDeps) {
+function createTokenAuth({ config, secrets, clock, logger }: ApplicationDeps) {
   const { JWT_JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
-  if (jwksUrl)
-    return createAuth({
-      keys: { jwks: createJwks({ url: jwksUrl, clock, logger }) },
-      issuer,
-      audience,
-      clock,
-    });
+  if (jwksUrl) {
+    const jwks = createJwks({ url: jwksUrl, clock, logger });
+    return createAuth({ keys: { jwks }, issuer, audience, clock });
+  }
   if (!secrets.jwtSecret) throw new Error("neither JWT_SECRET nor JWT_JWKS_URL");
   const secret = new TextEncoder().encode(secrets.jwtSecret);
   return createAuth({ keys: { secret }, issuer, audience, clock });
 }
 
-function rolesOf(config: Config, face: keyof Role): Set<MessagingSchema | "outbox"> {
-  return new Set(config.APP_ROLE.flatMap((role) => roleTable[role][face]));
+/** The modules whose routes, or whose workers, this process's roles turn on. */
+function turnedOn<F extends keyof Role>(config: Config, face: F): Set<Role[F][number]> {
+  return new Set(config.APP_ROLE.flatMap((role): Role[F] => roleTable[role][face]));
 }

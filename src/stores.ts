@@ -54,12 +54,8 @@ export async function openStores(
     ...opened,
     migrate: (options) => migrateAll(databases, options),
     async pending() {
-      const names: string[] = [];
-      for (const [db, modules] of await plan(databases)) {
-        const steps = await migrate(db, modules, { dryRun: true });
-        names.push(...steps.map(({ module, name }) => `${module}/${name}`));
-      }
-      return names;
+      const missing = await migrateAll(databases, { dryRun: true });
+      return missing.map(({ module, name }) => `${module}/${name}`);
     },
     openLog: ({ clock, logger, memberId }) =>
       config.kafka
@@ -84,7 +80,7 @@ export async function migrateAll(
   options: { dryRun?: boolean } = {},
 ): Promise<readonly MigrationStep[]> {
   const steps: MigrationStep[] = [];
-  for (const [db, modules] of await plan(databases)) {
+  for (const [db, modules] of await migrationsByDatabase(databases)) {
     steps.push(...(await migrate(db, modules, options)));
   }
   return steps;
@@ -92,17 +88,17 @@ export async function migrateAll(
 
 type Opened = Pick<Stores, "databases" | "place" | "lock">;
 
-async function openEmbedded(config: Config, copy: Blob | undefined): Promise<Opened> {
-  const snapshot = copy && { snapshot: copy };
+async function openEmbedded(config: Config, snapshot: Blob | undefined): Promise<Opened> {
+  const startFrom = snapshot && { snapshot };
   if (config.MEMORY) {
     const place = "memory (forgotten when this process ends)";
-    return { databases: shared(await openPglite({ ...snapshot })), place, lock: undefined };
+    return { databases: allIn(await openPglite({ ...startFrom })), place, lock: undefined };
   }
   const lock = await lockDataDir(config.DATA_DIR);
   try {
-    const db = await openPglite({ dataDir: join(config.DATA_DIR, "pg"), ...snapshot });
+    const db = await openPglite({ dataDir: join(config.DATA_DIR, "pg"), ...startFrom });
     const place = `${config.DATA_DIR} (survives a crash of this program, not of the machine; one process)`;
-    return { databases: shared(db), place, lock };
+    return { databases: allIn(db), place, lock };
   } catch (error) {
     lock.release();
     throw error;
@@ -115,7 +111,7 @@ function embeddedSnapshot(): Blob | undefined {
   return existsSync(path) ? Bun.file(path) : undefined;
 }
 
-function shared(db: Database): Databases {
+function allIn(db: Database): Databases {
   return { platform: db, escrow: db, payments: db, projections: db };
 }
 
@@ -152,8 +148,10 @@ function hostOf(url: string): string {
   return `${host}${pathname}`;
 }
 
-/** Which schemas belong into which database. */
-async function plan(databases: Databases): Promise<[Database, ModuleMigrations[]][]> {
+/** One database may hold several modules' schemas, each module its own. */
+async function migrationsByDatabase(
+  databases: Databases,
+): Promise<[Database, ModuleMigrations[]][]> {
   const { modules, templates } = await loadMigrations();
   const byDatabase = new Map<Database, ModuleMigrations[]>();
   const add = (db: Database, module: ModuleMigrations) => {
