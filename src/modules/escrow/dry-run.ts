@@ -12,7 +12,7 @@ import type { Database } from "#platform/database";
 import { statusOf as httpStatusOf } from "#platform/http/problem";
 import { topics } from "#topics";
 import type { Rejection } from "./domain/messages.ts";
-import type { PaymentsPreview, Preview } from "./preview.ts";
+import type { Preview, PreviewPayments } from "./preview.ts";
 import { readEscrow } from "./store.ts";
 import { overdueCommands } from "./timers.ts";
 import { decideCommand, startWork } from "./work.ts";
@@ -21,7 +21,7 @@ export interface DryRunDeps {
   readonly db: Database;
   readonly clock: Clock;
   /** Payments' own pure answer, handed over by roles.ts. */
-  readonly previewPayments: PaymentsPreview;
+  readonly previewPayments: PreviewPayments;
 }
 
 export function createDryRun({ db, clock, previewPayments }: DryRunDeps) {

@@ -16,7 +16,7 @@ import { escrowChecks } from "./checks.ts";
 import { handlers } from "./consumers.ts";
 import { createDryRun } from "./dry-run.ts";
 import { createEscrowRoutes } from "./http.ts";
-import type { PaymentsPreview } from "./preview.ts";
+import type { PreviewPayments } from "./preview.ts";
 import { createTimers, pendingTimers } from "./timers.ts";
 
 export { allowedActions } from "./domain/allowed-actions.ts";
@@ -30,7 +30,7 @@ export interface EscrowDeps {
   readonly fingerprintKey: Uint8Array;
   /** Absent where the projections are not mounted: nobody waits there. */
   readonly outcomes?: Outcomes | undefined;
-  readonly previewPayments: PaymentsPreview;
+  readonly previewPayments: PreviewPayments;
 }
 
 export interface EscrowModule extends Module {

@@ -13,6 +13,6 @@ export interface Preview {
 }
 
 /** What payments would post and call for these commands; its own pure function. */
-export type PaymentsPreview = (
+export type PreviewPayments = (
   commands: readonly PaymentsCommand[],
 ) => Pick<Preview, "postings" | "providerCalls">;

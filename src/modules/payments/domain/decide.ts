@@ -19,6 +19,7 @@ import {
   TransferSucceededSchema,
 } from "#gen/payments/v1/events_pb";
 import { hashFields } from "#kernel/ids";
+import { min } from "#kernel/money";
 import { TerminalError } from "#platform/errors";
 import * as post from "../ledger/post.ts";
 import { nextAttempt } from "./calls.ts";
@@ -175,7 +176,7 @@ function transferToSeller(payment: Payment, asked: TransferToSeller, context: Co
   }
   const code = transferRefusal(payment, gross, context);
   if (code !== undefined) return refuseTransfer(operationId, gross, code, context.now);
-  const netted = least(context.debt, gross - fee);
+  const netted = min(context.debt, gross - fee);
   const amounts = { fee, netted, net: gross - fee - netted };
   const operation = newOperation({ operationId, kind: "TRANSFER", gross, ...amounts }, context.now);
   const tells = netted > 0n ? { reserved: -netted, released: netted } : undefined;
@@ -305,8 +306,4 @@ function amountOf(payment: Payment, asked: TransferToSeller | InitiateRefund): b
     throw new TerminalError(`operation ${operationId} has no amount of ${payment.currency}`);
   }
   return amount.amount;
-}
-
-function least(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }
