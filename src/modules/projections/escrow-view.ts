@@ -4,6 +4,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
 import { EscrowStatus_State } from "#gen/escrow/v1/types_pb";
 import type { Tx } from "#platform/database";
+import { packBytes } from "#platform/packed-bytes";
 import type { ReadModels } from "./tables.ts";
 
 export interface RecordChange {
@@ -31,11 +32,13 @@ export async function saveRecords(
 ): Promise<void> {
   if (changes.length === 0) return;
   const records = changes.map((change) => change.after);
+  const packed = packBytes(records.map((record) => toBinary(EscrowRecordSchema, record)));
   await tx.sql`
     INSERT INTO ${tables.escrow_view} (escrow_id, version, state, buyer_id, seller_id, service_id,
       currency, amount, reference, held, reserved, released, refunded, created_at, updated_at, record)
     SELECT escrow_id, version, state, buyer_id, seller_id, service_id, currency, amount, reference,
-      held, reserved, released, refunded, created_at, updated_at, decode(record, 'hex')
+      held, reserved, released, refunded, created_at, updated_at,
+      substring(${packed.bytes}::bytea FROM at FOR size)
     FROM unnest(${records.map((r) => r.escrowId)}::text[],
       ${records.map((r) => r.version)}::bigint[], ${records.map(stateOf)}::text[],
       ${records.map((r) => r.terms?.buyerId ?? "")}::text[],
@@ -50,12 +53,13 @@ export async function saveRecords(
       ${records.map((r) => r.status?.funds?.refunded ?? 0n)}::bigint[],
       ${records.map((r) => instant(r.createdAt))}::timestamptz[],
       ${records.map((r) => instant(r.updatedAt))}::timestamptz[],
-      ${records.map((r) => Buffer.from(toBinary(EscrowRecordSchema, r)).toString("hex"))}::text[])
+      ${packed.at}::int[], ${packed.sizes}::int[])
       AS r(escrow_id, version, state, buyer_id, seller_id, service_id, currency, amount, reference,
-        held, reserved, released, refunded, created_at, updated_at, record)
+        held, reserved, released, refunded, created_at, updated_at, at, size)
     ON CONFLICT (escrow_id) DO UPDATE SET version = excluded.version, state = excluded.state,
       amount = excluded.amount, held = excluded.held, reserved = excluded.reserved,
-      released = excluded.released, refunded = excluded.refunded, updated_at = excluded.updated_at, record = excluded.record`;
+      released = excluded.released, refunded = excluded.refunded, updated_at = excluded.updated_at,
+      record = excluded.record`;
 }
 
 export function stateOf(record: EscrowRecord): string {

@@ -13,10 +13,12 @@ import {
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { foundSoon } from "#platform/found-soon";
-import { HttpProblem, notFound } from "#platform/http/problem";
+import { idempotencyConflict } from "#platform/http/outcomes";
+import { notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
-import type { Cursors } from "./cursor.ts";
+import { mayRead, memberOf, readsAll } from "./access.ts";
 import { readListFilter } from "./list-filter.ts";
+import type { PageCursors } from "./page-cursor.ts";
 import {
   balancesOf,
   type CommandRow,
@@ -25,12 +27,12 @@ import {
   listRecords,
   timelineOf,
 } from "./queries.ts";
-import { type AllowedActions, actorIdOf, mayRead, readsAll, type Texts, viewOf } from "./views.ts";
+import { type AllowedActions, type Texts, viewOf } from "./views.ts";
 
 export interface QueryDeps {
   readonly db: Database;
   readonly clock: Clock;
-  readonly cursors: Cursors;
+  readonly cursors: PageCursors;
   readonly texts: Texts;
   readonly allowedActions: AllowedActions;
 }
@@ -41,7 +43,7 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
     .get("/v1/escrows", async (c) => {
       const principal = c.get("principal");
       const filter = readListFilter(c.req.query(), cursors);
-      const visibleTo = readsAll(principal) ? undefined : actorIdOf(principal);
+      const visibleTo = readsAll(principal) ? undefined : memberOf(principal);
       const found = await listRecords(db, { ...filter, visibleTo, limit: filter.limit + 1 });
       const shown = found.slice(0, filter.limit);
       const items = await Promise.all(shown.map((record) => viewOf(record, principal, deps)));
@@ -73,17 +75,14 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
       const row = await visibleCommand(deps, c.req.param("id"), c.get("principal"));
       const fingerprint = c.req.query("f");
       if (row && fingerprint && row.fingerprint !== fingerprint) {
-        throw new HttpProblem(
-          "IDEMPOTENCY_CONFLICT",
-          "Another request body came first under this Idempotency-Key.",
-        );
+        throw idempotencyConflict(row.command_id);
       }
       return c.json(json(CommandViewSchema, commandView(c.req.param("id"), row)));
     })
     .get("/v1/parties/:id/balances", async (c) => {
       const principal = c.get("principal");
       const party = c.req.param("id");
-      if (!readsAll(principal) && actorIdOf(principal) !== party) throw notFound();
+      if (!readsAll(principal) && memberOf(principal) !== party) throw notFound();
       const rows = await balancesOf(db, party);
       const items = rows.map(({ side, currency, ...sums }) => ({
         side,
@@ -114,7 +113,7 @@ async function visibleCommand(
 ): Promise<CommandRow | undefined> {
   const row = await findCommand(db, commandId);
   if (!row) return undefined;
-  if (readsAll(principal) || row.actor_id === actorIdOf(principal)) return row;
+  if (readsAll(principal) || row.actor_id === memberOf(principal)) return row;
   const record = await findRecord(db, row.escrow_id);
   return record && mayRead(record, principal) ? row : undefined;
 }
@@ -136,7 +135,7 @@ function commandView(commandId: string, row: CommandRow | undefined) {
   });
 }
 
-function cursorOf(last: EscrowRecord | undefined, cursors: Cursors): string | undefined {
+function cursorOf(last: EscrowRecord | undefined, cursors: PageCursors): string | undefined {
   if (!last?.createdAt) return undefined;
   const ms = Number(last.createdAt.seconds) * 1_000 + Math.floor(last.createdAt.nanos / 1e6);
   return cursors.write({ createdAt: new Date(ms), escrowId: last.escrowId });

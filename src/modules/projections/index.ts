@@ -8,15 +8,16 @@ import type { Outcomes } from "#platform/http/outcomes";
 import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import type { Module } from "#platform/module";
+import { mayRead } from "./access.ts";
 import { projectionChecks } from "./checks.ts";
 import { projectionHandlers } from "./consumers.ts";
-import { createCursors } from "./cursor.ts";
 import { createQueryRoutes } from "./http.ts";
+import { createOutcomePoller } from "./outcome-poller.ts";
+import { createPageCursors } from "./page-cursor.ts";
 import { findRecord } from "./queries.ts";
 import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { liveSchema, readModelsIn } from "./tables.ts";
-import { type AllowedActions, mayRead, type Texts, viewOf } from "./views.ts";
-import { createOutcomes } from "./wait.ts";
+import { type AllowedActions, type Texts, viewOf } from "./views.ts";
 
 export type { RebuildReport } from "./rebuild.ts";
 
@@ -39,11 +40,11 @@ export interface ProjectionsModule extends Module {
 
 export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
   const { db, clock, cursorKey, logger } = deps;
-  const poller = createOutcomes({ db, clock });
+  const poller = createOutcomePoller({ db, clock });
   const handlers = projectionHandlers(readModelsIn(liveSchema));
   return {
     name: "projections",
-    routes: createQueryRoutes({ ...deps, cursors: createCursors(cursorKey) }),
+    routes: createQueryRoutes({ ...deps, cursors: createPageCursors(cursorKey) }),
     handlers: Object.values(handlers),
     workers: [],
     checks: projectionChecks(db),

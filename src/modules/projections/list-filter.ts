@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { EscrowStatus_State } from "#gen/escrow/v1/types_pb";
 import { HttpProblem } from "#platform/http/problem";
-import type { Cursors } from "./cursor.ts";
+import type { PageCursors } from "./page-cursor.ts";
 import type { ListFilter } from "./queries.ts";
 
 const defaultLimit = 50;
@@ -34,7 +34,7 @@ const parameters = z.strictObject({
 /** Throws 422 naming the parameter. */
 export function readListFilter(
   query: Readonly<Record<string, string>>,
-  cursors: Cursors,
+  cursors: PageCursors,
 ): ListFilter {
   const parsed = parameters.safeParse(query);
   if (!parsed.success) {

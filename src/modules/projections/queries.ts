@@ -3,7 +3,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { and, desc, eq, gt, lt, or, type SQL, sql } from "drizzle-orm";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
 import type { Database } from "#platform/database";
-import type { Cursor } from "./cursor.ts";
+import type { PageCursor } from "./page-cursor.ts";
 import { escrowView } from "./schema.ts";
 
 export interface ListFilter {
@@ -15,7 +15,7 @@ export interface ListFilter {
   readonly q?: string | undefined;
   /** Only escrows of this party or service; undefined for those who read all. */
   readonly visibleTo?: string | undefined;
-  readonly after?: Cursor | undefined;
+  readonly after?: PageCursor | undefined;
   readonly limit: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * From a stored record to what one caller sees: texts opened for those who may read, and the
- * actions his side may take next. Others' escrows look as if they did not exist.
+ * From a stored record to what one caller sees: texts opened, and the actions his side may take
+ * next. Whether he may see it at all was asked before (see access.ts).
  */
 import { create } from "@bufbuild/protobuf";
 import { type EscrowRecord, type EscrowView, EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
@@ -22,28 +22,6 @@ export type AllowedActions = (
 export interface Texts {
   /** The text, or undefined once its subject's key is destroyed. */
   open(sealed: SealedText): Promise<string | undefined>;
-}
-
-const readerRoles = ["admin", "auditor"];
-
-export function actorIdOf(principal: Principal): string {
-  return principal.onBehalfOf ?? principal.subject;
-}
-
-export function readsAll(principal: Principal): boolean {
-  return principal.roles.some((role) => readerRoles.includes(role));
-}
-
-export function mayRead(record: EscrowRecord, principal: Principal): boolean {
-  const { terms, created } = record;
-  const actor = actorIdOf(principal);
-  if (readsAll(principal)) return true;
-  if (principal.onBehalfOf !== undefined && created?.serviceId !== principal.subject) return false;
-  return (
-    actor === terms?.buyerId ||
-    actor === terms?.sellerId ||
-    principal.subject === created?.serviceId
-  );
 }
 
 export async function viewOf(

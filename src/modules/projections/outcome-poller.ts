@@ -17,7 +17,7 @@ export interface OutcomePoller extends Pick<Outcomes, "find" | "wait"> {
   close(): void;
 }
 
-export function createOutcomes({ db, clock }: { db: Database; clock: Clock }): OutcomePoller {
+export function createOutcomePoller({ db, clock }: { db: Database; clock: Clock }): OutcomePoller {
   const waiting = new Set<Waiter>();
   let polling = false;
   let closed = false;
