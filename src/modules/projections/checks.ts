@@ -17,12 +17,14 @@ import {
 import type { Database } from "#platform/database";
 import type { EventLog } from "#platform/messaging/event-log";
 import { topics } from "#topics";
+import { checkAnswers } from "./check-answers.ts";
 import { stateOf } from "./escrow-view.ts";
 import { applyEvent } from "./record.ts";
 
 export function projectionChecks(db: Database): readonly Check[] {
   return [
     async ({ log }) => [await checkViews(db, log)],
+    async ({ log }) => [await checkAnswers(db, log, await passedOf(db, topics.escrowEvents.name))],
     async () => [await checkColumns(db)],
     async () => [await checkBalances(db)],
   ];
@@ -34,26 +36,33 @@ async function checkViews(db: Database, log: EventLog): Promise<Finding> {
   if (!reachesBack(await log.ends([topic]))) {
     return { id: "I5", name: `${name} (the topic no longer reaches back)`, checked: 0n };
   }
+  // Before the views: what a consumer has passed must be in them.
+  const passed = await passedOf(db, topic);
   const versions = await versionsOf(db);
-  const folded = await foldTopic(log, topic, versions);
+  const folded = await foldTopic(log, topic, { versions, passed });
   let checked = 0n;
+  const broken = (text: string) => ({ id: "I5" as const, name, checked, counterexample: text });
+  const [missing] = folded.missing;
+  if (missing !== undefined) return broken(`view of ${missing} is missing`);
   for (const [escrowId, version] of versions) {
     const [row] = await db.sql<{ record: Uint8Array; version: bigint }>`
       SELECT record, version FROM projections.escrow_view WHERE escrow_id = ${escrowId}`;
     checked += 1n;
     // It moved on while we read: the next run sees it.
     if (!row || row.version !== version) continue;
-    const expected = folded.get(escrowId);
-    if (!expected || !sameRecord(expected, fromBinary(EscrowRecordSchema, row.record))) {
-      return {
-        id: "I5",
-        name,
-        checked,
-        counterexample: `view of ${escrowId} at version ${version}`,
-      };
+    const expected = folded.records.get(escrowId);
+    if (!expected || !sameRecord(expected, row.record)) {
+      return broken(`view of ${escrowId} at version ${version}`);
     }
   }
   return { id: "I5", name, checked };
+}
+
+async function passedOf(db: Database, topic: string): Promise<Map<number, bigint>> {
+  const rows = await db.sql<{ part: number; next: bigint }>`
+    SELECT part, next FROM projections.consumer_cursor
+    WHERE consumer = 'projections.escrow-events' AND topic = ${topic}`;
+  return new Map(rows.map(({ part, next }) => [part, next]));
 }
 
 async function versionsOf(db: Database): Promise<Map<string, bigint>> {
@@ -70,27 +79,57 @@ async function versionsOf(db: Database): Promise<Map<string, bigint>> {
   }
 }
 
-/** Each escrow's events up to the version its row shows, folded. */
-async function foldTopic(
-  log: EventLog,
-  topic: string,
-  versions: ReadonlyMap<string, bigint>,
-): Promise<Map<string, EscrowRecord>> {
+interface Shown {
+  readonly versions: ReadonlyMap<string, bigint>;
+  readonly passed: ReadonlyMap<number, bigint>;
+}
+
+interface Folded {
+  readonly records: ReadonlyMap<string, EscrowRecord>;
+  /** Escrows that were projected and are not shown. */
+  readonly missing: ReadonlySet<string>;
+}
+
+/** Each escrow's events up to the version its row shows, folded as far as they go. */
+async function foldTopic(log: EventLog, topic: string, shown: Shown): Promise<Folded> {
   const folded = new Map<string, EscrowRecord>();
+  const missing = new Set<string>();
   for await (const records of recordsOf(log, topic)) {
-    for (const { value } of records) {
-      const event: Event = fromBinary(EventSchema, value);
-      if (event.body.case === "commandRejected") continue;
-      if (event.version > (versions.get(event.escrowId) ?? 0n)) continue;
-      const next = applyEvent(folded.get(event.escrowId), event);
+    for (const { value, partition, offset } of records) {
+      const event = eventIn(value);
+      if (event === undefined) continue;
+      const version = shown.versions.get(event.escrowId) ?? 0n;
+      const due = offset < (shown.passed.get(partition) ?? 0n);
+      if (version === 0n && due && event.version === 1n) missing.add(event.escrowId);
+      if (event.version > version) continue;
+      const next = attempt(() => applyEvent(folded.get(event.escrowId), event));
       if (next) folded.set(event.escrowId, next);
     }
   }
-  return folded;
+  return { records: folded, missing };
 }
 
-function sameRecord(a: EscrowRecord, b: EscrowRecord): boolean {
+/** Rejections change no view; a stranger's bytes are parked. */
+function eventIn(value: Uint8Array): Event | undefined {
+  const event = attempt(() => fromBinary(EventSchema, value));
+  return event?.body.case === undefined || event.body.case === "commandRejected"
+    ? undefined
+    : event;
+}
+
+/** What cannot be decoded or applied shows as a difference: damage is named, it does not end the check. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+function sameRecord(a: EscrowRecord, bytes: Uint8Array): boolean {
+  const b = attempt(() => fromBinary(EscrowRecordSchema, bytes));
   return (
+    b !== undefined &&
     a.version === b.version &&
     a.termsHash === b.termsHash &&
     (a.status && b.status ? equals(EscrowStatusSchema, a.status, b.status) : a.status === b.status)
@@ -110,22 +149,19 @@ async function checkColumns(db: Database): Promise<Finding> {
     if (!last) return { id: "I5", name, checked };
     for (const { escrow_id, shown, record } of rows) {
       checked += 1n;
-      const r = fromBinary(EscrowRecordSchema, record);
-      const { funds } = r.status ?? {};
-      const expected = [
-        r.version,
-        stateOf(r),
-        r.terms?.buyerId,
-        r.terms?.sellerId,
-        funds?.held,
-        funds?.released,
-      ];
-      if (expected.join(",") !== shown) {
+      const expected = attempt(() => columnsOf(fromBinary(EscrowRecordSchema, record)));
+      if (expected !== shown) {
         return { id: "I5", name, checked, counterexample: `columns of ${escrow_id}` };
       }
     }
     after = last.escrow_id;
   }
+}
+
+function columnsOf(record: EscrowRecord): string {
+  const { version, terms, status } = record;
+  const { held, released } = status?.funds ?? {};
+  return [version, stateOf(record), terms?.buyerId, terms?.sellerId, held, released].join(",");
 }
 
 /** One statement, one snapshot: the sums per party are those of the views. */
