@@ -94,7 +94,8 @@ export async function readEscrow(db: Database, id: string): Promise<StoredEscrow
 
 /**
  * Fingerprints of the commands that have their outcome already. A statement of its own, after the
- * locks: one that waited for a writer would show rows older than the lock.
+ * locks: one that waited for a writer would show rows older than the lock. Two lookups each, since
+ * the planner answers an OR by reading all outcomes there ever were.
  */
 export async function knownCommands(
   tx: Tx,
@@ -105,8 +106,14 @@ export async function knownCommands(
     SELECT o.command_id, o.fingerprint
     FROM unnest(${commands.map((c) => stored.get(c.escrowId)?.no ?? unknownEscrowNo)}::bigint[],
                 ${commands.map((c) => c.commandId)}::text[]) AS k(no, command_id)
-    JOIN escrow.command_outcome o
-      ON o.escrow_no IN (k.no, ${unknownEscrowNo}) AND o.command_id = k.command_id`;
+    CROSS JOIN LATERAL (
+      SELECT c.command_id, c.fingerprint FROM escrow.command_outcome c
+      WHERE c.escrow_no = k.no AND c.command_id = k.command_id
+      UNION ALL
+      SELECT c.command_id, c.fingerprint FROM escrow.command_outcome c
+      WHERE c.escrow_no = ${unknownEscrowNo} AND k.no <> ${unknownEscrowNo}
+        AND c.command_id = k.command_id
+    ) AS o`;
   return new Map(rows.map((row) => [row.command_id, row.fingerprint]));
 }
 
