@@ -42,7 +42,7 @@ export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
     })
     .post("/v1/operations/rebuild", async (c) => {
       requireRole(c.get("principal"), "admin");
-      const { messages } = await application.rebuild();
-      return c.json({ messages: String(messages) });
+      const { messages, setAside } = await application.rebuild();
+      return c.json({ messages: String(messages), setAside });
     });
 }

@@ -5,7 +5,8 @@ import { withApplication } from "./with-application.ts";
 
 export async function runRebuild(config: Config): Promise<void> {
   const report =
-    (await askServer<{ messages: string }>(config, "/v1/operations/rebuild")) ??
+    (await askServer<{ messages: string; setAside: number }>(config, "/v1/operations/rebuild")) ??
     (await withApplication(config, (application) => application.rebuild()));
-  process.stdout.write(`rebuilt from ${report.messages} messages\n`);
+  const { messages, setAside } = report;
+  process.stdout.write(`rebuilt from ${messages} messages, ${setAside} keys set aside\n`);
 }

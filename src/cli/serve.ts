@@ -28,6 +28,7 @@ export interface Server {
   readonly url: string;
   readonly place: string;
   readonly application: Application;
+  readonly log: EventLog;
   /** Resolves once nothing is under way. */
   settle(): Promise<void>;
   /** Signs development tokens for the banner; embedded mode only. */
@@ -117,6 +118,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     place: stores.place,
     tokenSecret: config.embedded ? secrets.jwtSecret : undefined,
     application,
+    log,
     settle: testClock.settle,
     ready: async () => {
       await roundTrip(log, clock);

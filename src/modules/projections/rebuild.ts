@@ -5,10 +5,11 @@
  */
 import type { Message } from "@bufbuild/protobuf";
 import { type Database, SqlName, type Tx } from "#platform/database";
+import { TerminalError } from "#platform/errors";
 import type { Logger } from "#platform/logger";
-import { decode } from "#platform/messaging/codec";
-import type { EventLog } from "#platform/messaging/event-log";
-import type { AnyHandler, Batch, Incoming } from "#platform/messaging/handler";
+import type { EventLog, LogRecord } from "#platform/messaging/event-log";
+import type { AnyHandler, Batch } from "#platform/messaging/handler";
+import { keyOf, receive } from "#platform/messaging/intake";
 import { projectionHandlers } from "./consumers.ts";
 import { liveSchema, readModels, readModelsIn } from "./tables.ts";
 
@@ -24,12 +25,16 @@ export interface RebuildDeps {
 
 export interface RebuildReport {
   readonly messages: bigint;
+  /** Escrows left out from where a message could not be applied, as the live handlers leave them. */
+  readonly setAside: number;
 }
 
 interface Position {
   readonly handler: AnyHandler;
   readonly partition: number;
   next: bigint;
+  /** Keys with a message that could not be applied: nothing later of them is. */
+  readonly blocked: Set<string>;
 }
 
 /** One at a time: a second rebuild that starts throws away what the first has filled. */
@@ -44,7 +49,8 @@ export async function rebuild({ db, log, logger }: RebuildDeps): Promise<Rebuild
     if (read === 0n) break;
   }
   await db.withTx((tx) => swap(tx, positions));
-  return { messages };
+  const setAside = positions.reduce((sum, { blocked }) => sum + blocked.size, 0);
+  return { messages, setAside };
 }
 
 async function createFreshTables(db: Database): Promise<void> {
@@ -67,6 +73,7 @@ async function startPositions(log: EventLog): Promise<Position[]> {
         handler,
         partition,
         next: low,
+        blocked: new Set<string>(),
       })),
     ),
   );
@@ -86,8 +93,7 @@ async function catchUp(
       const records = await log.read(handler.topic.name, partition, position.next, sliceSize);
       const last = records.at(-1);
       if (!last) break;
-      const messages = records.map((record) => decode(handler.topic, record));
-      await db.withTx((tx) => handler.handleBatch(tx, batchOf(messages)));
+      await db.withTx((tx) => handler.handleBatch(tx, batchOf(position, records)));
       position.next = last.offset + 1n;
       read += BigInt(records.length);
     }
@@ -95,9 +101,31 @@ async function catchUp(
   return read;
 }
 
-/** A message that fails stops the rebuild: the live tables stay as they are. */
-function batchOf(messages: readonly Incoming<Message>[]): Batch<Message> {
-  return { messages, each: (decide) => messages.forEach(decide) };
+/** What cannot be read or applied is left out with all that follows of its key, as the live handlers do. */
+function batchOf({ handler, blocked }: Position, records: readonly LogRecord[]): Batch<Message> {
+  const passing = records.flatMap((record) => {
+    const item = receive(handler.topic, record);
+    if (item.kind === "unknown") throw item.error;
+    if (item.kind === "undecodable") blocked.add(keyOf(record));
+    // What came before it passes; the order of the slice decides.
+    return item.kind === "message" && !blocked.has(keyOf(record)) ? [item.incoming] : [];
+  });
+  const failed = new Set<string>();
+  return {
+    messages: passing,
+    each(decide) {
+      for (const incoming of passing) {
+        if (failed.has(incoming.key)) continue;
+        try {
+          decide(incoming);
+        } catch (error) {
+          if (!(error instanceof TerminalError)) throw error;
+          failed.add(incoming.key);
+          blocked.add(incoming.key);
+        }
+      }
+    },
+  };
 }
 
 async function swap(tx: Tx, positions: readonly Position[]): Promise<void> {
@@ -107,7 +135,7 @@ async function swap(tx: Tx, positions: readonly Position[]): Promise<void> {
   await tx.sql`
     SELECT next FROM ${cursor} WHERE consumer = ANY(${consumers}::text[])
     ORDER BY consumer, topic, part FOR UPDATE`;
-  for (const { handler, partition, next } of positions) {
+  for (const { handler, partition, next, blocked } of positions) {
     await tx.sql`
       UPDATE ${cursor} SET next = ${next}
       WHERE consumer = ${handler.name} AND topic = ${handler.topic.name} AND part = ${partition}`;
@@ -115,7 +143,7 @@ async function swap(tx: Tx, positions: readonly Position[]): Promise<void> {
     await tx.sql`
       DELETE FROM ${new SqlName(liveSchema, "parked")}
       WHERE consumer = ${handler.name} AND topic = ${handler.topic.name} AND part = ${partition}
-        AND off < ${next}`;
+        AND off < ${next} AND key <> ALL(${[...blocked]}::text[])`;
   }
   await tx.sql`
     DELETE FROM ${new SqlName(liveSchema, "blocked_key")} b

@@ -30,8 +30,13 @@ const validator = createValidator({
   },
 });
 
+/**
+ * Throws TerminalError for what no reader would take: refused here, it harms nobody; on the topic it
+ * would hold back its key.
+ */
 export function encode(outgoing: Outgoing, producer: string, now: Date): NewRecord {
   const { topic, message, bytes, correlationId, causationId, traceparent } = outgoing;
+  check(topic, message);
   return {
     topic: topic.name,
     key: topic.keyOf(message),
@@ -68,10 +73,7 @@ export function decode<M extends Message>(topic: Topic<M>, record: LogRecord): I
     if (newer) throw new UnknownTypeError(`unknown payload on ${topic.name}`);
     throw new TerminalError(`no payload in a message of ${topic.name}`);
   }
-  const checked = validator.validate(topic.schema, message);
-  if (checked.kind !== "valid") {
-    throw new TerminalError(`invalid message: ${checked.error.message}`);
-  }
+  check(topic, message);
   return {
     message,
     messageType: topic.typeOf(message),
@@ -84,6 +86,13 @@ export function decode<M extends Message>(topic: Topic<M>, record: LogRecord): I
     appendedAt: record.appendedAt,
     correlationId: record.headers["correlation-id"] ?? "",
   };
+}
+
+function check<M extends Message>(topic: Topic<M>, message: M): void {
+  const checked = validator.validate(topic.schema, message);
+  if (checked.kind !== "valid") {
+    throw new TerminalError(`invalid message: ${checked.error.message}`);
+  }
 }
 
 function parse<M extends Message>(topic: Topic<M>, record: LogRecord): M {
