@@ -37,8 +37,8 @@ export class DataDirLocked extends Error {
   }
 }
 
-const ATTEMPTS = 100;
-const PAUSE_MS = 50;
+const maxAttempts = 100;
+const pauseMs = 50;
 
 /** Takes the folder (made when missing) or throws DataDirLocked. Not the database's own folder: that one starts empty. */
 export async function lockDataDir(
@@ -53,12 +53,12 @@ export async function lockDataDir(
     ...info,
     token: randomUUID(),
   };
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     if (claim(lockPath(dir), mine)) return createLock(dir, mine);
     const owner = read(lockPath(dir));
     if (owner === undefined) continue;
     if (isAlive(owner)) throw new DataDirLocked(dir, owner);
-    if (!removeStale(dir, mine)) await Bun.sleep(PAUSE_MS);
+    if (!removeStale(dir, mine)) await Bun.sleep(pauseMs);
   }
   throw new Error(
     `data folder ${dir}: its stale lock could not be taken over, remove ${lockPath(dir)}`,

@@ -10,7 +10,7 @@ import { SystemicError, TerminalError } from "./errors.ts";
  */
 export type DatabaseErrorClass = "permanent" | "conflict" | "systemic" | "transient";
 
-const UNIQUE_VIOLATION = "23505";
+const uniqueViolation = "23505";
 /** not_null, foreign_key and check violations. */
 const permanent = new Set(["23502", "23503", "23514"]);
 /** Missing table, missing column, missing right: a wrong deployment, true for every message. */
@@ -23,7 +23,7 @@ export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
   }
   const state = sqlState(error);
   if (state === undefined) return "transient";
-  if (state === UNIQUE_VIOLATION) return "conflict";
+  if (state === uniqueViolation) return "conflict";
   if (systemic.has(state)) return "systemic";
   if (state.startsWith("22") || permanent.has(state)) return "permanent";
   return "transient";

@@ -9,7 +9,7 @@ import { type SealedText, SealedTextSchema } from "#gen/escrow/v1/types_pb";
 import type { Clock } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { TransientError } from "./errors.ts";
-import { KEY_BYTES, seal, unseal } from "./seal.ts";
+import { keyBytes, seal, unseal } from "./seal.ts";
 
 export interface Keyring {
   /** Makes the subject's key when there is none; rejects rather than to let a text out unsealed. */
@@ -37,13 +37,13 @@ interface KeyRow {
   readonly wrapped: Uint8Array;
 }
 
-const KEPT_MS = 60_000;
-const KEPT_KEYS = 10_000;
+const keptMs = 60_000;
+const maxKept = 10_000;
 const realTime: Pick<Clock, "monotonicMs"> = { monotonicMs: () => performance.now() };
 
 export function createKeyring({ db, dataKey, clock = realTime }: KeyringOptions): Keyring {
-  if (dataKey.length !== KEY_BYTES) throw new Error(`the data key must have ${KEY_BYTES} bytes`);
-  const wrapping = new Uint8Array(hkdfSync("sha256", dataKey, "", "keyring", KEY_BYTES));
+  if (dataKey.length !== keyBytes) throw new Error(`the data key must have ${keyBytes} bytes`);
+  const wrapping = new Uint8Array(hkdfSync("sha256", dataKey, "", "keyring", keyBytes));
   const current = createCache<Key>(clock);
   const byId = createCache<Key | undefined>(clock);
 
@@ -59,7 +59,7 @@ export function createKeyring({ db, dataKey, clock = realTime }: KeyringOptions)
 
   async function make(subject: string): Promise<Key> {
     const keyId = randomBytes(16).toString("hex");
-    const wrapped = seal(wrapping, randomBytes(KEY_BYTES), `${subject}|${keyId}`);
+    const wrapped = seal(wrapping, randomBytes(keyBytes), `${subject}|${keyId}`);
     await db.sql`
       INSERT INTO keyring.key (subject, key_id, wrapped) VALUES (${subject}, ${keyId}, ${wrapped})
       ON CONFLICT DO NOTHING`;
@@ -108,10 +108,10 @@ function createCache<T>(clock: Pick<Clock, "monotonicMs">): Cache<T> {
     get: async (name, load) => {
       const known = kept.get(name);
       if (known !== undefined && clock.monotonicMs() < known.untilMs) return known.value;
-      const entry = { value: load(), untilMs: clock.monotonicMs() + KEPT_MS };
+      const entry = { value: load(), untilMs: clock.monotonicMs() + keptMs };
       kept.delete(name);
       kept.set(name, entry);
-      const oldest = kept.size > KEPT_KEYS ? kept.keys().next().value : undefined;
+      const oldest = kept.size > maxKept ? kept.keys().next().value : undefined;
       if (oldest !== undefined) kept.delete(oldest);
       try {
         return await entry.value;

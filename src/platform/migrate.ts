@@ -35,10 +35,10 @@ export interface MigrationStatus {
 export class SchemaTooNew extends SystemicError {}
 
 /** Any constant: it only has to be this program's own. */
-const LOCK = 7_236_190_458n;
-const RETRY_MS = 100;
+const lockKey = 7_236_190_458n;
+const retryMs = 100;
 /** As long as the slowest sensible migration of another process. */
-const PATIENCE_MS = 10 * 60_000;
+const patienceMs = 10 * 60_000;
 
 /** Returns what was applied; with `dryRun` what would be. */
 export async function migrate(
@@ -92,16 +92,16 @@ function refuseNewer(found: readonly MigrationStatus[]): void {
  * time-out. It goes with the transaction, so a dead process cannot keep it.
  */
 async function locked<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  const until = performance.now() + PATIENCE_MS;
+  const until = performance.now() + patienceMs;
   while (performance.now() < until) {
     const done = await db.withTx(async (tx) => {
       const [lock] = await tx.sql<{
         taken: boolean;
-      }>`SELECT pg_try_advisory_xact_lock(${LOCK}) AS taken`;
+      }>`SELECT pg_try_advisory_xact_lock(${lockKey}) AS taken`;
       return lock?.taken === true ? { result: await work(tx) } : undefined;
     });
     if (done !== undefined) return done.result;
-    await Bun.sleep(RETRY_MS);
+    await Bun.sleep(retryMs);
   }
   throw new SystemicError("another process has been migrating the database for 10 minutes");
 }

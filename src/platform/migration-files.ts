@@ -18,17 +18,17 @@ export interface MigrationFiles {
   readonly templates: readonly Migration[];
 }
 
-const FILE = /^[0-9]{4}_[a-z0-9_]+\.sql$/;
-const TEMPLATE = /^_[a-z0-9_]+\.sql$/;
+const fileName = /^[0-9]{4}_[a-z0-9_]+\.sql$/;
+const templateName = /^_[a-z0-9_]+\.sql$/;
 
 export async function loadMigrations(folder = migrationsFolder()): Promise<MigrationFiles> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   const modules = new Map<string, readonly Migration[]>();
   for (const { name } of entries.filter((entry) => entry.isDirectory())) {
-    modules.set(name, await load(join(folder, name), await readdir(join(folder, name)), FILE));
+    modules.set(name, await load(join(folder, name), await readdir(join(folder, name)), fileName));
   }
-  return { modules, templates: await load(folder, files, TEMPLATE) };
+  return { modules, templates: await load(folder, files, templateName) };
 }
 
 async function load(folder: string, names: readonly string[], form: RegExp): Promise<Migration[]> {

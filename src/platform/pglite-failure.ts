@@ -8,18 +8,18 @@ import { dirname } from "node:path";
 import { sqlState } from "./database-error.ts";
 import { SystemicError } from "./errors.ts";
 
-const DISK_FULL = "53100";
+const diskFull = "53100";
 /** One segment of the write-ahead log: with less the database cannot even start. */
-const NEEDED_BYTES = 16 * 1024 * 1024;
+const neededBytes = 16 * 1024 * 1024;
 
 /** The error to stop with, or undefined when only the statement failed. */
 export function stoppedBy(error: unknown, location: string): SystemicError | undefined {
   const state = sqlState(error);
   const severity: unknown = error instanceof Error && "severity" in error ? error.severity : "";
   const fatal = severity === "PANIC" || severity === "FATAL";
-  if (state !== undefined && state !== DISK_FULL && !fatal) return undefined;
+  if (state !== undefined && state !== diskFull && !fatal) return undefined;
   const reason = error instanceof Error ? error.message : String(error);
-  if (state === DISK_FULL || isDiskFull(reason, location)) {
+  if (state === diskFull || isDiskFull(reason, location)) {
     return new SystemicError(`disk full: ${location}: free some space and start again`, {
       cause: error,
     });
@@ -32,5 +32,5 @@ function isDiskFull(reason: string, location: string): boolean {
   let folder = location;
   while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder);
   const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize < NEEDED_BYTES;
+  return bavail * bsize < neededBytes;
 }

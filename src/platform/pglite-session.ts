@@ -25,9 +25,9 @@ type Message = Awaited<ReturnType<PGlite["execProtocolStream"]>>[number];
 type Connection = Pick<PGlite, "execProtocolStream" | "isInTransaction">;
 
 /** Statements kept prepared; the oldest goes first. Hot texts are a few dozen. */
-const KEPT = 500;
+const maxKept = 500;
 /** "cached plan must not change result type" */
-const TABLE_CHANGED = "0A000";
+const tableChanged = "0A000";
 const { serialize } = protocol;
 
 export interface PgliteSession extends Session {
@@ -75,7 +75,7 @@ export function createPgliteSession(pg: Connection, location: string): PgliteSes
 
   async function keep(text: string, statement: Prepared): Promise<void> {
     prepared.set(text, statement);
-    const oldest = prepared.size > KEPT ? prepared.entries().next().value : undefined;
+    const oldest = prepared.size > maxKept ? prepared.entries().next().value : undefined;
     if (oldest !== undefined) await forget(oldest[0], oldest[1].name);
   }
 
@@ -95,7 +95,7 @@ export function createPgliteSession(pg: Connection, location: string): PgliteSes
       try {
         return await again(query, known);
       } catch (error) {
-        if (sqlState(error) !== TABLE_CHANGED) throw error;
+        if (sqlState(error) !== tableChanged) throw error;
         await forget(query.text, known.name);
         // Within a transaction it has failed already; the next one prepares the statement anew.
         if (!pg.isInTransaction()) return first(query);

@@ -45,7 +45,7 @@ type Client = postgres.Sql;
 type Asked<T> = PromiseLike<T> & { state?: unknown; cancel?(): void };
 
 /** A busy event loop looks like a silent server: the answer may wait right behind the timer. */
-const GRACE_MS = 100;
+const graceMs = 100;
 
 export function createPostgresPool(options: PostgresOptions): PostgresPool {
   const { deadlineMs = 6000, logger } = options;
@@ -74,7 +74,7 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
         if (!waiting || performance.now() - answeredAt > deadlineMs) replace(on);
       };
       let timer = setTimeout(() => {
-        timer = setTimeout(expire, GRACE_MS);
+        timer = setTimeout(expire, graceMs);
       }, deadlineMs);
       asked.then(
         (value) => {

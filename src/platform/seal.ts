@@ -5,26 +5,26 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { TerminalError } from "./errors.ts";
 
-const ALGORITHM = "aes-256-gcm";
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-export const KEY_BYTES = 32;
+const algorithm = "aes-256-gcm";
+const nonceBytes = 12;
+const tagBytes = 16;
+export const keyBytes = 32;
 
 export function seal(key: Uint8Array, plain: Uint8Array, context: string): Uint8Array {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(Buffer.from(context, "utf8"));
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(context, "utf8"));
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** Throws TerminalError when the bytes, the key or the context are not those that sealed it. */
 export function unseal(key: Uint8Array, sealed: Uint8Array, context: string): Uint8Array {
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new TerminalError("not a sealed value");
-  const tagAt = sealed.length - TAG_BYTES;
-  const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(0, NONCE_BYTES))
+  if (sealed.length < nonceBytes + tagBytes) throw new TerminalError("not a sealed value");
+  const tagAt = sealed.length - tagBytes;
+  const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, nonceBytes))
     .setAAD(Buffer.from(context, "utf8"))
     .setAuthTag(sealed.subarray(tagAt));
   try {
-    return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, tagAt)), decipher.final()]);
+    return Buffer.concat([decipher.update(sealed.subarray(nonceBytes, tagAt)), decipher.final()]);
   } catch (error) {
     throw new TerminalError("a sealed value was changed, or sealed by another key", {
       cause: error,

@@ -10,7 +10,7 @@ import { runInsideTx } from "./inside-tx.ts";
 import { createQueryable, type Session } from "./queryable.ts";
 
 /** Constant, so that it stays one statement; an inner savepoint hides the outer one until released. */
-const SAVEPOINT = "app";
+const savepointName = "app";
 
 export async function runTransaction<T>(
   session: Session,
@@ -56,14 +56,14 @@ function createHandle(session: Session): Handle {
     await use(() => session.script(text));
   };
   const savepoint = async <T>(work: () => Promise<T>): Promise<T> => {
-    await script(`SAVEPOINT ${SAVEPOINT}`);
+    await script(`SAVEPOINT ${savepointName}`);
     try {
       const result = await work();
       if (failure !== undefined) throw failure;
-      await script(`RELEASE SAVEPOINT ${SAVEPOINT}`);
+      await script(`RELEASE SAVEPOINT ${savepointName}`);
       return result;
     } catch (error) {
-      await script(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}; RELEASE SAVEPOINT ${SAVEPOINT}`);
+      await script(`ROLLBACK TO SAVEPOINT ${savepointName}; RELEASE SAVEPOINT ${savepointName}`);
       failure = undefined;
       throw error;
     }

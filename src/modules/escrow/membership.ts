@@ -31,14 +31,14 @@ export interface MembershipOptions {
 }
 
 /** Escrows whose parties are kept in memory. */
-const mostKept = 50_000;
+const maxKept = 50_000;
 
 export function createMembership({ db, clock }: MembershipOptions): Membership {
   const kept = new Map<string, Parties>();
 
   function keep(escrowId: string, parties: Parties): void {
     kept.set(escrowId, parties);
-    const oldest = kept.size > mostKept ? kept.keys().next().value : undefined;
+    const oldest = kept.size > maxKept ? kept.keys().next().value : undefined;
     if (oldest !== undefined) kept.delete(oldest);
   }
 

@@ -22,7 +22,7 @@ export interface Claim {
 
 /** What may not be called now is looked at again after this time. */
 const putOffMs = 60_000;
-const mostClaims = 32;
+const maxClaims = 32;
 
 export async function claimOperations({
   db,
@@ -38,7 +38,7 @@ export async function claimOperations({
       AND NOT EXISTS (
         SELECT FROM payments.operation e
         WHERE e.escrow_no = o.escrow_no AND e.number < o.number AND e.state IN ('READY', 'SENT'))
-    ORDER BY o.due_at LIMIT ${mostClaims}`;
+    ORDER BY o.due_at LIMIT ${maxClaims}`;
   if (candidates.length === 0) return [];
   return db.withTx(async (tx) => {
     const roots = await tryLockRoots(

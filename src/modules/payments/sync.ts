@@ -19,7 +19,7 @@ import { operationOf, type ProviderObjectRow, type WriteRow } from "./schema.ts"
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
-const mostClaims = 32;
+const maxClaims = 32;
 
 interface Read {
   readonly row: ProviderObjectRow;
@@ -51,7 +51,7 @@ async function claim({ db, clock, providers }: PaymentWorkerDeps): Promise<Provi
     FROM (
       SELECT provider, object_id FROM payments.provider_object
       WHERE sync_due_at <= ${clock.now()} AND (lease_until IS NULL OR lease_until < ${wall})
-      ORDER BY sync_due_at LIMIT ${mostClaims} FOR UPDATE SKIP LOCKED
+      ORDER BY sync_due_at LIMIT ${maxClaims} FOR UPDATE SKIP LOCKED
     ) due
     WHERE o.provider = due.provider AND o.object_id = due.object_id
     RETURNING o.*`;

@@ -4,8 +4,8 @@ import { TerminalError } from "../errors.ts";
 import type { GroupLag, PartitionEnds } from "./event-log.ts";
 import { explain, protocolError, within } from "./kafka-errors.ts";
 
-const DEADLINE_MS = 20_000;
-const ATTEMPTS = 4;
+const deadlineMs = 20_000;
+const maxAttempts = 4;
 /** The client knows the cluster as it was: right after a topic is made, and while a leader changes. */
 const stale = new Set([
   "NOT_LEADER_FOR_PARTITION",
@@ -34,7 +34,7 @@ export function createKafkaAdmin(kafka: Kafka): KafkaAdmin {
     }
     const { admin, ready } = current;
     return within(
-      DEADLINE_MS,
+      deadlineMs,
       what,
       ready.then(() => work(admin)),
     );
@@ -48,7 +48,7 @@ export function createKafkaAdmin(kafka: Kafka): KafkaAdmin {
           if (error instanceof TerminalError) throw error;
           // Whatever it was, the next one asks the cluster anew.
           void drop();
-          if (attempt >= ATTEMPTS || !stale.has(protocolError(error) ?? ""))
+          if (attempt >= maxAttempts || !stale.has(protocolError(error) ?? ""))
             throw explain(error, what);
           await Bun.sleep(100 * 2 ** attempt);
         }

@@ -20,7 +20,7 @@ import {
 import { recordOf } from "./kafka-reader.ts";
 import type { Waiters } from "./waiters.ts";
 
-const RETRY_START_MS = 1_000;
+const firstRetryMs = 1_000;
 
 export interface AssignmentDeps {
   readonly fetcher: Pick<KafkaMember, "start" | "pause" | "resume">;
@@ -115,7 +115,7 @@ async function start(partition: KafkaPartition, state: State): Promise<void> {
         "not started yet",
       );
     }
-    await moved.wait(RETRY_START_MS);
+    await moved.wait(firstRetryMs);
   }
 }
 

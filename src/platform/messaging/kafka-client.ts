@@ -60,9 +60,10 @@ export function connectionOptions(options: KafkaClientOptions) {
   };
 }
 
-const REPEAT_MS = 30_000;
+const repeatMs = 30_000;
 /** It is meant: a send without an end would be worse, and no producer is used again after one. */
-const EXPECTED = "Limiting retries for the idempotent producer may invalidate EoS guarantees";
+const expectedWarning =
+  "Limiting retries for the idempotent producer may invalidate EoS guarantees";
 
 /**
  * What kafkajs calls an error is nearly always something it tries again by itself, many times a
@@ -73,10 +74,10 @@ export function logTo(logger: Logger): logCreator {
   const warnedAt = new Map<string, number>();
   const isNews = (message: string): boolean => {
     const now = performance.now();
-    if (now - (warnedAt.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return false;
+    if (now - (warnedAt.get(message) ?? Number.NEGATIVE_INFINITY) < repeatMs) return false;
     if (warnedAt.size > 100) warnedAt.clear();
     warnedAt.set(message, now);
-    return message !== EXPECTED;
+    return message !== expectedWarning;
   };
   return () =>
     ({ level, namespace, log }) => {

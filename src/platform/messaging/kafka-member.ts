@@ -9,10 +9,10 @@ import { retry } from "./kafka-client.ts";
 import { within } from "./kafka-errors.ts";
 import { createWaiters } from "./waiters.ts";
 
-const CLOSE_MS = 5_000;
-const REJOIN_MS = 1_000;
+const closeMs = 5_000;
+const rejoinMs = 1_000;
 /** Crashes in a row, without anything fetched in between, after which the process should end. */
-const MAX_CRASHES = 3;
+const maxCrashes = 3;
 
 export interface Place {
   readonly topic: string;
@@ -73,13 +73,13 @@ export function createKafkaMember(deps: KafkaMemberDeps): KafkaMember {
     } finally {
       current = undefined;
       deps.onRevoked();
-      await within(CLOSE_MS, "leaving the group", consumer.disconnect()).catch(() => {});
+      await within(closeMs, "leaving the group", consumer.disconnect()).catch(() => {});
     }
   };
   const run = async (): Promise<void> => {
-    while (!closing && crashes < MAX_CRASHES) {
+    while (!closing && crashes < maxCrashes) {
       await live();
-      if (!closing) await pauses.wait(REJOIN_MS);
+      if (!closing) await pauses.wait(rejoinMs);
     }
   };
   const running = run();
@@ -93,7 +93,7 @@ export function createKafkaMember(deps: KafkaMemberDeps): KafkaMember {
   };
 
   return {
-    lost: () => crashes >= MAX_CRASHES,
+    lost: () => crashes >= maxCrashes,
     start: (place, offset) =>
       ask((consumer) => {
         consumer.seek({ ...place, offset: String(offset) });
@@ -115,7 +115,7 @@ export function createKafkaMember(deps: KafkaMemberDeps): KafkaMember {
       closing = true;
       current?.end("closing");
       pauses.wake();
-      await within(2 * CLOSE_MS, "leaving the group", running).catch(() => {});
+      await within(2 * closeMs, "leaving the group", running).catch(() => {});
     },
   };
 }

@@ -6,8 +6,8 @@
 import type { LogRecord } from "./event-log.ts";
 
 /** Above this the partition is paused; a single fetch may exceed it by its own size. */
-const FULL_BYTES = 524_288;
-const FULL_RECORDS = 2_000;
+const fullBytes = 524_288;
+const fullRecords = 2_000;
 
 export interface KafkaPartition {
   readonly topic: string;
@@ -55,11 +55,11 @@ export function fill(partition: KafkaPartition, records: readonly LogRecord[]): 
 }
 
 export function isFull({ buffer, bytes }: KafkaPartition): boolean {
-  return bytes >= FULL_BYTES || buffer.length >= FULL_RECORDS;
+  return bytes >= fullBytes || buffer.length >= fullRecords;
 }
 
 export function isLow({ buffer, bytes }: KafkaPartition): boolean {
-  return bytes < FULL_BYTES / 2 && buffer.length < FULL_RECORDS / 2;
+  return bytes < fullBytes / 2 && buffer.length < fullRecords / 2;
 }
 
 /** Goes on at `position`; false when that is not in the buffer and has to be fetched. */

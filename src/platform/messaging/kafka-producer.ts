@@ -20,7 +20,7 @@ export interface KafkaProducerOptions {
   readonly deadlineMs: number;
 }
 
-const CLOSE_MS = 2_000;
+const closeMs = 2_000;
 
 export function createKafkaProducer({
   kafka,
@@ -73,8 +73,8 @@ export function createKafkaProducer({
       if (unusable) return;
       unusable = true;
       const idle = (inFlight ?? Promise.resolve()).catch(() => {});
-      await within(CLOSE_MS, "the last send", idle).catch(() => {});
-      await within(CLOSE_MS, "disconnecting", disconnect()).catch(() => {});
+      await within(closeMs, "the last send", idle).catch(() => {});
+      await within(closeMs, "disconnecting", disconnect()).catch(() => {});
     },
   };
 }

@@ -9,9 +9,9 @@ import type { LogRecord } from "./event-log.ts";
 import { connectionOptions, type KafkaClientOptions } from "./kafka-client.ts";
 import { explain, protocolError } from "./kafka-errors.ts";
 
-const READ_COMMITTED = 1;
-const ATTEMPTS = 4;
-const MAX_BYTES = 1_048_576;
+const readCommitted = 1;
+const maxAttempts = 4;
+const maxReadBytes = 1_048_576;
 
 export interface KafkaReader {
   /** The first records from `from` on, at most `limit`; none means the end was reached. */
@@ -47,7 +47,7 @@ export function createKafkaReader(options: KafkaClientOptions): KafkaReader {
           return (await readOnce({ topic, partition }, from)).slice(0, limit);
         } catch (error) {
           await drop();
-          if (attempt >= ATTEMPTS) throw explain(error, topic);
+          if (attempt >= maxAttempts) throw explain(error, topic);
           await Bun.sleep(100 * 2 ** attempt);
         }
       }
@@ -66,7 +66,7 @@ function createCluster(options: KafkaClientOptions): Client {
     logger: createLogger({ level: logLevel.INFO, logCreator }),
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
-    isolationLevel: READ_COMMITTED,
+    isolationLevel: readCommitted,
   });
 }
 
@@ -95,13 +95,13 @@ async function fetchPartition(client: Client, { topic, partition }: Place, offse
   const [nodeId] = Object.keys(client.findLeaderForPartitions(topic, [partition]));
   if (nodeId === undefined) throw new Error(`${topic} has no partition ${partition}`);
   const broker = await client.findBroker({ nodeId });
-  const wanted = { partition, fetchOffset: String(offset), maxBytes: MAX_BYTES };
+  const wanted = { partition, fetchOffset: String(offset), maxBytes: maxReadBytes };
   try {
     const { responses } = await broker.fetch({
-      isolationLevel: READ_COMMITTED,
+      isolationLevel: readCommitted,
       maxWaitTime: 10,
       minBytes: 1,
-      maxBytes: MAX_BYTES,
+      maxBytes: maxReadBytes,
       topics: [{ topic, partitions: [wanted] }],
     });
     const [fetched] = responses.flatMap(({ partitions }) => partitions);

@@ -9,8 +9,8 @@ import { createKafkaMember, type KafkaMember } from "./kafka-member.ts";
 import { createWatchdog } from "./kafka-watchdog.ts";
 import { createWaiters } from "./waiters.ts";
 
-const CLOSE_WAIT_MS = 10_000;
-const LAST_COMMIT_MS = 2_000;
+const closeWaitMs = 10_000;
+const lastCommitMs = 2_000;
 
 export interface KafkaSubscriptionDeps {
   readonly kafka: Kafka;
@@ -72,9 +72,9 @@ export function createKafkaSubscription(deps: KafkaSubscriptionDeps): Subscripti
       closing = true;
       watchdog.stop();
       moved.wake();
-      const until = performance.now() + CLOSE_WAIT_MS;
+      const until = performance.now() + closeWaitMs;
       while (assignment.inHand() > 0 && performance.now() < until) await moved.wait(100);
-      await within(LAST_COMMIT_MS, "the last commit", commits.settled()).catch(() => {});
+      await within(lastCommitMs, "the last commit", commits.settled()).catch(() => {});
       await member.close();
     },
   };

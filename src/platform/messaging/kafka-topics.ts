@@ -3,9 +3,9 @@ import { type Admin, ConfigResourceTypes } from "kafkajs";
 import { TerminalError } from "../errors.ts";
 import type { TopicSettings } from "./event-log.ts";
 
-const DAY_MS = 86_400_000;
+const dayMs = 86_400_000;
 /** Where a setting was made for this topic, and not for the broker or by default. */
-const SET_ON_TOPIC = 1;
+const setOnTopic = 1;
 
 export interface EnsureOptions {
   readonly dryRun?: boolean;
@@ -85,7 +85,7 @@ function plan(
 
 /** Compaction would lose history: event topics are keyed by escrow, of which each event is needed. */
 function wantedSettings({ retentionDays, timestamps }: TopicSettings, replicas: number) {
-  const retention = retentionDays === "forever" ? -1 : retentionDays * DAY_MS;
+  const retention = retentionDays === "forever" ? -1 : retentionDays * dayMs;
   return new Map([
     ["cleanup.policy", "delete"],
     ["retention.ms", String(retention)],
@@ -146,7 +146,7 @@ async function describe(
       new Map(
         configEntries.map(({ configName, configValue, configSource }) => [
           configName,
-          { value: configValue, own: Number(configSource) === SET_ON_TOPIC },
+          { value: configValue, own: Number(configSource) === setOnTopic },
         ]),
       ),
     ]),

@@ -6,8 +6,8 @@ import type { Logger } from "../logger.ts";
 import type { PartitionEnds } from "./event-log.ts";
 import type { KafkaPartition } from "./kafka-partition.ts";
 
-const CHECK_MS = 20_000;
-const STUCK_MS = 60_000;
+const defaultCheckMs = 20_000;
+const defaultStuckMs = 60_000;
 
 export interface WatchdogDeps {
   readonly readEnds: () => Promise<readonly PartitionEnds[]>;
@@ -20,7 +20,7 @@ export interface WatchdogDeps {
 }
 
 export function createWatchdog(deps: WatchdogDeps): { stop(): void } {
-  const { readEnds, onStuck, logger, checkMs = CHECK_MS, stuckMs = STUCK_MS } = deps;
+  const { readEnds, onStuck, logger, checkMs = defaultCheckMs, stuckMs = defaultStuckMs } = deps;
   /** Since when each of the troubles has been seen. */
   const since = new Map<string, number>();
 

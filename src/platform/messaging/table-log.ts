@@ -18,7 +18,7 @@ import { ensureTables } from "./table-topics.ts";
 import { createTableWatch, readEnds } from "./table-watch.ts";
 
 /** Other processes append to PostgreSQL, so it is asked often; the embedded database has only us. */
-const TICK_MS = { postgres: 25, pglite: 1_000 } as const;
+const tickMsByKind = { postgres: 25, pglite: 1_000 } as const;
 
 export interface TableLogOptions {
   readonly db: Database;
@@ -37,7 +37,7 @@ export interface TableLogOptions {
 export function createTableLog(options: TableLogOptions): EventLog {
   const { db, clock, memberId, logger, schema = "log", exclusive = false } = options;
   const tables = logTables(schema);
-  const watch = createTableWatch({ db, tables, logger, tickMs: TICK_MS[db.kind] });
+  const watch = createTableWatch({ db, tables, logger, tickMs: tickMsByKind[db.kind] });
   const subscriptions = new Set<Subscription>();
   let members = 0;
   let forgotten: Promise<void> | undefined;

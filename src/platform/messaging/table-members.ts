@@ -9,7 +9,7 @@ import type { LogTables } from "./table-names.ts";
 import { readEnds } from "./table-watch.ts";
 
 /** A silent member's partitions are taken over after this long; heartbeats come far more often. */
-const LIVE_SECONDS = 10;
+const liveSeconds = 10;
 
 export interface Owned {
   readonly topic: string;
@@ -49,7 +49,7 @@ export function createMembership({
     async beat() {
       await db.sql`
         INSERT INTO ${tables.member} (grp, member, until)
-        VALUES (${group}, ${member}, clock_timestamp() + make_interval(secs => ${LIVE_SECONDS}))
+        VALUES (${group}, ${member}, clock_timestamp() + make_interval(secs => ${liveSeconds}))
         ON CONFLICT (grp, member) DO UPDATE SET until = excluded.until`;
       const living = await db.sql<{ member: string }>`
         SELECT member FROM ${tables.member} WHERE grp = ${group} AND until > clock_timestamp()`;
@@ -62,7 +62,7 @@ export function createMembership({
       };
     },
     renew: () => db.sql<{ topic: string; partition: number; epoch: bigint }>`
-      UPDATE ${tables.cursor} SET until = clock_timestamp() + make_interval(secs => ${LIVE_SECONDS})
+      UPDATE ${tables.cursor} SET until = clock_timestamp() + make_interval(secs => ${liveSeconds})
       WHERE grp = ${group} AND owner = ${member}
       RETURNING topic, p AS partition, epoch`,
     async claim(wanted) {
@@ -77,7 +77,7 @@ export function createMembership({
       return db.sql<{ topic: string; partition: number; epoch: bigint }>`
         UPDATE ${tables.cursor} c
         SET owner = ${member}, epoch = c.epoch + 1,
-            until = clock_timestamp() + make_interval(secs => ${LIVE_SECONDS})
+            until = clock_timestamp() + make_interval(secs => ${liveSeconds})
         FROM (SELECT grp, topic, p FROM ${tables.cursor}
               WHERE grp = ${group}
                 AND (topic, p) IN (SELECT * FROM unnest(${names}::text[], ${parts}::int[]))

@@ -4,7 +4,7 @@ import type { LogRecord } from "./event-log.ts";
 import type { LogTables } from "./table-names.ts";
 
 /** Bounds one read's memory; a single larger record still comes. */
-const MAX_BYTES = 2_097_152;
+const maxReadBytes = 2_097_152;
 
 interface MessageRow {
   readonly off: bigint;
@@ -33,7 +33,7 @@ export async function readSlice(
       FROM (SELECT off, key, value, headers, at FROM ${tables.message}
             WHERE topic = ${topic} AND p = ${partition} AND off >= ${from}
             ORDER BY off LIMIT ${limit}) front
-    ) sized WHERE bytes_before < ${MAX_BYTES} ORDER BY off`;
+    ) sized WHERE bytes_before < ${maxReadBytes} ORDER BY off`;
   return rows.map(({ off, key, value, headers, at }) => ({
     topic,
     partition,

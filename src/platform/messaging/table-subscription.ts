@@ -19,11 +19,11 @@ import { readSlice } from "./table-read.ts";
 import type { TableWatch } from "./table-watch.ts";
 import { createWaiters } from "./waiters.ts";
 
-const BEAT_MS = 2_000;
+const beatMs = 2_000;
 /** While partitions of ours are still in another member's hand, or the log is away. */
-const EAGER_BEAT_MS = 250;
-const SESSION_MS = 10_000;
-const CLOSE_WAIT_MS = 10_000;
+const eagerBeatMs = 250;
+const sessionMs = 10_000;
+const closeWaitMs = 10_000;
 
 /** A partition that this member owns. */
 interface Hold {
@@ -67,9 +67,9 @@ export function createTableSubscription(deps: TableSubscriptionDeps): Subscripti
           "the group cannot be joined; trying again",
         );
         state = classifyDatabaseError(error) === "systemic" ? "lost" : "joining";
-        if (clock.monotonicMs() - lastBeatMs > SESSION_MS) holds.clear();
+        if (clock.monotonicMs() - lastBeatMs > sessionMs) holds.clear();
       }
-      if (!closing) await beats.wait(state === "joined" ? BEAT_MS : EAGER_BEAT_MS);
+      if (!closing) await beats.wait(state === "joined" ? beatMs : eagerBeatMs);
     }
   };
   const running = run();
@@ -95,7 +95,7 @@ export function createTableSubscription(deps: TableSubscriptionDeps): Subscripti
       beats.wake();
       watch.moved.wake();
       await running;
-      const until = clock.monotonicMs() + CLOSE_WAIT_MS;
+      const until = clock.monotonicMs() + closeWaitMs;
       while ([...holds.values()].some(({ inHand }) => inHand) && clock.monotonicMs() < until) {
         await beats.wait(100);
       }
@@ -193,7 +193,7 @@ async function take(hold: Hold, deps: TakeDeps): Promise<LogBatch | null> {
   }
   // Nothing although the end is further on: the log is away, or retention took it all.
   hold.inHand = false;
-  hold.notBeforeMs = clock.monotonicMs() + EAGER_BEAT_MS;
+  hold.notBeforeMs = clock.monotonicMs() + eagerBeatMs;
   deps.onFree();
   return null;
 }

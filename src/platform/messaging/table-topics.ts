@@ -88,7 +88,7 @@ export interface RetentionDeps {
 }
 
 /** Rows deleted per step: small, because the counter's lock holds up appends meanwhile. */
-const SLICE = 500;
+const sliceSize = 500;
 
 /** Deletes what is older than its topic keeps, from the front, one slice of one partition a step. */
 export function createLogRetention({ db, clock, logger, schema = "log" }: RetentionDeps): Worker {
@@ -124,7 +124,7 @@ async function deleteSlice(
   const [kept] = await tx.sql<{ low: bigint }>`
     SELECT coalesce(min(off) FILTER (WHERE at >= ${cutoff}), max(off) + 1, ${low}) AS low
     FROM (SELECT off, at FROM ${tables.message}
-          WHERE topic = ${topic} AND p = ${p} AND off >= ${low} ORDER BY off LIMIT ${SLICE}) front`;
+          WHERE topic = ${topic} AND p = ${p} AND off >= ${low} ORDER BY off LIMIT ${sliceSize}) front`;
   const next = kept?.low ?? low;
   // In the transaction that deletes: a reader below `low` knows that it missed something.
   await tx.sql`UPDATE ${tables.partition} SET low = ${next} WHERE topic = ${topic} AND p = ${p}`;
