@@ -1,6 +1,10 @@
-/** Positions shown as lag: the newest of each partition, one request in flight, losses forgiven. */
+/**
+ * Positions shown as lag: the newest of each partition, a few requests a second, losses forgiven.
+ * One request a batch would be a third of all requests to the brokers.
+ */
 import type { Logger } from "../logger.ts";
 import type { Place } from "./kafka-member.ts";
+import { createWaiters } from "./waiters.ts";
 
 export interface KafkaCommits {
   add(place: Place, offset: bigint): void;
@@ -8,12 +12,16 @@ export interface KafkaCommits {
   settled(): Promise<void>;
 }
 
+const EVERY_MS = 250;
+
 export function createKafkaCommits(
   commit: (offsets: readonly (Place & { readonly offset: bigint })[]) => Promise<void>,
   logger: Logger,
 ): KafkaCommits {
   const waiting = new Map<string, Place & { readonly offset: bigint }>();
+  const pauses = createWaiters();
   let flushing: Promise<void> | undefined;
+  let hurried = false;
   const flush = async (): Promise<void> => {
     while (waiting.size > 0) {
       const offsets = [...waiting.values()];
@@ -23,6 +31,7 @@ export function createKafkaCommits(
       } catch (error) {
         logger.debug({ err: error }, "a position was not committed");
       }
+      if (!hurried) await pauses.wait(EVERY_MS);
     }
     flushing = undefined;
   };
@@ -32,6 +41,8 @@ export function createKafkaCommits(
       flushing ??= flush();
     },
     settled: async () => {
+      hurried = true;
+      pauses.wake();
       await flushing;
     },
   };
