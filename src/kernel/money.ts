@@ -26,7 +26,7 @@ export interface Fees {
   readonly seller: bigint;
 }
 
-/** The largest amount any message carries; far below int64, so that sums cannot overflow. */
+/** The most a deal is worth, its buyer's fee included; far below int64, so that sums fit. */
 export const maxAmount = 1_000_000_000_000_000n;
 
 const currencies: ReadonlyMap<string, Currency> = new Map(

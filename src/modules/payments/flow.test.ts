@@ -1,8 +1,9 @@
 /** The way of money through payments and the sandbox: what is said, what is booked, what is asked. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import { CancelPaymentSchema, RetryOperationSchema } from "#gen/payments/v1/commands_pb";
-import type { Event } from "#gen/payments/v1/events_pb";
+import { type Event, EventSchema } from "#gen/payments/v1/events_pb";
 import type { Database } from "#platform/database";
 import {
   commandFor,
@@ -68,6 +69,20 @@ describe("funding", () => {
       events.map((_, index) => BigInt(index + 1)),
     );
     expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(events.length);
+  });
+
+  test("pitfall 17: a sum above the largest deal fits the events that say it", async () => {
+    const escrowId = await deals.funded();
+    for (let deposit = 0; deposit < 2; deposit += 1) {
+      await deals.pay(escrowId, { amount: "1000000000000000" });
+    }
+    await world.settle();
+    expect(await world.funds(escrowId)).toMatchObject({ refunded: "2000000000000000" });
+    const validator = createValidator();
+    const verdicts = (await world.events(escrowId)).map(
+      (event) => validator.validate(EventSchema, event).kind,
+    );
+    expect(new Set(verdicts)).toEqual(new Set(["valid"]));
   });
 
   test("M4, pitfall 38: short waits for the rest; what is too much goes back", async () => {

@@ -89,6 +89,9 @@ function checkAmounts(terms: Terms, money: Money, currency: Currency): Rejection
   if (amounts.some((amount) => amount <= 0n || amount > maxAmount)) {
     return rejection(Code.AMOUNT, "amounts are above 0 and at most 10^15 minor units");
   }
+  if (money.amount + terms.buyerFee > maxAmount) {
+    return rejection(Code.AMOUNT, "the amount and the buyer's fee are above 10^15 minor units");
+  }
   if (amounts.some((amount) => amount % currency.step !== 0n)) {
     return rejection(Code.AMOUNT, `amounts are multiples of ${currency.step}`);
   }
