@@ -205,6 +205,8 @@ function createRelayModule(
       clock,
       logger,
       owner: processId,
+      // It holds copies of dead letters only, and nobody waits for those.
+      ...(schema === "projections" && { idleMs: 500 }),
     })),
   });
 }

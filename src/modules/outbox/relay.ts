@@ -27,6 +27,8 @@ export interface RelayOptions {
   /** Rows per read without a backlog; ten times as many with one. */
   readonly batchSize?: number;
   readonly leaseMs?: number;
+  /** How soon rows of another process are found. */
+  readonly idleMs?: number;
 }
 
 /** A few busy keys fill one shard only. */
@@ -34,6 +36,7 @@ const leastPerShard = 32;
 
 export function createRelay(options: RelayOptions): WakeableWorker {
   const { db, schema, log, clock, owner, wakeOn, batchSize = 100, leaseMs = 5_000 } = options;
+  const { idleMs = 25 } = options;
   const logger = options.logger.child({ worker: `outbox.${schema}` });
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
   const floors = createFloors({ db, schema, clock });
@@ -84,7 +87,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
 
   return {
     name: `outbox.${schema}`,
-    idleMs: 25,
+    idleMs,
     onWake: (listener) => wakeOn?.onWake(listener) ?? (() => undefined),
     start: () => assertOutboxSequence(db, schema),
     step: async () => {
