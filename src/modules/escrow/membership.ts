@@ -1,6 +1,6 @@
 /**
  * How a caller stands to an escrow, so that a route can answer 404 or ask for a second operator
- * before it takes a command. The decider judges again; parties never change, so they are kept.
+ * before it takes a command. The decider judges again; parties never change, so a row's are kept.
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Actor, EscrowSchema } from "#gen/escrow/v1/types_pb";
@@ -21,7 +21,7 @@ export interface Parties {
 export interface Membership {
   /** Undefined: no such escrow, or not the caller's; both take the same time. */
   standing(escrowId: string, actor: Actor): Promise<Standing | undefined>;
-  /** A creation was just published: its parties may go on before it is decided. */
+  /** A creation was just published: its parties may go on for the moment until it is decided. */
   expect(escrowId: string, parties: Parties): void;
 }
 
@@ -30,29 +30,47 @@ export interface MembershipOptions {
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
 }
 
+interface Expected {
+  readonly parties: Parties;
+  readonly untilMs: number;
+}
+
 /** Escrows whose parties are kept in memory. */
 const maxKept = 50_000;
+/** A creation that has made no row by then is held up or was refused. */
+const expectedMs = 5_000;
 
 export function createMembership({ db, clock }: MembershipOptions): Membership {
+  /** From rows alone: what is here is true for ever. */
   const kept = new Map<string, Parties>();
-
-  function keep(escrowId: string, parties: Parties): void {
-    kept.set(escrowId, parties);
-    const oldest = kept.size > maxKept ? kept.keys().next().value : undefined;
-    if (oldest !== undefined) kept.delete(oldest);
-  }
+  /** In order of their time. Another process may have taken another creation under the same key. */
+  const expected = new Map<string, Expected>();
 
   async function partiesOf(escrowId: string): Promise<Parties | undefined> {
     const known = kept.get(escrowId);
     if (known !== undefined) return known;
     const [row] = await db.sql<{ snapshot: Uint8Array }>`
       SELECT snapshot FROM escrow.escrow WHERE id = ${escrowId}`;
-    if (row === undefined) return undefined;
+    if (row === undefined) return expectedOf(escrowId);
     const { terms, createdBy, serviceId } = fromBinary(EscrowSchema, row.snapshot);
     const { buyerId = "", sellerId = "" } = terms ?? {};
     const parties = { buyerId, sellerId, createdBy, serviceId };
-    keep(escrowId, parties);
+    put(kept, escrowId, parties);
+    expected.delete(escrowId);
     return parties;
+  }
+
+  function expectedOf(escrowId: string): Parties | undefined {
+    const found = expected.get(escrowId);
+    return found && clock.monotonicMs() < found.untilMs ? found.parties : undefined;
+  }
+
+  function dropOutdated(): void {
+    const now = clock.monotonicMs();
+    for (const [escrowId, { untilMs }] of expected) {
+      if (now < untilMs) return;
+      expected.delete(escrowId);
+    }
   }
 
   return {
@@ -62,9 +80,17 @@ export function createMembership({ db, clock }: MembershipOptions): Membership {
         return parties && standingOf(parties, actor);
       }),
     expect: (escrowId, parties) => {
-      if (!kept.has(escrowId)) keep(escrowId, parties);
+      dropOutdated();
+      if (expected.has(escrowId)) return;
+      put(expected, escrowId, { parties, untilMs: clock.monotonicMs() + expectedMs });
     },
   };
+}
+
+function put<T>(map: Map<string, T>, escrowId: string, value: T): void {
+  map.set(escrowId, value);
+  const oldest = map.size > maxKept ? map.keys().next().value : undefined;
+  if (oldest !== undefined) map.delete(oldest);
 }
 
 function standingOf(parties: Parties, actor: Actor): Standing | undefined {
