@@ -71,7 +71,12 @@ describe.each([...adapters])("the outbox in $name", ({ open }) => {
   });
 
   test("refuses a topic another module writes, and what no log takes, before writing anything", async () => {
-    const command = create(CommandSchema, { escrowId: "e", commandId: "c" });
+    const command = create(CommandSchema, {
+      escrowId: "e",
+      commandId: "c".repeat(64),
+      actor: { id: "alice" },
+      body: { case: "cancelEscrow", value: {} },
+    });
     const base = { correlationId: "", causationId: "" };
     const own = {
       ...base,

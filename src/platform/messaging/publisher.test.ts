@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
+import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { CommandSchema } from "#gen/escrow/v1/commands_pb";
 import { EventSchema } from "#gen/escrow/v1/events_pb";
-import { CommandSchema as PaymentsCommandSchema } from "#gen/payments/v1/commands_pb";
 import { topics } from "#topics";
 import { createFakeLog, type Fate, seeded } from "../../../test/support/outbox.ts";
 import { createManualClock } from "../clock-manual.ts";
@@ -13,6 +13,19 @@ import { type NewRecord, RecordRefusedError, TopicUnavailableError } from "./eve
 import type { Outgoing } from "./handler.ts";
 import { createPublisher, type PublisherLimits } from "./publisher.ts";
 import { maxPartitionBytes, recordBytes } from "./record-size.ts";
+import type { Topic } from "./topic.ts";
+
+/** A topic whose messages have no rules: key and id are words of one text. */
+const notes: Topic<StringValue> = {
+  name: "notes.v1",
+  schema: StringValueSchema,
+  partitions: 12,
+  retentionDays: 1,
+  timestamps: "append",
+  keyOf: ({ value }) => value.split(" ")[0] ?? "",
+  idOf: ({ value }) => value.split(" ")[1] ?? "",
+  typeOf: () => "Note",
+};
 
 const clock = createManualClock();
 const long = 60_000;
@@ -56,7 +69,7 @@ test("a lost reply is an unknown outcome, and the next goes through a new produc
 
 test("a topic that is away fails alone", async () => {
   const { publisher } = setUp(([record]) =>
-    record?.topic === topics.escrowCommands.name
+    record?.topic === notes.name
       ? new TopicUnavailableError(record.topic, "it does not exist")
       : "written",
   );
@@ -65,8 +78,8 @@ test("a topic that is away fails alone", async () => {
     publisher.publish(
       {
         ...command("a", "1"),
-        topic: topics.paymentsCommands,
-        message: create(PaymentsCommandSchema, { escrowId: "a", commandId: "1" }),
+        topic: { ...notes, name: "other.notes.v1" },
+        message: create(StringValueSchema, { value: "a 1" }),
       },
       long,
     ),
@@ -160,9 +173,17 @@ function setUp(
 }
 
 function command(escrowId: string, commandId: string, correlationId = "c"): Outgoing {
-  const message = create(CommandSchema, { escrowId, commandId });
-  return { topic: topics.escrowCommands, message, correlationId, causationId: "" };
+  const message = create(StringValueSchema, { value: `${escrowId} ${commandId}` });
+  return { topic: notes, message, correlationId, causationId: "" };
 }
+
+test("what no reader would take is refused before it is sent", async () => {
+  const { log, publisher } = setUp(() => "written");
+  const message = create(CommandSchema, { escrowId: "a", commandId: "not 64 hex" });
+  const invalid = { topic: topics.escrowCommands, message, correlationId: "", causationId: "" };
+  await expect(publisher.publish(invalid, long)).rejects.toThrow(TerminalError);
+  expect(log.records).toEqual([]);
+});
 
 function idOf(record: NewRecord): string | undefined {
   return record.headers["message-id"];
