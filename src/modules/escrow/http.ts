@@ -77,6 +77,10 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
       return c.json({ commandId, escrowId, status: "awaiting_approval", approvalId }, 202);
     });
   }
+  app.get("/v1/approvals", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    return c.json(await approvals.open());
+  });
   app.post("/v1/approvals/:id/approve", async (c, next) => {
     requireRole(c.get("principal"), "admin");
     const command = await approvals.approve(idOf(c.req.param("id")), c.get("principal"));

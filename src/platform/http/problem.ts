@@ -41,6 +41,7 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   DECISION_STANDS: 409,
   CANCELLED: 409,
   CONFLICT: 409,
+  APPROVAL_EXPIRED: 409,
   VERSION_MOVED: 412,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
