@@ -20,12 +20,14 @@ import { createRedrive } from "#platform/messaging/redrive";
 import { createLogRetention } from "#platform/messaging/table-topics";
 import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
+import { booksAgree } from "./books-agree.ts";
 import type { Config, RoleName } from "./config.ts";
-import { booksAgree, nothingStuck, type Report, runChecks } from "./invariants.ts";
+import { type Report, runChecks } from "./invariants.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule } from "./modules/outbox/index.ts";
 import { createPayments } from "./modules/payments/index.ts";
 import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
+import { nothingStuck } from "./nothing-stuck.ts";
 import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
@@ -169,7 +171,12 @@ function checksOf({ databases, clock }: ApplicationDeps, modules: Modules): Chec
   const { escrow, payments, projections } = modules;
   return [
     ...messagingSchemas.flatMap((name) => modules[name].checks ?? []),
-    booksAgree({ escrowBooks: escrow.books, paymentBooks: payments.books, clock }),
+    booksAgree({
+      escrowBooks: escrow.books,
+      paymentBooks: payments.books,
+      countPayments: payments.countBooks,
+      clock,
+    }),
     nothingStuck({
       databases,
       clock,

@@ -8,6 +8,7 @@ import { CommandSchema } from "#gen/escrow/v1/commands_pb";
 import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import { type Escrow, EscrowSchema } from "#gen/escrow/v1/types_pb";
 import { checkEventTopic, historySlices, waitingIds } from "#platform/check-events";
+import { checkHeldBack } from "#platform/check-held-back";
 import { checkOutcomes } from "#platform/check-outcomes";
 import { type Check, type Finding, found, sliceSize } from "#platform/checks";
 import type { Database } from "#platform/database";
@@ -23,6 +24,9 @@ export function escrowChecks(db: Database): readonly Check[] {
     async () => [await checkFold(db)],
     async ({ log }) => [await checkCommands(db, log)],
     ({ log }) => checkTopic(db, log),
+    async ({ patienceMs }) => [
+      await checkHeldBack(db, { schema: "escrow", table: "escrow", key: "id" }, patienceMs),
+    ],
   ];
 }
 

@@ -8,6 +8,7 @@ import { EventSchema } from "#gen/payments/v1/events_pb";
 import { WebhookReceivedSchema } from "#gen/payments/v1/webhooks_pb";
 import { type Book, type BookRow, bookOf } from "#platform/books";
 import { checkEventTopic, historySlices, waitingIds } from "#platform/check-events";
+import { checkHeldBack } from "#platform/check-held-back";
 import { checkOutcomes } from "#platform/check-outcomes";
 import { type Check, type Finding, found, recordsOf } from "#platform/checks";
 import type { Database } from "#platform/database";
@@ -24,6 +25,13 @@ export function paymentsChecks(db: Database): readonly Check[] {
     () => checkEffects(db),
     async ({ log }) => [await checkWebhooks(db, log)],
     ({ log }) => checkTopic(db, log),
+    async ({ patienceMs }) => [
+      await checkHeldBack(
+        db,
+        { schema: "payments", table: "payment", key: "escrow_id" },
+        patienceMs,
+      ),
+    ],
   ];
 }
 
@@ -34,6 +42,11 @@ export async function paymentBooks(db: Database, escrowIds: readonly string[]): 
       fees, charged_back, blocked, updated_at
     FROM payments.payment WHERE escrow_id = ANY(${escrowIds}::text[])`;
   return rows.map(bookOf);
+}
+
+export async function countBooks(db: Database): Promise<bigint> {
+  const [row] = await db.sql<{ n: bigint }>`SELECT count(*) AS n FROM payments.payment`;
+  return row?.n ?? 0n;
 }
 
 async function checkLedger(db: Database): Promise<Finding> {

@@ -13,7 +13,7 @@ import type { Outbox } from "#platform/messaging/outbox";
 import type { Publisher } from "#platform/messaging/publisher";
 import type { HttpEnv, Module } from "#platform/module";
 import { createAccess } from "./access.ts";
-import { paymentBooks, paymentsChecks } from "./checks.ts";
+import { countBooks, paymentBooks, paymentsChecks } from "./checks.ts";
 import { paymentsConsumers } from "./consumers.ts";
 import { createPaymentRoutes } from "./http.ts";
 import { createOperations } from "./operations.ts";
@@ -59,6 +59,7 @@ export interface PaymentsModule extends Module {
   readonly checks: readonly Check[];
   /** The named escrows' funds by the ledger. */
   books(escrowIds: readonly string[]): Promise<Book[]>;
+  countBooks(): Promise<bigint>;
 }
 
 export type { PaymentProvider, PaymentsPreview };
@@ -87,6 +88,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     preview,
     checks: paymentsChecks(db),
     books: (escrowIds) => paymentBooks(db, escrowIds),
+    countBooks: () => countBooks(db),
   };
 }
 

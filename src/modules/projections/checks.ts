@@ -2,10 +2,12 @@
  * I5: what queries read is the fold of the events. The module sees the topic, not the escrow's
  * tables: a row at version v is compared with the topic's event of that version.
  */
+
 import { equals, fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
 import { EscrowStatusSchema } from "#gen/escrow/v1/types_pb";
+import { checkHeldBack } from "#platform/check-held-back";
 import {
   type Check,
   type Finding,
@@ -27,6 +29,13 @@ export function projectionChecks(db: Database): readonly Check[] {
     async ({ log }) => [await checkAnswers(db, log, await passedOf(db, topics.escrowEvents.name))],
     async () => [await checkColumns(db)],
     async () => [await checkBalances(db)],
+    async ({ patienceMs }) => [
+      await checkHeldBack(
+        db,
+        { schema: "projections", table: "escrow_view", key: "escrow_id" },
+        patienceMs,
+      ),
+    ],
   ];
 }
 
