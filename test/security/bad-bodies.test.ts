@@ -214,3 +214,15 @@ function plain(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   return value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : value;
 }
+
+test("what only the log's own rules refuse is 422, without an inner word", async () => {
+  const route = { path: "/v1/escrows", good: create };
+  world.setRefusing(true);
+  const answer = await send(route, create);
+  world.setRefusing(false);
+  expect(answer.status).toBe(422);
+  const text = await answer.text();
+  expect(text).not.toContain("inner");
+  expect(JSON.parse(text)).toMatchObject({ code: "INVALID_BODY" });
+  expect((await send(route, create)).status).toBe(202);
+});

@@ -8,7 +8,7 @@ import type { Command } from "#gen/escrow/v1/commands_pb";
 import { EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
 import { EscrowSchema } from "#gen/escrow/v1/types_pb";
 import type { Clock } from "#platform/clock";
-import { TransientError } from "#platform/errors";
+import { TerminalError, TransientError } from "#platform/errors";
 import { createHealth } from "#platform/health";
 import { createAuth } from "#platform/http/auth";
 import { fingerprintKeyFrom } from "#platform/http/idempotency";
@@ -46,6 +46,8 @@ export interface World {
   readonly outcomes: Map<string, CommandOutcome>;
   /** The log refuses while true. */
   setLogDown(down: boolean): void;
+  /** The publisher finds every message to break a rule while true. */
+  setRefusing(refusing: boolean): void;
   escrow(escrowId: string, parties: Parties): Promise<void>;
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
 }
@@ -74,11 +76,13 @@ export function createWorld(db: PgliteDatabase, withOutcomes = true): World {
   const published: Command[] = [];
   const outcomes = new Map<string, CommandOutcome>();
   let logDown = false;
+  let refusing = false;
   const publisher = {
     publish: async ({ message, topic }: Outgoing) => {
       // The log is never at once: a second request arrives while the first is on its way.
       await Bun.sleep(1);
       if (logDown) throw new TransientError("no broker at 10.0.0.7:9092");
+      if (refusing) throw new TerminalError("invalid message: an inner word");
       published.push(message as Command);
       const at = new Date("2026-01-01T00:00:00Z");
       return { topic: topic.name, partition: 0, offset: BigInt(published.length), appendedAt: at };
@@ -115,6 +119,9 @@ export function createWorld(db: PgliteDatabase, withOutcomes = true): World {
     outcomes,
     setLogDown: (down) => {
       logDown = down;
+    },
+    setRefusing: (now) => {
+      refusing = now;
     },
     escrow: (escrowId, parties) => insertEscrow(db, escrowId, parties),
     call: async (method, path, options = {}) => app.request(path, await requestOf(method, options)),

@@ -6,7 +6,7 @@ import { toJson } from "@bufbuild/protobuf";
 import type { Context } from "hono";
 import type { Command } from "#gen/escrow/v1/commands_pb";
 import { EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
-import { TransientError } from "#platform/errors";
+import { TerminalError, TransientError } from "#platform/errors";
 import { type CommandOutcome, idempotencyConflict, type Outcomes } from "#platform/http/outcomes";
 import { waitMsOf } from "#platform/http/prefer";
 import { HttpProblem, unavailable } from "#platform/http/problem";
@@ -46,6 +46,12 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const outgoing = { topic, message: command, correlationId, causationId: "", ...trace };
       return (await publisher.publish(outgoing, publishMs)).appendedAt;
     } catch (error) {
+      if (error instanceof TerminalError) {
+        // The topic's rules are the last to judge a body: nothing that breaks them is accepted.
+        throw new HttpProblem("INVALID_BODY", "A command cannot carry this body.", {
+          cause: error,
+        });
+      }
       if (!(error instanceof TransientError)) throw error;
       throw unavailable(
         { extra: { commandId, escrowId }, cause: error },
