@@ -69,9 +69,13 @@ function encodeScalar(value: Exclude<SqlValue, null | readonly unknown[]>): stri
   if (typeof value === "boolean") return value ? "t" : "f";
   if (typeof value === "number" || typeof value === "bigint") return String(value);
   if (value instanceof Date) return value.toISOString();
-  if (value instanceof Uint8Array)
-    return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex")}`;
+  if (value instanceof Uint8Array) return encodeBytes(value);
   throw new TypeError(`cannot be bound to a statement: ${typeof value}`);
+}
+
+/** Also for bytes inside a JSON text that PostgreSQL turns into rows. */
+export function encodeBytes(bytes: Uint8Array): string {
+  return `\\x${bytes.toHex()}`;
 }
 
 function encodeElement(value: string | number | bigint | boolean | Date | null): string {

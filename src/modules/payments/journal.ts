@@ -10,6 +10,7 @@ import { type Event, EventSchema, PaymentCommandRejectedSchema } from "#gen/paym
 import { generateEventId, hashFields, sha256Hex } from "#kernel/ids";
 import { SqlName, type Tx } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
+import { encodeBytes } from "#platform/statement";
 import { topics } from "#topics";
 import { requestOf } from "./domain/calls.ts";
 import { type Effect, type EventBody, ledgerPosted, type Rejection } from "./domain/effect.ts";
@@ -17,7 +18,7 @@ import { evolve } from "./domain/evolve.ts";
 import type { Change } from "./domain/funds.ts";
 import { keyOf, type Operation, type Payment } from "./domain/payment.ts";
 import type { Account } from "./ledger/accounts.ts";
-import { bytesText, operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
+import { operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
 
 /** A root row, locked in the running transaction. */
 export interface Root {
@@ -217,7 +218,7 @@ function speak(pages: Pages, line: Line, body: EventBody, change: Change | undef
     escrow_id: escrowId,
     event_id: event.eventId,
     type,
-    payload: bytesText(toBinary(EventSchema, event)),
+    payload: encodeBytes(toBinary(EventSchema, event)),
     at: now,
   });
   pages.outgoing.push(outgoing(event, cause));
@@ -238,7 +239,7 @@ function openedRow({ root, payment, cause, now }: Line, operation: Operation): W
     provider: payment.provider,
     number: text(payment.version),
     key: keyOf(operation),
-    params: bytesText(Buffer.from(params)),
+    params: encodeBytes(Buffer.from(params)),
     body_hash: sha256Hex(params),
     lease_until: null,
     gross: text(gross),

@@ -214,7 +214,3 @@ export interface ProviderObjectRow {
 export function text(amount: bigint): string {
   return amount.toString();
 }
-
-export function bytesText(bytes: Uint8Array): string {
-  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}`;
-}
