@@ -44,7 +44,8 @@ const routes: readonly Route[] = [
 
 async function send(route: Route, body: unknown, headers: Record<string, string> = {}) {
   const roles = route.roles ?? [];
-  return world.call("POST", route.path, { body, roles, headers });
+  const as = roles.includes("admin") ? "olga" : "alice";
+  return world.call("POST", route.path, { as, body, roles, headers });
 }
 
 /** Refused with this status (and field), and nothing was said to anyone. */
