@@ -15,11 +15,11 @@ import {
 } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Path } from "@bufbuild/protobuf/reflect";
-import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import type { Violation } from "@bufbuild/protovalidate";
+import { messageRules } from "../message-rules.ts";
 import { bodyLimits, fieldPath, type JsonLimits, parseJson, tooLarge } from "./json.ts";
 import { HttpProblem } from "./problem.ts";
 
-const validator = createValidator();
 const jsonType = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
 
 /** The raw bytes, as signed by a webhook's sender; 413 above the limit, 415 when compressed. */
@@ -53,7 +53,7 @@ export async function readJson(
 export function toMessage<M extends Message>(schema: GenMessage<M>, json: JsonObject): M {
   checkMessage(schema, json, "");
   const message = decode(schema, json);
-  const result = validator.validate(schema, message);
+  const result = messageRules.validate(schema, message);
   if (result.kind === "error") throw result.error;
   const first = result.kind === "invalid" ? result.violations[0] : undefined;
   if (first !== undefined) throw violated(first);

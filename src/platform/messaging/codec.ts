@@ -3,8 +3,8 @@
  * proto is terminal; an unknown payload type is a missing deployment and must stop the partition.
  */
 import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import { createValidator } from "@bufbuild/protovalidate";
 import { TerminalError } from "../errors.ts";
+import { messageRules } from "../message-rules.ts";
 import type { LogRecord, NewRecord } from "./event-log.ts";
 import type { Incoming, Outgoing } from "./handler.ts";
 import type { Topic } from "./topic.ts";
@@ -16,19 +16,6 @@ export class UnknownTypeError extends Error {
 
 export const schemaVersion = "1";
 const maxValueBytes = 1_048_576;
-/** By the source text of a rule. */
-const patterns = new Map<string, RegExp>();
-/**
- * The library's own matcher guards against hostile patterns, at thrice the cost of all the rest of
- * decoding; ours stand in our proto files and have no nested repetition.
- */
-const validator = createValidator({
-  regexMatch(pattern, against) {
-    const known = patterns.get(pattern) ?? new RegExp(pattern, "u");
-    patterns.set(pattern, known);
-    return known.test(against);
-  },
-});
 
 /**
  * Throws TerminalError for what no reader would take: refused here, it harms nobody; on the topic it
@@ -89,7 +76,7 @@ export function decode<M extends Message>(topic: Topic<M>, record: LogRecord): I
 }
 
 function check<M extends Message>(topic: Topic<M>, message: M): void {
-  const checked = validator.validate(topic.schema, message);
+  const checked = messageRules.validate(topic.schema, message);
   if (checked.kind !== "valid") {
     throw new TerminalError(`invalid message: ${checked.error.message}`);
   }
