@@ -68,7 +68,8 @@ export function releaseFunds(
     return reject(Code.DECISION_STANDS, "the release is decided and waits for the seller");
   }
   resumeReleases(draft);
-  return draft.decision();
+  const { events } = draft;
+  return events.length > 0 ? { events } : { rejected: lockedBy("a milestone of it is disputed") };
 }
 
 export function refundEscrow(
