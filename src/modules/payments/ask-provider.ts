@@ -12,6 +12,7 @@ import type {
   ProviderObject,
   ProviderRequest,
 } from "./provider.ts";
+import { requestIn } from "./schema.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
 /** A provider that this process does not have: another one may. */
@@ -42,7 +43,7 @@ async function ask(
   provider: PaymentProvider,
   { row, operation, way }: Claim,
 ): Promise<Outcome<ProviderObject | undefined>> {
-  const request = JSON.parse(Buffer.from(row.params).toString("utf8")) as ProviderRequest;
+  const request = requestIn(row);
   if (way === "lookup") return lookUp(provider, row.kind, request);
   return call(provider, row.kind, { key: keyOf(operation), bytes: row.params, request });
 }

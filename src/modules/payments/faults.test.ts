@@ -220,3 +220,66 @@ describe("unknown outcomes", () => {
     expect(await deals.transfersOf(escrowId)).toBe(1n);
   });
 });
+
+describe("a seller whose account is called ready and who is refused", () => {
+  /** What the escrow module does: each news that the seller is ready resumes the release. */
+  async function releaseFor(escrowId: string, sellerId: string, rounds: number): Promise<number> {
+    let asked = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const [last] = namesOf(await world.events(escrowId)).slice(-1);
+      if (asked > 0 && last !== "sellerReadinessChanged") break;
+      asked += 1;
+      const operationId = `rel-${escrowId}-${asked}-${world.clock.now().getTime()}`;
+      await world.handle(transfer(escrowId, operationId, 10_000n, { sellerId }));
+      await world.settle();
+    }
+    return asked;
+  }
+  async function registered(sellerId: string): Promise<string> {
+    const path = `/v1/parties/${sellerId}/payout-methods`;
+    await world.call("POST", path, { as: sellerId, body: { provider: "sandbox" } });
+    await world.settle();
+    const [method] = await db.sql<{ account_id: string }>`
+      SELECT account_id FROM payments.payout_method WHERE party_id = ${sellerId}`;
+    return method?.account_id ?? "";
+  }
+
+  test("pitfall 9: waits for news of the account, although ours still called it ready", async () => {
+    const sellerId = "ruth";
+    const account = await registered(sellerId);
+    const escrowId = await deals.funded({ sellerId });
+    // The provider restricts him; the webhook that would tell of it is late.
+    await db.sql`UPDATE sandbox.object SET status = 'RESTRICTED' WHERE object_id = ${account}`;
+    expect(await releaseFor(escrowId, sellerId, 10)).toBe(1);
+    await world.clock.advance(2_000);
+    await world.settle();
+    expect(namesOf(await world.events(escrowId))).not.toContain("sellerReadinessChanged");
+    const body = { ready: true };
+    await world.call("POST", `/sandbox/parties/${sellerId}/readiness`, { as: sellerId, body });
+    await world.settle();
+    expect(namesOf(await world.events(escrowId)).at(-1)).toBe("sellerReadinessChanged");
+    await releaseFor(escrowId, sellerId, 1);
+    expect(await world.funds(escrowId)).toMatchObject({ released: "9950" });
+  });
+
+  test("pitfall 9: a provider that says ready and refuses is asked less and less often", async () => {
+    const sellerId = "lara";
+    const account = await registered(sellerId);
+    const escrowId = await deals.funded({ sellerId });
+    // His account reads ready for ever, and every transfer is refused.
+    const other = await registered("lars");
+    await db.sql`DELETE FROM payments.payout_method WHERE party_id = 'lars'`;
+    await db.sql`
+      UPDATE payments.payout_method SET account_id = ${other} WHERE party_id = ${sellerId}`;
+    await db.sql`UPDATE sandbox.object SET status = 'RESTRICTED' WHERE object_id = ${account}`;
+    let asked = await releaseFor(escrowId, sellerId, 10);
+    for (let second = 0; second < 60; second += 1) {
+      await world.clock.advance(1_000);
+      await world.settle();
+      const [last] = namesOf(await world.events(escrowId)).slice(-1);
+      if (last === "sellerReadinessChanged") asked += await releaseFor(escrowId, sellerId, 10);
+    }
+    expect(asked).toBeGreaterThan(3);
+    expect(asked).toBeLessThan(9);
+  });
+});

@@ -4,6 +4,7 @@
  */
 import type { Tx } from "#platform/database";
 import type { Logger } from "#platform/logger";
+import { accountsOf, distrust, type RefusedSeller } from "./accounts.ts";
 import type { Claim } from "./claim-operations.ts";
 import { type Answer, conclude } from "./domain/conclude.ts";
 import type { Effect } from "./domain/effect.ts";
@@ -18,7 +19,7 @@ import {
   pollAt,
   signal,
 } from "./objects.ts";
-import { type OperationRow, operationOf } from "./schema.ts";
+import { type OperationRow, operationOf, requestIn } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
 import { webhookHandled } from "./webhook-handled.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
@@ -35,7 +36,8 @@ export async function recordAnswers(
 ): Promise<void> {
   const now = clock.now();
   const links = answers.flatMap((answered) => linkOf(answered, now));
-  await lockObjects(tx, links);
+  const accounts = await accountsOf(tx, answers.flatMap(refusedSeller));
+  await lockObjects(tx, [...links, ...accounts]);
   const roots = await lockRoots(
     tx,
     answers.map(({ claim }) => claim.row.escrow_id),
@@ -49,6 +51,7 @@ export async function recordAnswers(
   const drained = await drainUnmatched(tx, links, now);
   const journal = createJournal({ now });
   const readAgain: ObjectKey[] = [];
+  const refused: RefusedSeller[] = [];
   for (const answered of answers) {
     const row = rows.get(answered.claim.row.operation_id);
     const root = roots.get(answered.claim.row.escrow_id);
@@ -57,10 +60,12 @@ export async function recordAnswers(
     const objectId = objectIdOf(answered);
     const heard = drained.filter((webhook) => webhook.objectId === objectId).map(webhookHandled);
     applyAnswer({ journal, root, row, answered, seen, heard, logger });
+    refused.push(...refusedSeller(answered));
     // A cancellation that was refused met a payment: reading it now says what happened.
     if (row.kind === "CANCEL_PAYMENT") readAgain.push(...paymentKey(root, row));
   }
   await signal(tx, readAgain, now);
+  await distrust(tx, refused, now);
   await journal.write(tx);
   await outbox.enqueue(tx, journal.outgoing);
 }
@@ -116,6 +121,12 @@ function linkOf({ claim, answer }: Answered, now: Date): ObjectLink[] {
       syncDueAt: pollAt(now, 0),
     },
   ];
+}
+
+function refusedSeller({ claim, answer: { way, outcome } }: Answered): RefusedSeller[] {
+  const notReady = outcome.kind === "refused" && outcome.code === "SELLER_NOT_READY";
+  if (!notReady || way === "lookup") return [];
+  return [{ provider: claim.row.provider, sellerId: requestIn(claim.row).sellerId }];
 }
 
 function paymentKey({ payment }: Root, { provider }: OperationRow): ObjectKey[] {

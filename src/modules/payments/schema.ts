@@ -12,6 +12,7 @@ import {
   type Payment,
   type PaymentStatus,
 } from "./domain/payment.ts";
+import type { ProviderRequest } from "./provider.ts";
 
 /** A row to write: every column of its table, bigints and bytes as PostgreSQL's text. */
 export type WriteRow = Readonly<Record<string, unknown>>;
@@ -179,6 +180,11 @@ export function operationOf(row: OperationRow): Operation {
     netted: row.netted,
     net: row.net,
   };
+}
+
+/** What the provider is asked, from the bytes that were committed before the first call. */
+export function requestIn({ params }: Pick<OperationRow, "params">): ProviderRequest {
+  return JSON.parse(Buffer.from(params).toString("utf8")) as ProviderRequest;
 }
 
 /** What changes in an operation after it was opened. */

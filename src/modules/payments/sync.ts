@@ -5,6 +5,7 @@
  */
 import type { Tx } from "#platform/database";
 import type { WakeableWorker } from "#platform/worker-loop";
+import { updateAccount } from "./accounts.ts";
 import { observe } from "./domain/observe.ts";
 import { createJournal } from "./journal.ts";
 import { lockObjects, pollAt } from "./objects.ts";
@@ -104,12 +105,15 @@ async function record(
   );
   const deposits = await loadDeposits(tx, roots.values());
   const journal = createJournal({ now });
-  const accounts: ProviderAccount[] = [];
   const next: WriteRow[] = [];
   for (const { row, outcome } of reads) {
     const object = outcome.kind === "succeeded" ? outcome.value : undefined;
-    next.push(nextRead(row, current.get(`${row.provider} ${row.object_id}`), outcome, now));
-    if (object?.kind === "account") accounts.push(object);
+    const signalled = current.get(`${row.provider} ${row.object_id}`)?.signals !== row.signals;
+    next.push(nextRead(row, signalled, outcome, now));
+    // An account read before the last news of it may be older than a refusal: it is read again.
+    if (object?.kind === "account" && !signalled) {
+      await updateAccount(tx, row.provider, object, now);
+    }
     const root = roots.get(row.escrow_id ?? "");
     if (object === undefined || object.kind === "account" || root === undefined) continue;
     const opened = operations.get(row.operation_id ?? "");
@@ -125,7 +129,6 @@ async function record(
       logger.error({ err: error, object: causationId }, "an object's state could not be applied");
     }
   }
-  await updateAccounts(tx, accounts, now);
   await schedule(tx, next);
   await journal.write(tx);
   await outbox.enqueue(tx, journal.outgoing);
@@ -134,11 +137,10 @@ async function record(
 /** Signals that came since the claim: at once. Not final: later. Unreadable: later and later. */
 function nextRead(
   row: ProviderObjectRow,
-  current: ProviderObjectRow | undefined,
+  signalled: boolean,
   outcome: Read["outcome"],
   now: Date,
 ): WriteRow {
-  const signalled = current !== undefined && current.signals !== row.signals;
   const due = signalled ? now : nextDue(row, outcome, now);
   return { provider: row.provider, object_id: row.object_id, sync_due_at: due };
 }
@@ -168,7 +170,7 @@ function isFinal(object: ProviderObject | ProviderAccount): boolean {
     case "refund":
       return object.status !== "pending";
     case "account":
-      return true;
+      return object.status === "READY" || object.status === "REJECTED";
     default:
       return object satisfies never;
   }
@@ -179,17 +181,4 @@ async function schedule(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
     UPDATE payments.provider_object o SET sync_due_at = n.sync_due_at, lease_until = NULL
     FROM jsonb_populate_recordset(NULL::payments.provider_object, ${JSON.stringify(rows)}::jsonb) n
     WHERE o.provider = n.provider AND o.object_id = n.object_id`;
-}
-
-async function updateAccounts(
-  tx: Tx,
-  accounts: readonly ProviderAccount[],
-  now: Date,
-): Promise<void> {
-  for (const { objectId, status, requirementsDue } of accounts) {
-    await tx.sql`
-      UPDATE payments.payout_method
-      SET status = ${status}, requirements_due = ${requirementsDue}::text[], updated_at = ${now}
-      WHERE account_id = ${objectId}`;
-  }
 }
