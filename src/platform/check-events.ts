@@ -64,12 +64,14 @@ export async function checkEventTopic<M extends Message>(
   ];
 }
 
+/** As consumers see it: what does not decode, or says another key than it stands under, is parked. */
 function decoded<M extends Message>(
-  { value }: LogRecord,
-  { decode }: EventTopicCheck<M>,
+  { key, value }: LogRecord,
+  { topic, decode }: EventTopicCheck<M>,
 ): M | undefined {
   try {
-    return decode(value);
+    const message = decode(value);
+    return topic.keyOf(message) === key ? message : undefined;
   } catch {
     return undefined;
   }

@@ -16,13 +16,20 @@ export interface MarketOptions {
 export interface Market {
   /** Resolves once RELEASED, with the escrow's id. */
   sell(): Promise<string>;
-  /** `n` buyers and sellers, one sale after the other, until told to stop; escrow ids of all. */
-  load(n: number): { stop(): Promise<readonly string[]>; count(): number };
+  /** `n` buyers and sellers, one sale after the other, until told to stop. */
+  load(n: number): Load;
   get(path: string, subject?: string): Promise<Answer>;
   /** Every command that was ever accepted: 200 or 202 with this id. */
   readonly accepted: ReadonlySet<string>;
   /** Requests that had no good answer and were repeated. */
   readonly repeats: () => number;
+}
+
+export interface Load {
+  /** Resolves after so many more sales; rejects when one failed. */
+  more(sales: number): Promise<void>;
+  /** Finishes what was begun; the ids of all escrows. */
+  stop(): Promise<readonly string[]>;
 }
 
 interface Answer {
@@ -151,16 +158,23 @@ export function createMarket({ url, secret, patienceMs }: MarketOptions): Market
   function load(n: number) {
     const sold: string[] = [];
     let stopping = false;
+    let failure: unknown;
     const one = async () => {
       while (!stopping) sold.push(await sell());
     };
     const all = Promise.all(Array.from({ length: n }, one));
-    // Looked at when stopped; until then a failure must not end the process.
-    all.catch(() => {
+    all.catch((error: unknown) => {
+      failure = error;
       stopping = true;
     });
     return {
-      count: () => sold.length,
+      async more(sales: number) {
+        const enough = sold.length + sales;
+        while (sold.length < enough) {
+          if (failure !== undefined) throw failure;
+          await Bun.sleep(50);
+        }
+      },
       async stop() {
         stopping = true;
         await all;

@@ -4,13 +4,13 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Kafka, startKafka } from "../../scripts/services.ts";
-import { openPostgres } from "../../src/platform/postgres.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres, onServer } from "../support/databases.ts";
 import { type Fleet, startFleet } from "../support/fleet.ts";
-import { createMarket, type Market } from "../support/market.ts";
+import { createMarket } from "../support/market.ts";
 import { killAll, runApp, verify } from "../support/processes.ts";
 import { fundsOfSale, runReadmeSale } from "../support/readme-sale.ts";
+import { decided, expectBooks } from "../support/sales-books.ts";
 
 const roles = ["api", "escrow", "escrow", "payments", "projections", "outbox", "outbox"];
 const killed = ["api", "escrow", "payments", "projections", "outbox"];
@@ -76,24 +76,17 @@ describe.skipIf(process.env.KAFKA_BROKERS === undefined)("a fleet over Kafka", (
   test("each kind of process, a broker and all sessions lost under load: nothing lost, nothing twice", async () => {
     const market = createMarket({ url: () => fleet.url("api"), secret, patienceMs: 60_000 });
     const load = market.load(5);
-    const progress = async () => {
-      const before = load.count();
-      for (let waited = 0; load.count() < before + 3; waited += 100) {
-        if (waited > 60_000) throw new Error(`no sale in 60 s\n${fleet.complaints()}`);
-        await Bun.sleep(100);
-      }
-    };
-    await progress();
+    await load.more(3);
     for (const role of killed) {
       const member = fleet.members.find((one) => one.role === role);
       if (member === undefined) throw new Error(`nobody is ${role}`);
       await fleet.killAndRestart(member, 2_000);
-      await progress();
+      await load.more(3);
     }
     await kafka.kill(2);
     await Bun.sleep(3_000);
     await kafka.restart(2);
-    await progress();
+    await load.more(3);
     expect(await terminateSessions(postgres)).toBeGreaterThan(3);
     const healed = performance.now();
     await decided(market);
@@ -116,18 +109,6 @@ describe.skipIf(process.env.KAFKA_BROKERS === undefined)("a fleet over Kafka", (
   }, 120_000);
 });
 
-/** Every command that was accepted by now has succeeded. */
-async function decided(market: Market): Promise<void> {
-  for (const commandId of [...market.accepted]) {
-    for (;;) {
-      const { body } = await market.get(`/v1/commands/${commandId}`);
-      if (body.status === "succeeded") break;
-      expect({ commandId, status: body.status }).toEqual({ commandId, status: "pending" });
-      await Bun.sleep(100);
-    }
-  }
-}
-
 function terminateSessions({ url }: FreshPostgres): Promise<number> {
   const name = new URL(url).pathname.slice(1);
   return onServer(async (server) => {
@@ -135,31 +116,4 @@ function terminateSessions({ url }: FreshPostgres): Promise<number> {
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`;
     return ended.length;
   });
-}
-
-/** `n` sales of 10000, all RELEASED, each paid and paid out once, in our books and the provider's. */
-async function expectBooks({ url }: FreshPostgres, n: number): Promise<void> {
-  const db = openPostgres({ url, max: 1 });
-  try {
-    expect(
-      await db.sql`
-        SELECT count(*)::int AS n, sum(funded)::int AS funded, sum(released)::int AS released,
-          sum(fees)::int AS fees FROM escrow.escrow`,
-    ).toEqual([{ n, funded: n * 10_320, released: n * 9_950, fees: n * 370 }]);
-    expect(
-      await db.sql`
-        SELECT kind, count(*)::int AS n, count(DISTINCT operation_id)::int AS operations,
-          count(DISTINCT group_id)::int AS sales, sum(amount)::int AS amount
-        FROM sandbox.object WHERE kind <> 'account' GROUP BY kind ORDER BY kind`,
-    ).toEqual([
-      { kind: "payment", n, operations: n, sales: n, amount: n * 10_320 },
-      { kind: "transfer", n, operations: n, sales: n, amount: n * 9_950 },
-    ]);
-    expect(
-      await db.sql`
-        SELECT count(*)::int AS n FROM payments.deposit`,
-    ).toEqual([{ n }]);
-  } finally {
-    await db.close();
-  }
 }

@@ -1,0 +1,44 @@
+/** What must be true of finished sales, however they got there: asked over HTTP and of the tables. */
+import { expect } from "bun:test";
+import { openPostgres } from "#platform/postgres";
+import type { FreshPostgres } from "./databases.ts";
+import type { Market } from "./market.ts";
+
+/** Every command that was accepted by now has succeeded. */
+export async function decided(market: Market): Promise<void> {
+  for (const commandId of [...market.accepted]) {
+    for (;;) {
+      const { body } = await market.get(`/v1/commands/${commandId}`);
+      if (body.status === "succeeded") break;
+      expect({ commandId, status: body.status }).toEqual({ commandId, status: "pending" });
+      await Bun.sleep(100);
+    }
+  }
+}
+
+/** `n` sales of 10000, all RELEASED, each paid and paid out once, in our books and the provider's. */
+export async function expectBooks({ url }: FreshPostgres, n: number): Promise<void> {
+  const db = openPostgres({ url, max: 1 });
+  try {
+    expect(
+      await db.sql`
+        SELECT count(*)::int AS n, sum(funded)::int AS funded, sum(released)::int AS released,
+          sum(fees)::int AS fees FROM escrow.escrow`,
+    ).toEqual([{ n, funded: n * 10_320, released: n * 9_950, fees: n * 370 }]);
+    expect(
+      await db.sql`
+        SELECT kind, count(*)::int AS n, count(DISTINCT operation_id)::int AS operations,
+          count(DISTINCT group_id)::int AS sales, sum(amount)::int AS amount
+        FROM sandbox.object WHERE kind <> 'account' GROUP BY kind ORDER BY kind`,
+    ).toEqual([
+      { kind: "payment", n, operations: n, sales: n, amount: n * 10_320 },
+      { kind: "transfer", n, operations: n, sales: n, amount: n * 9_950 },
+    ]);
+    expect(
+      await db.sql`
+        SELECT count(*)::int AS n FROM payments.deposit`,
+    ).toEqual([{ n }]);
+  } finally {
+    await db.close();
+  }
+}
