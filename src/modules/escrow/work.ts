@@ -4,12 +4,13 @@
  */
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
-import type { Escrow } from "#gen/escrow/v1/types_pb";
+import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
+import { Actor_Kind, type Escrow } from "#gen/escrow/v1/types_pb";
 import { TerminalError } from "#platform/errors";
 import type { Outgoing } from "#platform/messaging/handler";
 import { decide } from "./domain/decide.ts";
 import { evolve } from "./domain/evolve.ts";
-import type { Context, EventBody, Input, Rejection } from "./domain/messages.ts";
+import type { Context, Decision, EventBody, Input, Rejection } from "./domain/messages.ts";
 import { react } from "./domain/react.ts";
 import { type Cause, eventMessage, paymentsCommand, sayAccepted, sayRejected } from "./say.ts";
 import type {
@@ -72,7 +73,7 @@ export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
     seenPayments: (escrowId) => slotOf(escrowId).seenPayments,
     decide(input, context, cause) {
       const slot = slotOf(context.escrowId);
-      const decision = decide(slot.escrow, input, context);
+      const decision = answered(decide(slot.escrow, input, context), context);
       if ("rejected" in decision) {
         return { rejected: decision.rejected, version: slot.escrow?.version ?? 0n };
       }
@@ -129,6 +130,17 @@ export function decideCommand(
   };
   const context: Context = { escrowId, now, actor, expectedVersion, commandId, approvedBy };
   return { cause, verdict: work.decide(body, context, cause) };
+}
+
+/**
+ * An outcome without an event is said to nobody: whoever waits would wait for ever. What changes
+ * nothing is right for a stale timer and for a fact; a person is told so.
+ */
+export function answered(decision: Decision, { actor }: Pick<Context, "actor">): Decision {
+  if ("rejected" in decision || decision.events.length > 0) return decision;
+  if (actor.kind !== Actor_Kind.USER) return decision;
+  const detail = "it would change nothing";
+  return { rejected: { code: CommandRejected_Code.DECISION_STANDS, detail } };
 }
 
 function changesOf(slots: ReadonlyMap<string, Slot>): EscrowChange[] {

@@ -67,9 +67,10 @@ export function releaseFunds(
   if (isBuyer(escrow, context.actor)) {
     return reject(Code.DECISION_STANDS, "the release is decided and waits for the seller");
   }
+  const { version } = escrow;
   resumeReleases(draft);
-  const { events } = draft;
-  return events.length > 0 ? { events } : { rejected: lockedBy("a milestone of it is disputed") };
+  if (draft.escrow.version > version) return draft.decision();
+  return { rejected: lockedBy("a dispute holds back the decided release") };
 }
 
 export function refundEscrow(
