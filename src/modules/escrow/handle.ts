@@ -129,6 +129,15 @@ function applyFact(work: Work, incoming: Incoming<PaymentsEvent>): void {
   work.sawPayment(escrowId, version, timestampDate(now));
 }
 
+/** Characters that a command's own rules allow. */
+const maxId = 64;
+const maxReference = 200;
+
+/** Another system's id has any length; one too long for a command is known by its hash. */
+function bounded(id: string, most: number): string {
+  return [...id].length <= most ? id : hashFields(id);
+}
+
 /** A signed contract becomes an escrow both parties have accepted; its id follows from the contract's. */
 export const handleContracts: HandleBatch<ContractEvent> = async (_tx, batch) => {
   const outgoing: Outgoing[] = [];
@@ -139,23 +148,24 @@ export const handleContracts: HandleBatch<ContractEvent> = async (_tx, batch) =>
     const escrowId = `esc_${hashFields("contract", contractId).slice(0, 32)}`;
     const { terms, reference } = body.value;
     if (!terms) throw new TerminalError(`contract ${contractId} has no terms`);
+    const correlationId = bounded(incoming.correlationId, maxId);
+    const causationId = bounded(eventId, maxId);
     const command = create(CommandSchema, {
       commandId: generateCommandEventId(escrowId, "createEscrow", "system:contracts", contractId),
       escrowId,
       actor: systemActor,
-      correlationId: incoming.correlationId,
-      causationId: eventId,
+      correlationId,
+      causationId,
       body: {
         case: "createEscrow",
-        value: create(CreateEscrowSchema, { terms, reference, acceptedByBoth: true }),
+        value: create(CreateEscrowSchema, {
+          terms,
+          reference: bounded(reference, maxReference),
+          acceptedByBoth: true,
+        }),
       },
     });
-    outgoing.push({
-      topic: topics.escrowCommands,
-      message: command,
-      correlationId: incoming.correlationId,
-      causationId: eventId,
-    });
+    outgoing.push({ topic: topics.escrowCommands, message: command, correlationId, causationId });
   });
   return outgoing;
 };
