@@ -51,6 +51,26 @@ test("A1: to a stranger an escrow looks as if it did not exist", async () => {
   expect((await mallory.get("/v1/escrows")).body.items).toEqual([]);
 });
 
+test("A1: a service sees what it created, for whomever it acts, and nothing else", async () => {
+  await createEscrow(app);
+  const shop = app.as("shop", "service");
+  const headers = { "On-Behalf-Of": "alice" };
+  const made = await shop.post("/v1/escrows", sale, { headers });
+  expect(made.status).toBe(200);
+  const seen = await shop.get("/v1/escrows", headers);
+  expect(seen.body.items.map(({ escrowId }: { escrowId: string }) => escrowId)).toEqual([
+    made.body.escrowId,
+  ]);
+  const stranger = app.as("other-shop", "service");
+  expect((await stranger.get("/v1/escrows", headers)).body.items).toEqual([]);
+  expect((await stranger.get(`/v1/escrows/${made.body.escrowId}`, headers)).status).toBe(404);
+  expect((await stranger.get(`/v1/commands/${made.body.commandId}`, headers)).body.seen).toBe(
+    false,
+  );
+  expect((await stranger.get("/v1/parties/alice/balances", headers)).status).toBe(404);
+  expect((await app.as("alice").get("/v1/parties/alice/balances")).status).toBe(200);
+});
+
 test("I8: a command made for another version is refused with 412", async () => {
   const { escrowId, alice } = await fundedEscrow(app);
   const path = `/v1/escrows/${escrowId}`;

@@ -24,7 +24,7 @@ export interface PostOptions {
 }
 
 export interface Client {
-  get(path: string): Promise<Answer>;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   /** With a fresh Idempotency-Key unless `key` is given, and `Prefer: wait=5`. */
   post(path: string, body?: unknown, options?: PostOptions): Promise<Answer>;
 }
@@ -121,7 +121,7 @@ function createClient(url: string, subject: string, roles: readonly string[]): C
     };
   }
   return {
-    get: (path) => call(path, {}),
+    get: (path, headers = {}) => call(path, { headers }),
     post: (path, body = {}, { key = crypto.randomUUID(), wait = true, headers = {} } = {}) =>
       call(path, {
         method: "POST",

@@ -113,7 +113,12 @@ export function paymentsCommand(
   { correlationId, now, traceparent }: Cause,
 ): Outgoing {
   const message = create(PaymentsCommandSchema, {
-    commandId: generateCommandEventId(escrowId, body.case, "system:escrow", eventId),
+    commandId: generateCommandEventId(
+      escrowId,
+      body.case,
+      "system:escrow",
+      subjectOf(body, eventId),
+    ),
     escrowId,
     actor: systemActor,
     correlationId,
@@ -128,4 +133,9 @@ export function paymentsCommand(
     causationId: eventId,
     traceparent,
   };
+}
+
+/** One event may ask for the same of several things: each has a command of its own. */
+function subjectOf(body: PaymentsCommandBody, eventId: string): string {
+  return body.case === "decideReview" ? `${eventId}:${body.value.reviewId}` : eventId;
 }

@@ -17,6 +17,21 @@ export function readsAll(principal: Principal): boolean {
   return principal.roles.some((role) => readerRoles.includes(role));
 }
 
+/** Whose escrows a list shows. */
+export interface Reader {
+  readonly member: string;
+  /** Set when a service acts for the member: only escrows it created. */
+  readonly service: string | undefined;
+}
+
+/** Undefined for those who read all. */
+export function readerOf(principal: Principal): Reader | undefined {
+  if (readsAll(principal)) return undefined;
+  const { subject, onBehalfOf } = principal;
+  const service = onBehalfOf === undefined ? undefined : subject;
+  return { member: memberOf(principal), service };
+}
+
 export function mayRead({ terms, created }: EscrowRecord, principal: Principal): boolean {
   if (readsAll(principal)) return true;
   const { subject, onBehalfOf } = principal;

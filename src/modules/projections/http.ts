@@ -16,7 +16,7 @@ import { foundSoon } from "#platform/found-soon";
 import { idempotencyConflict } from "#platform/http/outcomes";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
-import { mayRead, memberOf, readsAll } from "./access.ts";
+import { mayRead, readerOf, readsAll } from "./access.ts";
 import { readListFilter } from "./list-filter.ts";
 import type { PageCursors } from "./page-cursor.ts";
 import {
@@ -43,7 +43,7 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
     .get("/v1/escrows", async (c) => {
       const principal = c.get("principal");
       const filter = readListFilter(c.req.query(), cursors);
-      const visibleTo = readsAll(principal) ? undefined : memberOf(principal);
+      const visibleTo = readerOf(principal);
       const found = await listRecords(db, { ...filter, visibleTo, limit: filter.limit + 1 });
       const shown = found.slice(0, filter.limit);
       const items = await Promise.all(shown.map((record) => viewOf(record, principal, deps)));
@@ -82,7 +82,9 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
     .get("/v1/parties/:id/balances", async (c) => {
       const principal = c.get("principal");
       const party = c.req.param("id");
-      if (!readsAll(principal) && memberOf(principal) !== party) throw notFound();
+      // Sums over all of a party's escrows are nobody's but the party's.
+      const own = principal.onBehalfOf === undefined && principal.subject === party;
+      if (!own && !readsAll(principal)) throw notFound();
       const rows = await balancesOf(db, party);
       const items = rows.map(({ side, currency, ...sums }) => ({
         side,
@@ -113,7 +115,8 @@ async function visibleCommand(
 ): Promise<CommandRow | undefined> {
   const row = await findCommand(db, commandId);
   if (!row) return undefined;
-  if (readsAll(principal) || row.actor_id === memberOf(principal)) return row;
+  const own = principal.onBehalfOf === undefined && principal.subject === row.actor_id;
+  if (own || readsAll(principal)) return row;
   const record = await findRecord(db, row.escrow_id);
   return record && mayRead(record, principal) ? row : undefined;
 }

@@ -3,6 +3,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { and, desc, eq, gt, lt, or, type SQL, sql } from "drizzle-orm";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
 import type { Database } from "#platform/database";
+import type { Reader } from "./access.ts";
 import type { PageCursor } from "./page-cursor.ts";
 import { escrowView } from "./schema.ts";
 
@@ -13,8 +14,8 @@ export interface ListFilter {
   readonly createdAfter?: Date | undefined;
   /** Exact escrow id or reference. */
   readonly q?: string | undefined;
-  /** Only escrows of this party or service; undefined for those who read all. */
-  readonly visibleTo?: string | undefined;
+  /** Only what this reader may see; undefined for those who read all. */
+  readonly visibleTo?: Reader | undefined;
   readonly after?: PageCursor | undefined;
   readonly limit: number;
 }
@@ -80,13 +81,7 @@ function conditions(filter: ListFilter): (SQL | undefined)[] {
     currency ? eq(escrowView.currency, currency) : undefined,
     createdAfter ? gt(escrowView.createdAt, createdAfter) : undefined,
     q ? or(eq(escrowView.escrowId, q), eq(escrowView.reference, q)) : undefined,
-    visibleTo
-      ? or(
-          eq(escrowView.buyerId, visibleTo),
-          eq(escrowView.sellerId, visibleTo),
-          eq(escrowView.serviceId, visibleTo),
-        )
-      : undefined,
+    visibleTo ? readableBy(visibleTo) : undefined,
     after
       ? or(
           lt(escrowView.createdAt, after.createdAt),
@@ -97,6 +92,13 @@ function conditions(filter: ListFilter): (SQL | undefined)[] {
         )
       : undefined,
   ];
+}
+
+function readableBy({ member, service }: Reader): SQL | undefined {
+  const party = or(eq(escrowView.buyerId, member), eq(escrowView.sellerId, member));
+  return service === undefined
+    ? or(party, eq(escrowView.serviceId, member))
+    : and(party, eq(escrowView.serviceId, service));
 }
 
 export async function findCommand(

@@ -3,7 +3,9 @@
  * A reservation that cannot be met is an answer (TransferRejected, RefundRejected) whose change
  * undoes what the escrow module reserved at its own decision.
  */
+
 import { create } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Terms_ChargebackLiability as ChargebackLiability } from "#gen/escrow/v1/types_pb";
 import type {
   Command,
@@ -91,7 +93,7 @@ export function termsOf(escrowId: string, command: CreatePaymentIntent): Terms {
     sellerFee: command.sellerFee,
     chargebackLiability: ChargebackLiability[command.chargebackLiability],
     descriptorSuffix: command.statementDescriptorSuffix,
-    expiresAt: expiresAt === undefined ? undefined : new Date(Number(expiresAt.seconds) * 1_000),
+    expiresAt: expiresAt === undefined ? undefined : timestampDate(expiresAt),
   };
 }
 
