@@ -14,12 +14,15 @@ import {
   type Terms,
   TermsSchema,
 } from "#gen/escrow/v1/types_pb";
+import { HttpProblem } from "#platform/http/problem";
+import { tooLarge } from "./domain/terms.ts";
 
 /** Undefined for an absent text. */
 export type Seal = (text: string) => Promise<SealedText | undefined>;
 
 /** What a new escrow's creator wrote; defaults and fees are still missing. */
 export async function requestedTerms(body: CreateEscrowRequest, seal: Seal): Promise<Terms> {
+  refuseTooLarge(body.milestones.length, body.terms?.reminders.length ?? 0);
   const terms = await freeTerms(body, seal);
   terms.buyerId = body.buyerId;
   terms.sellerId = body.sellerId;
@@ -32,6 +35,8 @@ export async function requestedTerms(body: CreateEscrowRequest, seal: Seal): Pro
 
 /** The whole terms as a party wants them: what he left out stays as it is now. */
 export async function amendedTerms(body: AmendRequest, seal: Seal, current: Terms): Promise<Terms> {
+  const reminders = body.terms?.reminders.length || current.reminders.length;
+  refuseTooLarge(body.milestones.length || current.milestones.length, reminders);
   const asked = await freeTerms(body, seal);
   const set = Object.entries(asked).filter(([, value]) => isSet(value));
   const terms = create(TermsSchema, { ...current, ...Object.fromEntries(set) });
@@ -54,6 +59,14 @@ function amendedMilestones({ milestones, amount }: Terms, current: Terms): Miles
     const title = milestone.title ?? titles.get(milestone.milestoneId);
     return create(MilestoneTermsSchema, { ...milestone, ...(title && { title }) });
   });
+}
+
+/** The decider says the same; here nothing is sealed and published first. */
+function refuseTooLarge(milestones: number, reminders: number): void {
+  const large = tooLarge(milestones, reminders);
+  if (large === undefined) return;
+  const field = large.field === "reminders" ? "terms.reminders" : large.field;
+  throw new HttpProblem("TERMS_TOO_LARGE", `Too large: ${large.detail}.`, { field });
 }
 
 function isSet(value: unknown): boolean {

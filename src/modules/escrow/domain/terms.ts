@@ -19,6 +19,9 @@ import { sha256Hex } from "#kernel/ids";
 import { type Currency, currencyOf, feesFor, maxAmount, sum } from "#kernel/money";
 import type { Rejection } from "./messages.ts";
 
+/** Each milestone has deadlines, each deadline its reminders, and every event tells all of them. */
+const maxMilestones = 50;
+const maxDeadlines = 100;
 const year = 366n * 86_400_000n;
 
 /** Providers by what they can hold. */
@@ -37,10 +40,24 @@ export function prepareTerms(asked: Terms): { terms: Terms } | { rejected: Rejec
   const terms = complete(asked, money, currency);
   const rejected =
     checkParties(terms) ??
+    checkSize(terms) ??
     checkAmounts(terms, money, currency) ??
     checkDeadlines(terms) ??
     checkProvider(terms, money);
   return rejected ? { rejected } : { terms };
+}
+
+/** What of terms is more than one escrow may have, in words; undefined when nothing is. */
+export function tooLarge(
+  milestones: number,
+  reminders: number,
+): { field: "milestones" | "reminders"; detail: string } | undefined {
+  if (milestones > maxMilestones) {
+    return { field: "milestones", detail: `at most ${maxMilestones} milestones` };
+  }
+  if (milestones * (1 + reminders) <= maxDeadlines) return undefined;
+  const detail = `milestones, each with its reminders, are at most ${maxDeadlines}`;
+  return { field: "reminders", detail };
 }
 
 /** 64 hex characters over the canonical JSON of the terms. */
@@ -81,6 +98,11 @@ function checkParties({ buyerId, sellerId }: Terms): Rejection | undefined {
   if (!buyerId || !sellerId) return rejection(Code.SAME_PARTY, "a party is missing");
   if (buyerId === sellerId) return rejection(Code.SAME_PARTY, "buyer and seller are the same");
   return undefined;
+}
+
+function checkSize({ milestones, reminders }: Terms): Rejection | undefined {
+  const large = tooLarge(milestones.length, reminders.length);
+  return large && rejection(Code.TERMS_TOO_LARGE, large.detail);
 }
 
 function checkAmounts(terms: Terms, money: Money, currency: Currency): Rejection | undefined {
