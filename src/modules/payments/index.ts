@@ -26,6 +26,7 @@ import { createSandboxRoutes } from "./providers/sandbox/http.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
 import { createReadiness } from "./readiness.ts";
+import { stuckWork } from "./stuck.ts";
 import { createSync } from "./sync.ts";
 import { createWebhookRoutes } from "./webhooks.ts";
 
@@ -59,6 +60,8 @@ export interface PaymentsModule extends Module {
   readonly checks: readonly Check[];
   /** The named escrows' funds by the ledger. */
   books(escrowIds: readonly string[]): Promise<Book[]>;
+  /** Work that a person must look at or that is due for longer than `patienceMs`, in words. */
+  stuck(patienceMs: number): Promise<string[]>;
   countBooks(): Promise<bigint>;
 }
 
@@ -88,6 +91,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     preview,
     checks: paymentsChecks(db),
     books: (escrowIds) => paymentBooks(db, escrowIds),
+    stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
   };
 }

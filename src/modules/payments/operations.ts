@@ -7,7 +7,8 @@ import type { WakeableWorker } from "#platform/worker-loop";
 import { askProvider } from "./ask-provider.ts";
 import { claimOperations } from "./claim-operations.ts";
 import { createGather } from "./gather.ts";
-import { type Answered, recordAnswers } from "./record-answers.ts";
+import { recordOneByOne } from "./one-by-one.ts";
+import { type Answered, recordAnswers, setAnswerAside } from "./record-answers.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
 export function createOperations(deps: PaymentWorkerDeps): WakeableWorker {
@@ -20,7 +21,10 @@ export function createOperations(deps: PaymentWorkerDeps): WakeableWorker {
     step: async () => {
       const claims = await claimOperations(deps);
       const record = createGather<Answered>(async (answers) => {
-        await db.withTx((tx) => recordAnswers(tx, answers, deps));
+        await recordOneByOne(answers, {
+          record: (some) => db.withTx((tx) => recordAnswers(tx, some, deps)),
+          setAside: (one, error) => db.withTx((tx) => setAnswerAside(tx, one, error, deps)),
+        });
         outbox.wake();
       });
       const results = await Promise.allSettled(

@@ -9,7 +9,7 @@ import type { Claim } from "./claim-operations.ts";
 import { type Answer, conclude } from "./domain/conclude.ts";
 import type { Effect } from "./domain/effect.ts";
 import type { Operation } from "./domain/payment.ts";
-import { createJournal, type Journal, type Root } from "./journal.ts";
+import { type Cause, createJournal, type Journal, type Root } from "./journal.ts";
 import {
   drainUnmatched,
   linkObjects,
@@ -29,10 +29,12 @@ export interface Answered {
   readonly answer: Answer;
 }
 
+type Deps = Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">;
+
 export async function recordAnswers(
   tx: Tx,
   answers: readonly Answered[],
-  { clock, logger, outbox }: Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">,
+  { clock, logger, outbox }: Deps,
 ): Promise<void> {
   const now = clock.now();
   const links = answers.flatMap((answered) => linkOf(answered, now));
@@ -70,6 +72,34 @@ export async function recordAnswers(
   await outbox.enqueue(tx, journal.outgoing);
 }
 
+/** What the database refused for good, alone: it is not asked again, a person looks at it. */
+export async function setAnswerAside(
+  tx: Tx,
+  { claim }: Answered,
+  error: unknown,
+  { clock, logger }: Deps,
+): Promise<void> {
+  const { operation_id, escrow_id } = claim.row;
+  logger.error({ err: error, operationId: operation_id }, "an answer could not be recorded");
+  const root = (await lockRoots(tx, [escrow_id])).get(escrow_id);
+  const row = (await loadOperations(tx, [operation_id])).get(operation_id);
+  if (root === undefined || row === undefined || !stands(row, claim)) return;
+  const journal = createJournal({ now: clock.now() });
+  journal.apply(root, [forPerson(operationOf(row))], causeOf(row));
+  await journal.write(tx);
+}
+
+function forPerson(operation: Operation): Effect {
+  return {
+    case: "moved",
+    operation: { ...operation, state: "PERSON", dueAt: undefined, code: "BUG" },
+  };
+}
+
+function causeOf({ correlation_id, operation_id }: OperationRow): Cause {
+  return { correlationId: correlation_id, causationId: operation_id };
+}
+
 /** Another process took the claim over when its lease had ended: its answer counts, not ours. */
 function stands(row: OperationRow, { leaseUntil }: Claim): boolean {
   return row.lease_until?.getTime() === leaseUntil.getTime();
@@ -89,15 +119,14 @@ interface Application {
 function applyAnswer(application: Application): void {
   const { journal, root, row, answered, seen, heard, logger } = application;
   const operation = operationOf(row);
-  const cause = { correlationId: row.correlation_id, causationId: row.operation_id };
+  const cause = causeOf(row);
   try {
     const effects = conclude(root.payment, operation, answered.answer, seen);
     journal.apply(root, [...heard, ...effects], cause);
   } catch (error) {
     // A bug must not stop its neighbours, nor be called again and again: a person looks at it.
     logger.error({ err: error, operationId: row.operation_id }, "an answer could not be applied");
-    const stuck: Operation = { ...operation, state: "PERSON", dueAt: undefined, code: "BUG" };
-    journal.apply(root, [{ case: "moved", operation: stuck }], cause);
+    journal.apply(root, [forPerson(operation)], cause);
   }
 }
 

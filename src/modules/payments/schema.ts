@@ -215,6 +215,9 @@ export interface ProviderObjectRow {
   readonly signals: bigint;
   readonly sync_due_at: Date | null;
   readonly sync_tries: number;
+  /** How often in a row what was read could not be recorded, and why; "" when it could. */
+  readonly failures: number;
+  readonly problem: string;
 }
 
 export function text(amount: bigint): string {
