@@ -12,9 +12,11 @@ import { markSuspect } from "./cursor.ts";
 import type { LogBatch, LogRecord } from "./event-log.ts";
 import { classifyFailure } from "./failure.ts";
 import { receive } from "./intake.ts";
+import type { Portion } from "./portion.ts";
 
 export interface AttemptDeps<M extends Message> extends BatchRunDeps<M> {
   readonly guard: CrashGuard;
+  readonly portion: Portion;
   readonly logger: Logger;
   readonly clusterId: () => Promise<string>;
 }
@@ -31,8 +33,25 @@ export async function attemptBatch<M extends Message>(
   return guard.alone(() =>
     guard.isCareful(batch.partition, first)
       ? attemptOneByOne(deps, batch)
-      : attempt(deps, batch, batch.records),
+      : attemptPortion(deps, batch),
   );
+}
+
+/** What is left of the batch is fetched again. */
+async function attemptPortion<M extends Message>(
+  deps: AttemptDeps<M>,
+  batch: LogBatch,
+): Promise<BatchResult> {
+  const { portion } = deps;
+  const records = portion.of(batch.partition, batch.records);
+  try {
+    const result = await attempt(deps, batch, records);
+    portion.passed(batch.partition);
+    return result;
+  } catch (error) {
+    portion.failed(batch.partition, records.length, error);
+    throw error;
+  }
 }
 
 async function attempt<M extends Message>(

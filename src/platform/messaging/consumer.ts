@@ -18,6 +18,7 @@ import { classifyFailure, createFailureWindow } from "./failure.ts";
 import type { HandlerDeclaration } from "./handler.ts";
 import type { Outbox } from "./outbox.ts";
 import { defaultRetryDelaysMs } from "./parking.ts";
+import { createPortion } from "./portion.ts";
 import { createSettlement, type Settlement } from "./settlement.ts";
 
 /** One batch that was committed. */
@@ -114,6 +115,7 @@ function attemptDeps<M extends Message>(
     tables: consumerTables(schema),
     window: createFailureWindow(),
     guard: createCrashGuard(maxRecords),
+    portion: createPortion(),
     firstDelayMs: retryDelaysMs[0] ?? 0,
     clusterId: async () => {
       cluster ??= await log.clusterId();
