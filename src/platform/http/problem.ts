@@ -40,6 +40,7 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   INSUFFICIENT_HELD: 409,
   DECISION_STANDS: 409,
   CANCELLED: 409,
+  TOO_MANY_PARTS: 409,
   CONFLICT: 409,
   APPROVAL_EXPIRED: 409,
   VERSION_MOVED: 412,

@@ -21,6 +21,13 @@ import {
 import type { CommandOf, Context, Decision, Rejection } from "./messages.ts";
 import { requestFullReturn, requestRefund, requestRelease, resumeReleases } from "./requests.ts";
 
+/**
+ * An escrow remembers its refunds, since each may come back long after it was confirmed; one that
+ * was forgotten would come back to no milestone and leave the fees' sums wrong. So parts are
+ * limited instead. All that is held may always go: nobody's money waits for this.
+ */
+const maxParts = 100;
+
 type Payout = Pick<CommandOf<"releaseFunds">, "milestoneId" | "amount" | "currency">;
 type Shares = { readonly shares: readonly Share[] } | { readonly rejected: Rejection };
 
@@ -136,6 +143,10 @@ function sharesOf(
   }
   if (total === 0n || amount > total) {
     return { rejected: { code: Code.INSUFFICIENT_HELD, detail: `${total} can be decided on` } };
+  }
+  if (amount > 0n && amount < total && escrow.operations.length >= maxParts) {
+    const detail = `of ${maxParts} parts not all are over: ask for all of the ${total}`;
+    return { rejected: { code: Code.TOO_MANY_PARTS, detail } };
   }
   return { shares: sharesInOrder(escrow, min(amount || total, total), there) };
 }
