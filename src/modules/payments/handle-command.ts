@@ -35,7 +35,8 @@ interface Loaded {
   readonly now: Date;
   readonly roots: Map<string, Root>;
   readonly freshNos: bigint[];
-  readonly known: Set<string>;
+  /** The fingerprint of each command that has its outcome. */
+  readonly known: Map<string, string>;
   readonly operations: Map<string, Map<string, Operation>>;
   readonly debts: Map<string, bigint>;
   readonly readiness: Map<string, boolean>;
@@ -74,12 +75,10 @@ async function load(tx: Tx, messages: readonly Incoming<Command>[], now: Date): 
     now,
     roots,
     freshNos: await drawEscrowNos(tx, fresh.length),
-    known: new Set(
-      await knownCommands(
-        tx,
-        commands.map(({ commandId }) => commandId),
-        nos,
-      ),
+    known: await knownCommands(
+      tx,
+      commands.map(({ commandId }) => commandId),
+      nos,
     ),
     operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
     debts: transfers ? await lockDebts(tx, sellers) : new Map(),
@@ -94,15 +93,20 @@ function operationIdsOf(commands: readonly Command[]): string[] {
 }
 
 function handle(
-  { message: command, correlationId }: Incoming<Command>,
+  { message: command, correlationId, appendedAt }: Incoming<Command>,
   loaded: Loaded,
   journal: Journal,
   { providers }: CommandHandlerOptions,
 ): void {
   const { commandId, escrowId, fingerprint } = command;
-  if (loaded.known.has(commandId)) return;
+  const first = loaded.known.get(commandId);
+  if (first !== undefined) {
+    if (first !== fingerprint) journal.conflict({ commandId, fingerprint, at: appendedAt });
+    return;
+  }
   const cause = { correlationId: command.correlationId || correlationId, causationId: commandId };
-  const identity = { commandId, escrowId, fingerprint, type: bodyTypeOf(CommandSchema, command) };
+  const type = bodyTypeOf(CommandSchema, command);
+  const identity = { commandId, escrowId, fingerprint, actorId: command.actor?.id ?? "", type };
   const root = loaded.roots.get(escrowId) ?? newRoot(command, loaded);
   if (root === undefined) {
     const rejected = { code: "NOT_FOUND", detail: "the escrow has no payment" };
@@ -118,7 +122,7 @@ function handle(
     const there = loaded.roots.get(escrowId);
     journal.outcome(identity, there, rejected, cause);
   }
-  loaded.known.add(commandId);
+  loaded.known.set(commandId, fingerprint);
 }
 
 /** Drawn numbers that are not used leave a hole, which nobody minds. */

@@ -39,6 +39,14 @@ export interface CommandIdentity {
   readonly escrowId: string;
   readonly type: string;
   readonly fingerprint: string;
+  readonly actorId: string;
+}
+
+/** Another request under a known command's id. */
+export interface CommandConflict {
+  readonly commandId: string;
+  readonly fingerprint: string;
+  readonly at: Date;
 }
 
 export interface Journal {
@@ -51,6 +59,7 @@ export interface Journal {
     rejected: Rejection | undefined,
     cause: Cause,
   ): void;
+  conflict(conflict: CommandConflict): void;
   write(tx: Tx): Promise<void>;
   /** In the order of the decisions. */
   readonly outgoing: readonly Outgoing[];
@@ -81,6 +90,7 @@ const emptyPages = (): Pages => ({
 export function createJournal({ now }: { readonly now: Date }): Journal {
   const pages = emptyPages();
   const outcomes: WriteRow[] = [];
+  const conflicts: CommandConflict[] = [];
   const touched = new Set<Root>();
   return {
     outgoing: pages.outgoing,
@@ -100,6 +110,9 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       if (rejected === undefined) return;
       pages.outgoing.push(outgoing(rejection(command, rejected, cause, now), cause));
     },
+    conflict: (conflict) => {
+      conflicts.push(conflict);
+    },
     write: async (tx) => {
       await insert(tx, "ledger_transaction", pages.transactions);
       await insert(tx, "entry", pages.entries);
@@ -110,6 +123,7 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       await netDebts(tx, pages.netted);
       await insert(tx, "history", pages.history);
       await insert(tx, "command_outcome", outcomes);
+      await insertConflicts(tx, conflicts);
     },
   };
 }
@@ -253,12 +267,13 @@ function openedRow({ root, payment, cause, now }: Line, operation: Operation): W
 }
 
 function rejection(
-  { commandId, escrowId }: CommandIdentity,
+  { commandId, escrowId, fingerprint, actorId }: CommandIdentity,
   rejected: Rejection,
   cause: Cause,
   now: Date,
 ): Event {
-  const value = create(PaymentCommandRejectedSchema, { commandId, ...rejected });
+  const identity = { commandId, fingerprint, actorId };
+  const value = create(PaymentCommandRejectedSchema, { ...identity, ...rejected });
   return create(EventSchema, {
     eventId: generateEventId(escrowId, value.$typeName, commandId, now),
     escrowId,
@@ -293,6 +308,15 @@ async function insert(tx: Tx, table: string, rows: readonly WriteRow[]): Promise
   await tx.sql`
     INSERT INTO ${name}
     SELECT * FROM jsonb_populate_recordset(NULL::${name}, ${JSON.stringify(rows)}::jsonb)`;
+}
+
+async function insertConflicts(tx: Tx, conflicts: readonly CommandConflict[]): Promise<void> {
+  if (conflicts.length === 0) return;
+  await tx.sql`
+    INSERT INTO payments.command_conflict (command_id, fingerprint, at)
+    SELECT * FROM unnest(${conflicts.map((c) => c.commandId)}::text[],
+      ${conflicts.map((c) => c.fingerprint)}::text[], ${conflicts.map((c) => c.at)}::timestamptz[])
+    ON CONFLICT (command_id, fingerprint) DO NOTHING`;
 }
 
 /** After the entries: the database compares the balances with them. */

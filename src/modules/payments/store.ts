@@ -88,17 +88,17 @@ export async function loadDeposits(
   return found;
 }
 
-/** Ids of commands that have their outcome. */
+/** Commands that have their outcome, with the fingerprint of the request that came first. */
 export async function knownCommands(
   tx: Tx,
   commandIds: readonly string[],
   escrowNos: readonly bigint[],
-): Promise<ReadonlySet<string>> {
-  const rows = await tx.sql<{ command_id: string }>`
-    SELECT command_id FROM payments.command_outcome
+): Promise<Map<string, string>> {
+  const rows = await tx.sql<{ command_id: string; fingerprint: string }>`
+    SELECT command_id, fingerprint FROM payments.command_outcome
     WHERE escrow_no = ANY(${[0n, ...escrowNos]}::bigint[])
       AND command_id = ANY(${commandIds}::text[])`;
-  return new Set(rows.map(({ command_id }) => command_id));
+  return new Map(rows.map(({ command_id, fingerprint }) => [command_id, fingerprint]));
 }
 
 /** What sellers owe, locked: two releases must not net one debt twice. Key: `party currency`. */

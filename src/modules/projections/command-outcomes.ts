@@ -4,6 +4,7 @@
  */
 import type { Event } from "#gen/escrow/v1/events_pb";
 import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
+import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
 import type { Tx } from "#platform/database";
 import type { ReadModels } from "./tables.ts";
 
@@ -48,6 +49,32 @@ export function outcomesOf(events: readonly Event[]): Outcome[] {
     outcome.eventIds.push(event.eventId);
     outcome.version = event.version;
     outcomes.set(event.causationId, outcome);
+  }
+  return [...outcomes.values()];
+}
+
+/**
+ * Of payments' own commands, those that a request asked for; none moves the escrow's version. A
+ * rejection is not numbered and may come twice.
+ */
+export function paymentOutcomesOf(events: readonly PaymentsEvent[]): Outcome[] {
+  const outcomes = new Map<string, Outcome>();
+  for (const { eventId, escrowId, body } of events) {
+    if (body.case !== "paymentCommandSucceeded" && body.case !== "paymentCommandRejected") continue;
+    const { commandId, fingerprint, actorId } = body.value;
+    if (fingerprint === "") continue;
+    const rejected = body.case === "paymentCommandRejected" ? body.value : undefined;
+    outcomes.set(commandId, {
+      commandId,
+      escrowId,
+      actorId,
+      fingerprint,
+      status: rejected === undefined ? "succeeded" : "rejected",
+      code: rejected?.code ?? "",
+      detail: rejected?.detail ?? "",
+      eventIds: [eventId],
+      version: 0n,
+    });
   }
   return [...outcomes.values()];
 }

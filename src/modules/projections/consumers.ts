@@ -6,12 +6,19 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
 import type { Event } from "#gen/escrow/v1/events_pb";
 import { Actor_Kind } from "#gen/escrow/v1/types_pb";
+import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
 import { TerminalError } from "#platform/errors";
 import { defineHandler, type HandleBatch, type Incoming } from "#platform/messaging/handler";
 import { topics } from "#topics";
 import { addBalances, balanceDeltas } from "./balances.ts";
-import { outcomesOf, saveOutcomes, saveSeen } from "./command-outcomes.ts";
+import {
+  outcomesOf,
+  paymentOutcomesOf,
+  type SeenCommand,
+  saveOutcomes,
+  saveSeen,
+} from "./command-outcomes.ts";
 import { lockRecords, type RecordChange, saveRecords } from "./escrow-view.ts";
 import { applyEvent } from "./record.ts";
 import type { ReadModels } from "./tables.ts";
@@ -33,6 +40,11 @@ export function projectionHandlers(tables: ReadModels, prefix = "projections") {
       name: `${prefix}.payments-events`,
       topic: topics.paymentsEvents,
       handleBatch: projectPaymentsEvents(tables),
+    }),
+    paymentsCommands: defineHandler({
+      name: `${prefix}.payments-commands`,
+      topic: topics.paymentsCommands,
+      handleBatch: projectPaymentsCommands(tables),
     }),
   };
 }
@@ -75,12 +87,7 @@ function projectEscrowCommands(tables: ReadModels): HandleBatch<Command> {
       saveSeen(
         tx,
         tables,
-        seen.map(({ message }) => ({
-          commandId: message.commandId,
-          escrowId: message.escrowId,
-          actorId: message.actor?.id ?? "",
-          fingerprint: message.fingerprint,
-        })),
+        seen.map(({ message }) => seenCommand(message)),
       ),
       saveTimeline(tx, tables, seen.map(commandEntry)),
     ]);
@@ -96,6 +103,7 @@ function projectPaymentsEvents(tables: ReadModels): HandleBatch<PaymentsEvent> {
       WHERE escrow_id = ANY(${ids}::text[]) ORDER BY escrow_id FOR UPDATE`;
     const progress = new Map(rows.map((row) => [row.escrow_id, row.version]));
     const entries: TimelineEntry[] = [];
+    const applied: PaymentsEvent[] = [];
     batch.each((incoming) => {
       const { escrowId, version } = incoming.message;
       const seen = progress.get(escrowId) ?? 0n;
@@ -105,6 +113,7 @@ function projectPaymentsEvents(tables: ReadModels): HandleBatch<PaymentsEvent> {
       }
       if (version !== 0n) progress.set(escrowId, version);
       entries.push(paymentEntry(incoming));
+      applied.push(incoming.message);
     });
     const moved = [...progress];
     await Promise.all([
@@ -114,10 +123,32 @@ function projectPaymentsEvents(tables: ReadModels): HandleBatch<PaymentsEvent> {
           SELECT * FROM unnest(${moved.map(([id]) => id)}::text[],
             ${moved.map(([, version]) => version)}::bigint[])
           ON CONFLICT (escrow_id) DO UPDATE SET version = excluded.version`,
+      saveOutcomes(tx, tables, paymentOutcomesOf(applied)),
       saveTimeline(tx, tables, entries),
     ]);
     return [];
   };
+}
+
+/** Requests only: what the escrow asks of payments is nobody's command to wait for. */
+function projectPaymentsCommands(tables: ReadModels): HandleBatch<PaymentsCommand> {
+  return async (tx, batch) => {
+    const seen: PaymentsCommand[] = [];
+    batch.each(({ message }) => {
+      if (message.fingerprint !== "") seen.push(message);
+    });
+    await saveSeen(tx, tables, seen.map(seenCommand));
+    return [];
+  };
+}
+
+function seenCommand({
+  commandId,
+  escrowId,
+  actor,
+  fingerprint,
+}: Command | PaymentsCommand): SeenCommand {
+  return { commandId, escrowId, actorId: actor?.id ?? "", fingerprint };
 }
 
 function eventEntry({ message, messageType, appendedAt }: Incoming<Event>): TimelineEntry {

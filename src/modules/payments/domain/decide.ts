@@ -259,26 +259,28 @@ function initiateRefund(payment: Payment, asked: InitiateRefund, context: Contex
   );
 }
 
-function renewPayment(payment: Payment, { actor, commandId }: Command): Decision {
+function renewPayment(payment: Payment, command: Command): Decision {
+  const { actor } = command;
   if (actor?.id !== payment.buyerId) return reject("NOT_THE_BUYER", "only the buyer pays");
   if (payment.cancelled) return reject("CANCELLED", "the escrow was cancelled");
   if (isComplete(payment)) return reject("ALREADY_FUNDED", "the payment is complete");
-  return accept(succeeded(commandId));
+  return accept(succeeded(command));
 }
 
 function retryOperation(
   payment: Payment,
-  { actor, commandId }: Command,
+  command: Command,
   operationId: string,
   { operations, now }: Context,
 ): Decision {
+  const { actor } = command;
   if (actor?.roles.includes("admin") !== true) return reject("ROLE_REQUIRED", "needs role admin");
   const operation = operations.get(operationId);
   if (operation === undefined) return reject("OPERATION_UNKNOWN", "no such operation here");
   if (isLocked(payment)) return reject("ESCROW_LOCKED", "nothing leaves while it is locked");
   const next = retried(operation, now);
   if (next === undefined) return reject("ALREADY_SETTLED", "the operation is finished");
-  return accept({ case: "moved", operation: next }, succeeded(commandId));
+  return accept({ case: "moved", operation: next }, succeeded(command));
 }
 
 function retried(operation: Operation, now: Date): Operation | undefined {
@@ -297,8 +299,9 @@ function retried(operation: Operation, now: Date): Operation | undefined {
   }
 }
 
-function succeeded(commandId: string): Effect {
-  const value = create(PaymentCommandSucceededSchema, { commandId });
+function succeeded({ commandId, fingerprint, actor }: Command): Effect {
+  const actorId = actor?.id ?? "";
+  const value = create(PaymentCommandSucceededSchema, { commandId, fingerprint, actorId });
   return say({ case: "paymentCommandSucceeded", value });
 }
 
