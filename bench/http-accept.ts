@@ -7,6 +7,7 @@ import { startApp } from "../test/support/processes.ts";
 import { createClient, proposal } from "./client.ts";
 import { openRound, type Servers } from "./environment.ts";
 import { type Figure, percentile } from "./measure.ts";
+import { cpuMsOf } from "./process-figures.ts";
 
 const clients = 64;
 const warmupMs = 2_000;
@@ -25,7 +26,9 @@ export async function acceptFigures(servers: Servers): Promise<Figure[]> {
       return performance.now() - begun;
     };
     await loop(post, warmupMs);
+    const cpuBefore = cpuMsOf(app.pid);
     const latencies = await loop(post, measuredMs);
+    const cpuUs = (cpuMsOf(app.pid) - cpuBefore) * 1_000;
     return [
       {
         name: "accepting over HTTP",
@@ -33,6 +36,14 @@ export async function acceptFigures(servers: Servers): Promise<Figure[]> {
         unit: "requests/s",
         against: "goal",
         other: 4_000,
+      },
+      {
+        name: "… CPU of the accepting process",
+        value: cpuUs / latencies.length,
+        unit: "µs/request",
+        against: "goal on one core",
+        other: 250,
+        lowerIsBetter: true,
       },
       {
         name: `… p95 with ${clients} clients`,

@@ -34,10 +34,16 @@ console.log(
 console.log(`load before: ${loadavg()[0]?.toFixed(1)} (quiet: below 0.5)\n`);
 const servers = await findServers();
 const figures: Figure[] = [];
+let failed = false;
 for (const [name, bench] of Object.entries(benches)) {
   if (asked.length > 0 && !asked.includes(name)) continue;
-  figures.push(...(await bench(servers)));
+  try {
+    figures.push(...(await bench(servers)));
+  } catch (error) {
+    failed = true;
+    console.error(`${name} failed:`, error);
+  }
 }
 console.log(table(figures));
 await servers.stop();
-process.exit(0);
+process.exit(failed ? 1 : 0);

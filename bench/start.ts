@@ -2,11 +2,12 @@
  * The compiled program alone: how soon it is ready on a fresh folder and on one it has used, what it
  * weighs in memory and on disk; and one role on servers.
  */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { emptyPlace } from "../test/support/binary.ts";
 import { startApp } from "../test/support/processes.ts";
 import { openRound, type Servers } from "./environment.ts";
 import { type Figure, median } from "./measure.ts";
+import { rssMbOf } from "./process-figures.ts";
 
 /** Starting leaves garbage that is given back soon; the process is looked at after that. */
 const restMs = 3_000;
@@ -68,14 +69,7 @@ async function started(
   await app.ready();
   const ms = performance.now() - begun;
   await Bun.sleep(restMs);
-  const rssMb = rssOf(app.pid);
+  const rssMb = rssMbOf(app.pid);
   await app.stop();
   return { ms, rssMb };
-}
-
-/** What the process holds now, in 10⁶ bytes. */
-export function rssOf(pid: number): number {
-  const [, kilobytes] =
-    /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return (Number(kilobytes) * 1_024) / 1e6;
 }
