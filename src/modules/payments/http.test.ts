@@ -140,6 +140,55 @@ describe("parties", () => {
     expect(Buffer.from(row?.ciphertext ?? []).includes("zoe@example.org")).toBe(false);
   });
 
+  describe("and a service", () => {
+    const body = { provider: "sandbox" };
+    const roles = ["service"];
+    const profile = { name: "N" };
+    const as = (subject: string, method: string, path: string, sent?: object) =>
+      world.call(method, path, { as: subject, roles, ...(sent && { body: sent }) });
+    const methods = (partyId: string) => `/v1/parties/${partyId}/payout-methods`;
+
+    test("C3: one that has nothing to do with a party sees and changes nothing of it", async () => {
+      await world.call("PUT", "/v1/parties/nora", { as: "nora", body: profile });
+      await world.call("POST", methods("nora"), { as: "nora", body });
+      const tries = [
+        ["PUT", "/v1/parties/nora", profile],
+        ["POST", methods("nora"), body],
+        ["GET", methods("nora"), undefined],
+        ["POST", "/sandbox/parties/nora/readiness", { ready: false }],
+      ] as const;
+      for (const [method, path, sent] of tries) {
+        expect([path, (await as("evil", method, path, sent)).status]).toEqual([path, 404]);
+        const onBehalf = { as: "evil", roles, onBehalfOf: "nora", ...(sent && { body: sent }) };
+        expect([path, (await world.call(method, path, onBehalf)).status]).toEqual([path, 404]);
+      }
+    });
+
+    test("acts for a party it registered, and leaves a method that is there to its owner", async () => {
+      expect((await as("market", "POST", methods("olga"), body)).status).toBe(404);
+      expect((await as("market", "PUT", "/v1/parties/olga", profile)).status).toBe(200);
+      const made = await as("market", "POST", methods("olga"), body);
+      expect(made.status).toBe(201);
+      const again = await as("market", "POST", methods("olga"), body);
+      expect(await again.json()).toEqual(await made.json());
+      expect((await as("evil", "PUT", "/v1/parties/olga", profile)).status).toBe(404);
+      expect((await as("evil", "GET", methods("olga"))).status).toBe(404);
+      const readiness = "/sandbox/parties/olga/readiness";
+      expect((await as("evil", "POST", readiness, { ready: false })).status).toBe(404);
+      expect((await as("market", "POST", readiness, { ready: true })).status).toBe(202);
+    });
+
+    test("acts for members of escrows it created", async () => {
+      await deals.open({ sellerId: "pia", serviceId: "market" });
+      await deals.open({ sellerId: "quinn" });
+      await world.call("POST", methods("pia"), { as: "pia", body });
+      expect((await as("market", "GET", methods("pia"))).status).toBe(200);
+      expect((await as("market", "POST", methods("pia"), body)).status).toBe(404);
+      expect((await as("market", "PUT", "/v1/parties/quinn", profile)).status).toBe(404);
+      expect((await as("market", "GET", methods("quinn"))).status).toBe(404);
+    });
+  });
+
   test("a payout method is ready at once in the sandbox, and made once", async () => {
     const path = "/v1/parties/yan/payout-methods";
     const body = { provider: "sandbox" };
@@ -166,6 +215,8 @@ describe("POST /sandbox/payments/:id/pay", () => {
     const path = `/sandbox/payments/${paymentId}/pay`;
     const pay = (as: string, body: unknown) => patiently(world.call("POST", path, { as, body }));
     expect((await pay("mallory", {})).status).toBe(404);
+    const auditor = await world.call("POST", path, { as: "eva", roles: ["auditor"], body: {} });
+    expect(auditor.status).toBe(403);
     for (const amount of [100, "0", "-5", "1e3", "0x10", " 5", "99999999999999999"]) {
       expect((await pay("alice", { amount })).status).toBe(422);
     }

@@ -18,6 +18,7 @@ import { paymentsConsumers } from "./consumers.ts";
 import { createPaymentRoutes } from "./http.ts";
 import { createOperations } from "./operations.ts";
 import { createPartyRoutes } from "./parties.ts";
+import { createPartyAccess } from "./party-access.ts";
 import { pendingWork } from "./pending.ts";
 import { type PaymentsPreview, preview } from "./preview.ts";
 import type { PaymentProvider, Providers } from "./provider.ts";
@@ -104,10 +105,12 @@ function createRoutes(
   const routes = new Hono<HttpEnv>();
   routes.route("/", createWebhookRoutes(parts));
   routes.route("/", createPaymentRoutes({ ...parts, access }));
-  routes.route("/", createPartyRoutes(parts));
+  const partyAccess = createPartyAccess(parts);
+  routes.route("/", createPartyRoutes({ ...parts, access: partyAccess }));
   if (sandboxWorker !== undefined) {
     const bank = createBank(parts);
-    routes.route("/", createSandboxRoutes({ access, bank, onPlayed: sandboxWorker.wake }));
+    const { wake: onPlayed } = sandboxWorker;
+    routes.route("/", createSandboxRoutes({ access, partyAccess, bank, onPlayed }));
   }
   return routes;
 }

@@ -1,6 +1,7 @@
 /**
  * Parties and where their money goes: PUT /v1/parties/:id, payout methods. A party is its own
- * subject's business (or a service's, an admin's); what it tells of itself is sealed with its key.
+ * subject's business, an admin's, or a service's that has to do with it; what it tells of itself is
+ * sealed with its key.
  */
 import { type Context, Hono } from "hono";
 import { CreatePayoutMethodRequestSchema, PutPartyRequestSchema } from "#gen/payments/v1/http_pb";
@@ -11,6 +12,7 @@ import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
+import type { PartyAccess, PartyStanding } from "./party-access.ts";
 import type { ProviderAccount, Providers } from "./provider.ts";
 
 export interface PartyRouteOptions {
@@ -18,6 +20,7 @@ export interface PartyRouteOptions {
   readonly keyring: Keyring;
   readonly providers: Providers;
   readonly clock: Clock;
+  readonly access: PartyAccess;
 }
 
 interface PayoutMethodRow {
@@ -32,47 +35,84 @@ const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.put("/v1/parties/:id", async (c) => {
-    const partyId = ownParty(c);
+    const caller = await callerOf(c, options, ["self", "operator", "service", "registrar"]);
     const { email, name, country } = toMessage(PutPartyRequestSchema, await readJson(c.req.raw));
-    await saveProfile(options, partyId, JSON.stringify({ email, name, country }));
-    return c.json({ partyId });
+    await saveProfile(options, caller, JSON.stringify({ email, name, country }));
+    return c.json({ partyId: caller.partyId });
   });
   app.post("/v1/parties/:id/payout-methods", async (c) => {
-    const partyId = ownParty(c);
+    const caller = await callerOf(c, options, ["self", "operator", "service"]);
     const body = toMessage(CreatePayoutMethodRequestSchema, await readJson(c.req.raw));
-    const account = await openAccount(options, partyId, body.provider || "sandbox");
-    const method = await saveMethod(options, partyId, body.provider || "sandbox", account);
+    const provider = body.provider || "sandbox";
+    const own = caller.mayChange ? undefined : await ownMethod(options, caller, provider);
+    if (own !== undefined) return c.json(methodView(own), 201);
+    const account = await openAccount(options, caller.partyId, provider);
+    const method = await saveMethod(options, caller, provider, account);
     const { onboardingUrl } = account;
     return c.json({ ...methodView(method), ...(onboardingUrl && { onboardingUrl }) }, 201);
   });
   app.get("/v1/parties/:id/payout-methods", async (c) => {
+    const { partyId } = await callerOf(c, options, ["self", "operator", "service", "reader"]);
     const rows = await options.db.sql<PayoutMethodRow>`
       SELECT payout_method_id, provider, status, requirements_due FROM payments.payout_method
-      WHERE party_id = ${ownParty(c, "auditor")} ORDER BY created_at, payout_method_id`;
+      WHERE party_id = ${partyId} ORDER BY created_at, payout_method_id`;
     return c.json({ items: rows.map(methodView) });
   });
   return app;
 }
 
-function ownParty(c: Context<HttpEnv>, ...also: readonly string[]): string {
+interface Caller {
+  readonly partyId: string;
+  readonly subject: string;
+  /** The party itself or an admin: what is there already may be changed. */
+  readonly mayChange: boolean;
+  /** A profile that is there may be written anew. */
+  readonly mayRewrite: boolean;
+}
+
+async function callerOf(
+  c: Context<HttpEnv>,
+  { access }: PartyRouteOptions,
+  standings: readonly PartyStanding[],
+): Promise<Caller> {
   const partyId = c.req.param("id") ?? "";
-  const { subject, onBehalfOf, roles } = c.get("principal");
-  const rights = ["admin", "service", ...also].some((role) => roles.includes(role));
-  if (partyPattern.test(partyId) && ((onBehalfOf ?? subject) === partyId || rights)) return partyId;
-  throw notFound();
+  const principal = c.get("principal");
+  if (!partyPattern.test(partyId)) throw notFound();
+  const standing = await access.standing(partyId, principal);
+  if (standing === undefined || !standings.includes(standing)) throw notFound();
+  const mayChange = standing === "self" || standing === "operator";
+  const mayRewrite = mayChange || standing === "service";
+  return { partyId, subject: principal.subject, mayChange, mayRewrite };
 }
 
 async function saveProfile(
   { db, keyring, clock }: PartyRouteOptions,
-  partyId: string,
+  { partyId, subject, mayRewrite }: Caller,
   profile: string,
 ): Promise<void> {
   const { keyId, ciphertext } = await keyring.seal(partyId, profile);
-  await db.sql`
-    INSERT INTO payments.party (party_id, key_id, ciphertext, updated_at)
-    VALUES (${partyId}, ${keyId}, ${ciphertext}, ${clock.now()})
+  const saved = await db.sql`
+    INSERT INTO payments.party AS p (party_id, key_id, ciphertext, registered_by, updated_at)
+    VALUES (${partyId}, ${keyId}, ${ciphertext}, ${subject}, ${clock.now()})
     ON CONFLICT (party_id) DO UPDATE SET
-      key_id = excluded.key_id, ciphertext = excluded.ciphertext, updated_at = excluded.updated_at`;
+      key_id = excluded.key_id, ciphertext = excluded.ciphertext, updated_at = excluded.updated_at
+    WHERE ${mayRewrite}::boolean OR p.registered_by = ${subject}
+    RETURNING party_id`;
+  // Somebody else registered it a moment ago.
+  if (saved.length === 0) throw notFound();
+}
+
+/** A method is changed by its party or an admin; a service meets again the one it made, as it is. */
+async function ownMethod(
+  { db }: Pick<PartyRouteOptions, "db">,
+  { partyId, subject }: Caller,
+  provider: string,
+): Promise<PayoutMethodRow | undefined> {
+  const [row] = await db.sql<PayoutMethodRow & { registered_by: string }>`
+    SELECT payout_method_id, provider, status, requirements_due, registered_by
+    FROM payments.payout_method WHERE party_id = ${partyId} AND provider = ${provider}`;
+  if (row !== undefined && row.registered_by !== subject) throw notFound();
+  return row;
 }
 
 async function openAccount(
@@ -96,7 +136,7 @@ async function openAccount(
 
 async function saveMethod(
   { db, clock }: PartyRouteOptions,
-  partyId: string,
+  { partyId, subject, mayChange }: Caller,
   provider: string,
   { objectId, status, requirementsDue }: ProviderAccount,
 ): Promise<PayoutMethodRow> {
@@ -111,14 +151,16 @@ async function saveMethod(
         kind = 'account', party_id = excluded.party_id, sync_due_at = excluded.sync_due_at`;
     const [row] = await tx.sql<PayoutMethodRow>`
       INSERT INTO payments.payout_method AS m (payout_method_id, party_id, provider, account_id,
-        status, requirements_due, created_at, updated_at)
+        status, requirements_due, registered_by, created_at, updated_at)
       VALUES (${id}, ${partyId}, ${provider}, ${objectId}, ${status},
-        ${requirementsDue}::text[], ${now}, ${now})
+        ${requirementsDue}::text[], ${subject}, ${now}, ${now})
       ON CONFLICT (party_id, provider) DO UPDATE SET
         status = excluded.status, requirements_due = excluded.requirements_due,
         updated_at = excluded.updated_at
+      WHERE ${mayChange}::boolean
       RETURNING payout_method_id, provider, status, requirements_due`;
-    if (row === undefined) throw new Error("a payout method was not stored");
+    // Made by somebody else a moment ago.
+    if (row === undefined) throw notFound();
     return row;
   });
 }

@@ -4,14 +4,17 @@
  */
 import { Hono } from "hono";
 import { SandboxPayRequestSchema, SandboxReadinessRequestSchema } from "#gen/payments/v1/http_pb";
+import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
-import { type Access, anyStanding } from "../../access.ts";
+import { type Access, anyStanding, standingOf } from "../../access.ts";
+import type { PartyAccess } from "../../party-access.ts";
 import type { Bank, PayOutcome } from "./bank.ts";
 
 export interface SandboxRouteOptions {
   readonly access: Access;
+  readonly partyAccess: PartyAccess;
   readonly bank: Bank;
   /** Something is to be confirmed or delivered. */
   readonly onPlayed: () => void;
@@ -20,11 +23,14 @@ export interface SandboxRouteOptions {
 const largest = 1_000_000_000_000_000n;
 
 export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv> {
-  const { access, bank, onPlayed } = options;
+  const { access, partyAccess, bank, onPlayed } = options;
   const app = new Hono<HttpEnv>();
   app.post("/sandbox/payments/:id/pay", async (c) => {
     const body = toMessage(SandboxPayRequestSchema, await readJson(c.req.raw));
-    const row = await access.byPaymentId(c.req.param("id"), c.get("principal"), anyStanding);
+    const principal = c.get("principal");
+    const row = await access.byPaymentId(c.req.param("id"), principal, anyStanding);
+    // An auditor sees it and changes nothing.
+    if (standingOf(row, principal) === "operator") requireRole(principal, "admin");
     const outcome = (body.outcome || "succeed") as PayOutcome;
     const amount = body.amount === "" ? undefined : BigInt(body.amount);
     if (amount !== undefined && (amount === 0n || amount > largest)) {
@@ -38,11 +44,9 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
   });
   app.post("/sandbox/parties/:id/readiness", async (c) => {
     const { ready } = toMessage(SandboxReadinessRequestSchema, await readJson(c.req.raw));
-    const { subject, roles } = c.get("principal");
     const partyId = c.req.param("id");
-    if (subject !== partyId && !roles.includes("admin") && !roles.includes("service")) {
-      throw notFound();
-    }
+    const standing = await partyAccess.standing(partyId, c.get("principal"));
+    if (standing !== "self" && standing !== "operator" && standing !== "service") throw notFound();
     if (!(await bank.setReady(partyId, ready))) throw notFound();
     onPlayed();
     return c.json({ partyId, ready }, 202);
