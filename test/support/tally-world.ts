@@ -1,0 +1,104 @@
+/**
+ * A consumer's whole world for one test: a fresh database with the tally's tables, a log in memory
+ * that misbehaves on request, and consumers and redrivers over both.
+ */
+import { afterEach, beforeEach } from "bun:test";
+import { createManualClock } from "#platform/clock-manual";
+import type { Database } from "#platform/database";
+import { silentLogger } from "#platform/logger";
+import { createConsumer, type Handled } from "#platform/messaging/consumer";
+import { createOutbox, type Outbox } from "#platform/messaging/outbox";
+import { createRedrive } from "#platform/messaging/redrive";
+import type { Worker } from "#platform/module";
+import type { adapters, FreshDatabase } from "./databases.ts";
+import { createScriptedLog, type ScriptedLog } from "./scripted-log.ts";
+import { createTally, type Note, noteRecord, type TallyHandler, tallyHandler } from "./tally.ts";
+
+export interface OutboxRow {
+  readonly aggregatetype: string;
+  readonly aggregateid: string;
+  readonly payload: Uint8Array;
+  readonly headers: Record<string, string>;
+}
+
+/** Call inside `describe`: every test gets a world of its own. */
+export function tallyWorld(adapter: (typeof adapters)[number]) {
+  let fresh: FreshDatabase;
+  let log: ScriptedLog;
+  let outbox: Outbox;
+  let handled: Handled[];
+  const clock = createManualClock();
+
+  beforeEach(async () => {
+    fresh = await adapter.open();
+    await createTally(fresh.db);
+    log = createScriptedLog();
+    handled = [];
+    outbox = createOutbox({ schema: "tally", writer: "tally", producerName: "test", clock });
+  });
+  afterEach(async () => fresh.drop());
+
+  const common = (handler: TallyHandler) => ({
+    handler,
+    schema: "tally",
+    db: fresh.db,
+    log,
+    outbox,
+    clock,
+    logger: silentLogger,
+    pollMs: 0,
+    retryDelaysMs: [0, 0, 0, 0],
+    onHandled: (one: Handled) => {
+      handled.push(one);
+    },
+  });
+
+  return {
+    get db(): Database {
+      return fresh.db;
+    },
+    get log() {
+      return log;
+    },
+    get handled() {
+      return handled;
+    },
+    clock,
+    common,
+    renewLog() {
+      log = createScriptedLog();
+    },
+    async started(handler = tallyHandler(), more: object = {}): Promise<Worker> {
+      const consumer = createConsumer({ ...common(handler), ...more });
+      await consumer.start?.();
+      return consumer;
+    },
+    redriver: (handler = tallyHandler()): Worker => createRedrive(common(handler)),
+    /** "a1" is the first note of key a. */
+    append(...texts: string[]): void {
+      for (const text of texts) {
+        const [name = "", does] = text.split(":");
+        log.append({ ...noteRecord(noteNamed(name, does)), partition: 0 });
+      }
+    },
+    async next(): Promise<bigint> {
+      const [row] = await fresh.db.sql<{ next: bigint }>`SELECT next FROM tally.consumer_cursor`;
+      return row?.next ?? -1n;
+    },
+    async blocked(): Promise<string> {
+      const rows = await fresh.db.sql<{ key: string }>`
+        SELECT key FROM tally.blocked_key ORDER BY key`;
+      return rows.map(({ key }) => key).join(" ");
+    },
+    poison: (key: string) => fresh.db.sql`INSERT INTO tally.poison (key) VALUES (${key})`,
+    cure: () => fresh.db.sql`DELETE FROM tally.poison`,
+    outboxRows: () => fresh.db.sql<OutboxRow>`
+      SELECT aggregatetype, aggregateid, payload, headers FROM tally.outbox ORDER BY pos`,
+  };
+}
+
+/** "a2": the second note of key a, its id the same. */
+export function noteNamed(name: string, does?: string): Note {
+  const [, key = "", n = "0"] = /^(.*?)x?(\d+)$/.exec(name) ?? [];
+  return { id: name, key, n: Number(n), ...(does === undefined ? {} : { does }) };
+}
