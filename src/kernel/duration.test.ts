@@ -1,0 +1,46 @@
+import { expect, test } from "bun:test";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { addMs, isAfter, msBetween, parseDuration } from "./duration.ts";
+
+const day = 86_400_000n;
+
+test.each([
+  ["P7D", 7n * day],
+  ["PT72H", 3n * day],
+  ["P2W", 14n * day],
+  ["P1DT12H", day + day / 2n],
+  ["PT1H30M", 5_400_000n],
+  ["PT45S", 45_000n],
+  ["P0D", 0n],
+])("%s has a fixed length", (text, ms) => {
+  expect(parseDuration(text)).toBe(ms);
+});
+
+test.each([
+  "",
+  "P",
+  "PT",
+  "P1DT",
+  "7D",
+  "P1Y",
+  "P1M",
+  "P1.5D",
+  "-P1D",
+  "P1W2D",
+  "PT5",
+  "p7d",
+  " P7D",
+  "P7D\n",
+  "P1234567D",
+])("%p is refused", (text) => {
+  expect(parseDuration(text)).toBeUndefined();
+});
+
+test("instants move by milliseconds across months and leap days", () => {
+  const at = timestampFromDate(new Date("2028-02-28T23:59:59.250Z"));
+  const later = addMs(at, day);
+  expect(later).toEqual(timestampFromDate(new Date("2028-02-29T23:59:59.250Z")));
+  expect(msBetween(at, later)).toBe(day);
+  expect(msBetween(later, at)).toBe(-day);
+  expect([isAfter(later, at), isAfter(at, later), isAfter(at, at)]).toEqual([true, false, false]);
+});
