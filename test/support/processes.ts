@@ -4,7 +4,7 @@
  */
 import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Place } from "./binary.ts";
+import { forgetPlaces, type Place } from "./binary.ts";
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -31,13 +31,11 @@ export interface AppProcess {
 }
 
 const running = new Map<number, AppProcess>();
-process.on("exit", () => {
-  for (const started of running.values()) started.signal("SIGKILL");
-});
 
-/** Call it after each file's tests: what is still there was left by a failure. */
+/** After each file's tests: processes that are still there were left by a failure. */
 export async function killAll(): Promise<void> {
   await Promise.all([...running.values()].map((started) => started.kill()));
+  await forgetPlaces();
 }
 
 const systemPath = "/usr/local/bin:/usr/bin:/bin";

@@ -2,6 +2,7 @@
 import { expect } from "bun:test";
 import { openPostgres } from "#platform/postgres";
 import type { FreshPostgres } from "./databases.ts";
+import type { Fleet } from "./fleet.ts";
 import type { Market } from "./market.ts";
 
 /** Every command that was accepted by now has succeeded. */
@@ -40,5 +41,35 @@ export async function expectBooks({ url }: FreshPostgres, n: number): Promise<vo
     ).toEqual([{ n }]);
   } finally {
     await db.close();
+  }
+}
+
+/** Runs the work; a failure also tells what is under way in the tables and what the fleet complained of. */
+export async function explained<T>(
+  { url }: FreshPostgres,
+  fleet: Fleet,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const db = openPostgres({ url, max: 1 });
+    const standing = await db.sql<{ what: string; row: string }>`
+      SELECT 'operation' AS what, row_to_json(t)::text AS row
+        FROM payments.operation t WHERE state NOT IN ('SUCCEEDED', 'WITHDRAWN')
+      UNION ALL SELECT 'object', row_to_json(t)::text
+        FROM payments.provider_object t WHERE sync_due_at IS NOT NULL OR kind = 'unmatched'
+      UNION ALL SELECT 'delivery', row_to_json(t)::text FROM sandbox.delivery t
+      UNION ALL SELECT 'parked', row_to_json(t)::text
+        FROM (SELECT consumer, topic, part, off, key, state, cause FROM escrow.parked
+              UNION ALL SELECT consumer, topic, part, off, key, state, cause FROM payments.parked
+              UNION ALL SELECT consumer, topic, part, off, key, state, cause
+              FROM projections.parked) t
+      UNION ALL SELECT 'outbox', row_to_json(t)::text
+        FROM (SELECT shard, id, at FROM escrow.outbox
+              UNION ALL SELECT shard, id, at FROM payments.outbox) t`;
+    await db.close();
+    const rows = standing.map(({ what, row }) => `${what} ${row}`).join("\n");
+    throw new Error(`${String(error)}\n${rows}\n${fleet.complaints()}`, { cause: error });
   }
 }

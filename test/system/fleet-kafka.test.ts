@@ -10,7 +10,7 @@ import { type Fleet, startFleet } from "../support/fleet.ts";
 import { createMarket } from "../support/market.ts";
 import { killAll, runApp, verify } from "../support/processes.ts";
 import { fundsOfSale, runReadmeSale } from "../support/readme-sale.ts";
-import { decided, expectBooks } from "../support/sales-books.ts";
+import { decided, expectBooks, explained } from "../support/sales-books.ts";
 
 const roles = ["api", "escrow", "escrow", "payments", "projections", "outbox", "outbox"];
 const killed = ["api", "escrow", "payments", "projections", "outbox"];
@@ -76,17 +76,19 @@ describe.skipIf(process.env.KAFKA_BROKERS === undefined)("a fleet over Kafka", (
   test("each kind of process, a broker and all sessions lost under load: nothing lost, nothing twice", async () => {
     const market = createMarket({ url: () => fleet.url("api"), secret, patienceMs: 60_000 });
     const load = market.load(5);
-    await load.more(3);
-    for (const role of killed) {
-      const member = fleet.members.find((one) => one.role === role);
-      if (member === undefined) throw new Error(`nobody is ${role}`);
-      await fleet.killAndRestart(member, 2_000);
+    await explained(postgres, fleet, async () => {
       await load.more(3);
-    }
-    await kafka.kill(2);
-    await Bun.sleep(3_000);
-    await kafka.restart(2);
-    await load.more(3);
+      for (const role of killed) {
+        const member = fleet.members.find((one) => one.role === role);
+        if (member === undefined) throw new Error(`nobody is ${role}`);
+        await fleet.killAndRestart(member, 2_000);
+        await load.more(3);
+      }
+      await kafka.kill(2);
+      await Bun.sleep(3_000);
+      await kafka.restart(2);
+      await load.more(3);
+    });
     expect(await terminateSessions(postgres)).toBeGreaterThan(3);
     const healed = performance.now();
     await decided(market);

@@ -9,7 +9,7 @@ import { type Fleet, startFleet } from "../support/fleet.ts";
 import { createMarket } from "../support/market.ts";
 import { killAll, runApp, verify } from "../support/processes.ts";
 import { fundsOfSale, runReadmeSale } from "../support/readme-sale.ts";
-import { decided, expectBooks } from "../support/sales-books.ts";
+import { decided, expectBooks, explained } from "../support/sales-books.ts";
 
 const secret = "a secret for this test, thirty-two bytes";
 let postgres: FreshPostgres;
@@ -51,11 +51,13 @@ test("one of two is killed, twice: nothing lost, nothing twice", async () => {
   const url = () => (turn++ % 2 === 0 ? first.url : second.url);
   const market = createMarket({ url, secret, patienceMs: 60_000 });
   const load = market.load(5);
-  for (const member of [second, first]) {
+  await explained(postgres, fleet, async () => {
+    for (const member of [second, first]) {
+      await load.more(3);
+      await fleet.killAndRestart(member, 1_000);
+    }
     await load.more(3);
-    await fleet.killAndRestart(member, 1_000);
-  }
-  await load.more(3);
+  });
   const sold = await load.stop();
   expect(market.repeats()).toBeGreaterThan(0);
   await decided(market);
