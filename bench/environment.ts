@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
 import postgres from "postgres";
 import { startServices } from "../scripts/services.ts";
-import { topicSettings } from "../src/cli/topics.ts";
+import { topicSettings } from "../src/cli/topic-settings.ts";
 import { type Config, loadConfig } from "../src/config.ts";
 import { createSystemClock } from "../src/platform/clock-system.ts";
 import type { Logger } from "../src/platform/logger.ts";
