@@ -726,7 +726,8 @@ export type Timer = Message<"escrow.v1.Timer"> & {
   paused: boolean;
 
   /**
-   * Left to run, fixed at the pause.
+   * Left to run, fixed at the pause; of a running one: what it will have left again once a payment
+   * under way, which makes it due later, has failed.
    *
    * @generated from field: int64 remaining_ms = 5;
    */

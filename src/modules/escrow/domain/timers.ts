@@ -28,11 +28,20 @@ import type { CommandBody } from "./messages.ts";
 
 type DeadlineKind = Exclude<Timer_Kind, Timer_Kind.UNSPECIFIED | Timer_Kind.REMINDER>;
 
+/** extended: due later, with the time left kept for when it runs again. */
+type Mode = "running" | "paused" | "extended";
+
 interface Wanted {
   readonly kind: DeadlineKind;
   readonly milestoneId: string;
-  readonly paused: boolean;
+  readonly mode: Mode;
 }
+
+/**
+ * What a payment under way adds to the funding deadline. A bank debit takes days; one that never
+ * ends must not hold the escrow for ever: money that comes after all goes back.
+ */
+const processingMs = 10n * 86_400_000n;
 
 /** The timers of `after`, given those it still carries from before. Same array when nothing moved. */
 export function timersAfter(after: Escrow, now: Timestamp): Timer[] {
@@ -43,7 +52,12 @@ export function timersAfter(after: Escrow, now: Timestamp): Timer[] {
     const remindersNow = current
       ? remindersOf(after, current)
       : reminders(after, timer, now, clock);
-    return [timer, ...remindersNow].map((each) => steered(each, wanted.paused, now, clock));
+    // Nobody is reminded of what waits for a bank.
+    const mode = wanted.mode === "running" ? "running" : "paused";
+    return [
+      steered(timer, wanted.mode, now, clock),
+      ...remindersNow.map((each) => steered(each, mode, now, clock)),
+    ];
   });
   const moved =
     deadlines.length !== after.timers.length ||
@@ -61,15 +75,17 @@ export function timersUnder(terms: Terms, before: Escrow, now: Timestamp): Timer
       const kind = timer.kind as DeadlineKind;
       const by = durationOf(terms, kind) - durationOf(termsOf(before), kind);
       const timerNow = by === 0n ? timer : shifted(timer, by, clock);
-      return [timerNow, ...reminders(next, { ...timerNow, paused: false }, now, clock)];
+      const mode = modeOf(timerNow.paused || isExtended(timerNow));
+      const announced = reminders(next, resumed(timerNow, now), now, clock);
+      return [timerNow, ...announced.map((each) => steered(each, mode, now, clock))];
     });
 }
 
 function wantedOf(escrow: Escrow): Wanted[] {
   const stopped = isFrozen(escrow) || hasLock(escrow, Lock_Kind.REVIEW, Lock_Kind.RISK);
   if (escrow.stage === Escrow_Stage.PROPOSED || escrow.stage === Escrow_Stage.AWAIT_FUNDS) {
-    const paused = stopped || escrow.paymentProcessing;
-    return [{ kind: Timer_Kind.FUNDING, milestoneId: "", paused }];
+    const mode = escrow.paymentProcessing && !stopped ? "extended" : modeOf(stopped);
+    return [{ kind: Timer_Kind.FUNDING, milestoneId: "", mode }];
   }
   if (escrow.stage !== Escrow_Stage.ACTIVE) return [];
   // A freeze takes the money away for a while: what ran before it only pauses.
@@ -80,7 +96,7 @@ function wantedOf(escrow: Escrow): Wanted[] {
 function frozenDeadlines(escrow: Escrow): Wanted[] {
   return escrow.timers
     .filter((timer) => timer.kind !== Timer_Kind.REMINDER && timer.kind !== Timer_Kind.FUNDING)
-    .map(({ kind, milestoneId }) => ({ kind: kind as DeadlineKind, milestoneId, paused: true }));
+    .map(({ kind, milestoneId }) => ({ kind: kind as DeadlineKind, milestoneId, mode: "paused" }));
 }
 
 /** One for the escrow. It waits while an undelivered milestone is disputed: nobody can deliver it. */
@@ -88,7 +104,7 @@ function wantedDelivery(escrow: Escrow, stopped: boolean): Wanted[] {
   const open = escrow.milestones.filter((m) => free(m) > 0n && !m.delivered);
   if (open.length === 0) return [];
   const disputed = open.some((m) => disputeOn(escrow, m.milestoneId));
-  return [{ kind: Timer_Kind.DELIVERY, milestoneId: "", paused: stopped || disputed }];
+  return [{ kind: Timer_Kind.DELIVERY, milestoneId: "", mode: modeOf(stopped || disputed) }];
 }
 
 function wantedOfMilestones(escrow: Escrow, stopped: boolean): Wanted[] {
@@ -96,10 +112,15 @@ function wantedOfMilestones(escrow: Escrow, stopped: boolean): Wanted[] {
     if (free(m) <= 0n) return [];
     const { milestoneId } = m;
     const disputed = disputeOn(escrow, milestoneId) !== undefined;
-    const inspection = { kind: Timer_Kind.AUTO_RELEASE, milestoneId, paused: stopped || disputed };
-    const arbiter = { kind: Timer_Kind.ARBITER, milestoneId, paused: stopped };
+    const inspectionMode = modeOf(stopped || disputed);
+    const inspection = { kind: Timer_Kind.AUTO_RELEASE, milestoneId, mode: inspectionMode };
+    const arbiter = { kind: Timer_Kind.ARBITER, milestoneId, mode: modeOf(stopped) };
     return [...(m.delivered ? [inspection] : []), ...(disputed ? [arbiter] : [])] as Wanted[];
   });
+}
+
+function modeOf(stopped: boolean): Mode {
+  return stopped ? "paused" : "running";
 }
 
 function armed(escrow: Escrow, wanted: Wanted, now: Timestamp, next: () => number): Timer {
@@ -129,20 +150,35 @@ function remindersOf(escrow: Escrow, { kind, milestoneId }: Timer): Timer[] {
   );
 }
 
-/** Paused or running, as wanted; the time left is the same to the millisecond. */
-function steered(timer: Timer, paused: boolean, now: Timestamp, next: () => number): Timer {
-  if (timer.paused === paused) return timer;
-  if (paused) {
-    const remainingMs = msBetween(now, dueOf(timer));
-    return {
-      ...timer,
-      paused,
-      remainingMs: remainingMs > 0n ? remainingMs : 0n,
-      generation: next(),
-    };
+/** Brought to the wanted mode; the time left is the same to the millisecond. */
+function steered(timer: Timer, wanted: Mode, now: Timestamp, next: () => number): Timer {
+  const mode = timer.paused ? "paused" : isExtended(timer) ? "extended" : "running";
+  if (mode === wanted) return timer;
+  const left = mode === "running" ? msBetween(now, dueOf(timer)) : timer.remainingMs;
+  const remainingMs = left > 0n ? left : 0n;
+  const generation = next();
+  switch (wanted) {
+    case "paused":
+      return { ...timer, paused: true, remainingMs, generation };
+    case "extended": {
+      const dueAt = addMs(now, remainingMs + processingMs);
+      return { ...timer, paused: false, dueAt, remainingMs: remainingMs || 1n, generation };
+    }
+    case "running":
+      return { ...timer, paused: false, dueAt: addMs(now, left), remainingMs: 0n, generation };
+    default:
+      return wanted satisfies never;
   }
-  const dueAt = addMs(now, timer.remainingMs);
-  return { ...timer, paused, dueAt, remainingMs: 0n, generation: next() };
+}
+
+function isExtended({ paused, remainingMs }: Timer): boolean {
+  return !paused && remainingMs > 0n;
+}
+
+/** As it would be if it ran from now on: what its reminders are counted from. */
+function resumed(timer: Timer, now: Timestamp): Timer {
+  if (!timer.paused && !isExtended(timer)) return timer;
+  return { ...timer, paused: false, dueAt: addMs(now, timer.remainingMs), remainingMs: 0n };
 }
 
 function shifted(timer: Timer, byMs: bigint, next: () => number): Timer {
@@ -150,7 +186,7 @@ function shifted(timer: Timer, byMs: bigint, next: () => number): Timer {
   return {
     ...timer,
     dueAt: addMs(dueOf(timer), byMs),
-    ...(timer.paused && { remainingMs }),
+    ...((timer.paused || isExtended(timer)) && { remainingMs }),
     generation: next(),
   };
 }
