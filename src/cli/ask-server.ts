@@ -21,6 +21,10 @@ export async function askServer<T>(config: Config, path: string): Promise<T | un
   const response = await fetch(`${owner.url}${path}`, {
     method: "POST",
     headers: { Authorization: `Bearer ${token}` },
+  }).catch((error: unknown) => {
+    throw new TransientError(`process ${owner.pid} at ${owner.url} does not answer`, {
+      cause: error,
+    });
   });
   if (!response.ok) throw new TransientError(`${owner.url}${path} answered ${response.status}`);
   return (await response.json()) as T;

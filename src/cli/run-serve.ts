@@ -52,9 +52,21 @@ async function banner(config: Config, server: Server): Promise<string> {
     `  data     ${place}`,
     `  log      ${config.kafka ? `Kafka at ${config.KAFKA_BROKERS?.join(", ")}` : "tables of the database"}`,
     "  stop     Ctrl-C",
+    ...warnings(config),
   ];
-  const steps = tokenSecret ? await firstSteps(config, url, tokenSecret) : [];
+  const steps =
+    tokenSecret && config.APP_ROLE.includes("all")
+      ? await firstSteps(config, url, tokenSecret)
+      : [];
   return `${[...lines, ...steps].join("\n")}\n`;
+}
+
+/** What works and is probably not meant. */
+function warnings({ embedded, APP_ROLE: roles }: Config): string[] {
+  if (!embedded || roles.includes("all")) return [];
+  return [
+    "  note     only this process can open embedded data: no other will play the missing roles",
+  ];
 }
 
 /** Three commands to paste; their tokens are good for this server's data only. */

@@ -6,13 +6,11 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock } from "#platform/clock";
 import { createSystemClock } from "#platform/clock-system";
-import { SystemicError } from "#platform/errors";
 import { type HttpServer, serve } from "#platform/http/serve";
 import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createMetrics } from "#platform/metrics";
 import type { Worker } from "#platform/module";
-import { assertDurable } from "#platform/postgres";
 import { createSupervisor, type Supervisor } from "#platform/supervisor";
 import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
@@ -21,8 +19,8 @@ import { type Databases, openStores, type Stores } from "../stores.ts";
 import { createOffset, createTestClock, type OffsetSource } from "../test-clock.ts";
 import { registerGauges } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
+import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";
 import { registerChecks } from "./readiness.ts";
-import { topicSettings } from "./topics.ts";
 
 export interface Server {
   readonly url: string;
@@ -54,22 +52,10 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
 
 /** Starts on stores that are open already; stopping the server closes them. */
 export async function startOn(stores: Stores, config: Config, logger: Logger): Promise<Server> {
-  await prepare(config, stores);
+  await prepareDatabases(config, stores);
   const offset = createOffset();
   await offset.load(stores.databases);
   return start({ stores, config, offset, logger });
-}
-
-async function prepare(config: Config, stores: Stores): Promise<void> {
-  if (config.embedded) {
-    await stores.migrate();
-    return;
-  }
-  const pending = await stores.pending();
-  if (pending.length > 0) {
-    throw new SystemicError(`the database lacks ${pending.join(", ")}: run \`app migrate\``);
-  }
-  for (const db of new Set(Object.values(stores.databases))) await assertDurable(db);
 }
 
 interface Start {
@@ -83,10 +69,10 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   const clock = createSystemClock({ offsetMs: offset.current });
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const log = stores.openLog({ clock, logger, memberId: processId });
-  // The table log is ours alone; Kafka's topics are set up by `app topics`.
-  if (log.kind === "table") await log.ensureTopics(topicSettings());
+  await prepareTopics(log, clock);
   const metrics = createMetrics();
   const secrets = resolveSecrets(config);
+  await assertDataKey(stores.databases.platform, secrets);
   let url = "";
   const application = buildApplication({
     config,

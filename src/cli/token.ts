@@ -2,7 +2,7 @@
 
 import { mintToken } from "#platform/http/token";
 import type { Config } from "../config.ts";
-import { tokenSecret } from "../secrets.ts";
+import { hasSecrets, tokenSecret } from "../secrets.ts";
 import { ExitError } from "./exit.ts";
 
 export interface TokenOptions {
@@ -15,12 +15,28 @@ export async function runToken(config: Config, options: TokenOptions): Promise<v
   if (config.JWT_JWKS_URL) {
     throw new ExitError(6, "refused: tokens come from the issuer behind JWT_JWKS_URL");
   }
+  refuseWrongRoles(options.role);
+  if (!config.JWT_SECRET && config.embedded && !hasSecrets(config)) {
+    throw new ExitError(
+      3,
+      `wrong settings:\n  DATA_DIR: no server has its data in "${config.DATA_DIR}"; start it first, or name its --data-dir`,
+    );
+  }
   const secret = tokenSecret(config);
   if (!secret)
     throw new ExitError(3, "wrong settings:\n  JWT_SECRET: missing; expected at least 32 bytes");
   const ttl = Number(options.ttl);
   if (!Number.isInteger(ttl) || ttl < 1) throw new ExitError(2, "--ttl: expected whole seconds");
   process.stdout.write(`${await mint(config, secret, options.sub, options.role, ttl)}\n`);
+}
+
+const knownRoles = ["buyer", "seller", "admin", "auditor", "service"];
+
+function refuseWrongRoles(roles: readonly string[]): void {
+  const wrong = roles.find((role) => !knownRoles.includes(role));
+  if (wrong !== undefined) {
+    throw new ExitError(2, `--role: "${wrong}" is none of ${knownRoles.join(", ")}`);
+  }
 }
 
 export function mint(

@@ -1,35 +1,18 @@
-/** The catalogue as topic settings, each with its dead letter topic; and `app topics`. */
+/** `app topics`: creates and repairs what the catalogue names. */
 
 import { createSystemClock } from "#platform/clock-system";
 import { silentLogger } from "#platform/logger";
-import type { TopicSettings } from "#platform/messaging/event-log";
-import { allTopics } from "#topics";
 import type { Config } from "../config.ts";
 import { openStores } from "../stores.ts";
-
-/** A message goes round here before the program calls itself ready. */
-const probe: TopicSettings = {
-  name: "app.probe.v1",
-  partitions: 1,
-  retentionDays: 1,
-  timestamps: "append",
-};
-
-export function topicSettings(): readonly TopicSettings[] {
-  const own = allTopics.flatMap(
-    ({ name, partitions, retentionDays, timestamps }): TopicSettings[] => [
-      { name, partitions, retentionDays, timestamps },
-      { name: `${name}.dlq`, partitions, retentionDays: 30, timestamps: "create" },
-    ],
-  );
-  return [...own, probe];
-}
+import { assertMigrated } from "./prepare.ts";
+import { topicSettings } from "./topic-settings.ts";
 
 export async function runTopics(
   config: Config,
   { dryRun = false }: { dryRun?: boolean },
 ): Promise<void> {
   const stores = await openStores(config, silentLogger);
+  if (!config.kafka) await (config.embedded ? stores.migrate() : assertMigrated(stores));
   const log = stores.openLog({
     clock: createSystemClock(),
     logger: silentLogger,

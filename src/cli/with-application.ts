@@ -7,7 +7,8 @@ import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { openStores } from "../stores.ts";
-import { topicSettings } from "./topics.ts";
+import { assertMigrated } from "./prepare.ts";
+import { topicSettings } from "./topic-settings.ts";
 
 export async function withApplication<T>(
   config: Config,
@@ -18,6 +19,7 @@ export async function withApplication<T>(
   const stores = await openStores(config, logger);
   try {
     if (config.embedded) await stores.migrate();
+    else await assertMigrated(stores);
     const processId = `command-${process.pid}`;
     const log = stores.openLog({ clock, logger, memberId: processId });
     if (log.kind === "table") await log.ensureTopics(topicSettings());

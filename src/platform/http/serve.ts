@@ -3,6 +3,7 @@
  * take longer (a waiting command, a stream, the test clock) says so in its request.
  */
 import type { Server } from "bun";
+import { SystemicError } from "../errors.ts";
 
 export interface ServeOptions {
   readonly app: { fetch(request: Request, server: unknown): Response | Promise<Response> };
@@ -17,26 +18,28 @@ export interface HttpServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
-const IDLE_SECONDS = 10;
+const idleSeconds = 10;
 /** Above every route's own limit, so that those answer 413 themselves, in the problem's shape. */
-const MAX_BODY_BYTES = 1_048_576;
-const POLL_MS = 10;
+const maxBodyBytes = 1_048_576;
+const pollMs = 10;
 
 export function serve({ app, port, hostname }: ServeOptions): HttpServer {
   let draining = false;
-  const server = Bun.serve({
-    port,
-    hostname,
-    idleTimeout: IDLE_SECONDS,
-    maxRequestBodySize: MAX_BODY_BYTES,
-    fetch: async (request, self) => {
-      const seconds = patienceSeconds(request);
-      if (seconds !== undefined) self.timeout(request, seconds);
-      const response = await app.fetch(request, self);
-      if (draining) response.headers.set("Connection", "close");
-      return response;
-    },
-  });
+  const server = orInUse(`${hostname}:${port}`, () =>
+    Bun.serve({
+      port,
+      hostname,
+      idleTimeout: idleSeconds,
+      maxRequestBodySize: maxBodyBytes,
+      fetch: async (request, self) => {
+        const seconds = patienceSeconds(request);
+        if (seconds !== undefined) self.timeout(request, seconds);
+        const response = await app.fetch(request, self);
+        if (draining) response.headers.set("Connection", "close");
+        return response;
+      },
+    }),
+  );
   return {
     port: server.port ?? port,
     stop: async (deadlineMs) => {
@@ -44,6 +47,17 @@ export function serve({ app, port, hostname }: ServeOptions): HttpServer {
       await drain(server, deadlineMs);
     },
   };
+}
+
+function orInUse<T>(address: string, listen: () => T): T {
+  try {
+    return listen();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
+      throw new SystemicError(`${address} is in use: choose another --port, 0 picks a free one`);
+    }
+    throw error;
+  }
 }
 
 /** 0: as long as it likes. */
@@ -57,6 +71,6 @@ async function drain(server: Server<undefined>, deadlineMs: number): Promise<voi
   // Not awaited: it also waits for idle keep-alive connections, which may never end.
   void server.stop();
   const until = performance.now() + deadlineMs;
-  while (server.pendingRequests > 0 && performance.now() < until) await Bun.sleep(POLL_MS);
+  while (server.pendingRequests > 0 && performance.now() < until) await Bun.sleep(pollMs);
   void server.stop(true);
 }

@@ -1,0 +1,58 @@
+/**
+ * What must be true before a server starts: the schema of this version, a database that keeps what
+ * it acknowledges, the key that opens its texts, the topics. What can come later is not asked.
+ */
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { sqlState } from "#platform/database-error";
+import { SystemicError, TransientError } from "#platform/errors";
+import { createKeyring } from "#platform/keyring";
+import type { EventLog } from "#platform/messaging/event-log";
+import { assertDurable } from "#platform/postgres";
+import type { Config } from "../config.ts";
+import type { Secrets } from "../secrets.ts";
+import type { Stores } from "../stores.ts";
+import { topicSettings } from "./topic-settings.ts";
+
+/** A broker that does not answer within this time is started without: readiness names it. */
+const topicsWithinMs = 5_000;
+
+/** Throws SystemicError with the remedy. */
+export async function prepareDatabases(config: Config, stores: Stores): Promise<void> {
+  if (config.embedded) {
+    await stores.migrate();
+    return;
+  }
+  await assertMigrated(stores);
+  for (const db of new Set(Object.values(stores.databases))) await assertDurable(db);
+}
+
+export async function assertMigrated(stores: Stores): Promise<void> {
+  const pending = await stores.pending();
+  if (pending.length === 0) return;
+  throw new SystemicError(`the database lacks ${pending.join(", ")}: run \`app migrate\``);
+}
+
+/** Texts sealed with another key could not be opened, and new ones not by whoever has the right one. */
+export async function assertDataKey(db: Database, { dataKey }: Secrets): Promise<void> {
+  try {
+    await createKeyring({ db, dataKey }).seal("platform", "this key opens this database");
+  } catch (error) {
+    if (error instanceof TransientError || sqlState(error) !== undefined) throw error;
+    throw new SystemicError("DATA_KEY does not open the keys of this database", { cause: error });
+  }
+}
+
+/** The log in tables is this program's own; Kafka's topics are set up by `app topics`. */
+export async function prepareTopics(log: EventLog, clock: Clock): Promise<void> {
+  if (log.kind === "table") {
+    await log.ensureTopics(topicSettings());
+    return;
+  }
+  const asked = log.ensureTopics(topicSettings(), { dryRun: true }).catch(() => []);
+  const changes = await Promise.race([asked, clock.sleep(topicsWithinMs).then(() => [])]);
+  const missing = changes.filter((change) => change.startsWith("create "));
+  if (missing.length > 0) {
+    throw new SystemicError(`topics are missing (${missing.join(", ")}): run \`app topics\``);
+  }
+}

@@ -1,0 +1,21 @@
+/** The catalogue as topic settings, each with its dead letter topic, and the probe. */
+import type { TopicSettings } from "#platform/messaging/event-log";
+import { allTopics } from "#topics";
+
+/** A message goes round here before the program calls itself ready. */
+const probe: TopicSettings = {
+  name: "app.probe.v1",
+  partitions: 1,
+  retentionDays: 1,
+  timestamps: "append",
+};
+
+export function topicSettings(): readonly TopicSettings[] {
+  const own = allTopics.flatMap(
+    ({ name, partitions, retentionDays, timestamps }): TopicSettings[] => [
+      { name, partitions, retentionDays, timestamps },
+      { name: `${name}.dlq`, partitions, retentionDays: 30, timestamps: "create" },
+    ],
+  );
+  return [...own, probe];
+}
