@@ -11,14 +11,17 @@ import { checkEventTopic, historySlices, waitingIds } from "#platform/check-even
 import { checkHeldBack } from "#platform/check-held-back";
 import { checkOutcomes } from "#platform/check-outcomes";
 import { type Check, type Finding, found, recordsOf } from "#platform/checks";
+import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import type { EventLog, LogRecord } from "#platform/messaging/event-log";
 import { positionsOf } from "#platform/messaging/positions";
 import { topics } from "#topics";
 import { verifyLedger } from "./ledger/verify.ts";
+import { stuckWork } from "./stuck.ts";
 
-export function paymentsChecks(db: Database): readonly Check[] {
+export function paymentsChecks(db: Database, clock: Clock): readonly Check[] {
   return [
+    async ({ patienceMs }) => [await checkNobodyAsked(db, clock, patienceMs)],
     async () => [await checkLedger(db)],
     async () => [await checkNumbers(db)],
     async ({ log }) => [await checkCommands(db, log)],
@@ -47,6 +50,13 @@ export async function paymentBooks(db: Database, escrowIds: readonly string[]): 
 export async function countBooks(db: Database): Promise<bigint> {
   const [row] = await db.sql<{ n: bigint }>`SELECT count(*) AS n FROM payments.payment`;
   return row?.n ?? 0n;
+}
+
+/** I9: no operation and no provider object waits for a person, or longer than it should. */
+async function checkNobodyAsked(db: Database, clock: Clock, patienceMs: number): Promise<Finding> {
+  const stuck = await stuckWork(db, clock, patienceMs);
+  const name = "nothing in payments waits for a person";
+  return { id: "I9", name, checked: BigInt(stuck.length), ...found(stuck[0]) };
 }
 
 async function checkLedger(db: Database): Promise<Finding> {

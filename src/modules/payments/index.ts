@@ -90,7 +90,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     ],
     pending: () => pendingWork(db, clock),
     preview,
-    checks: paymentsChecks(db),
+    checks: paymentsChecks(db, clock),
     books: (escrowIds) => paymentBooks(db, escrowIds),
     stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
