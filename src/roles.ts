@@ -160,6 +160,7 @@ function createModules(
     clock,
     fingerprintKey,
     previewPayments: payments.preview,
+    providers: payments.providerNames,
     ...(servesQueries && { outcomes: projections.outcomes }),
   });
   return { escrow, payments, projections };

@@ -98,6 +98,19 @@ test("L8: a dry run says what would happen and writes nothing", async () => {
   expect((await alice.get(`/v1/escrows/${escrowId}`)).body).toEqual(before);
 });
 
+test("L8: a misspelt dryRun is refused instead of carried out", async () => {
+  const { escrowId, alice } = await createEscrow(app);
+  const misspelt = await alice.post(`/v1/escrows/${escrowId}/cancel?dry_run=true`);
+  expect([misspelt.status, misspelt.body.field]).toEqual([422, "dry_run"]);
+  expect((await alice.get(`/v1/escrows/${escrowId}`)).body.state).toBe("PROPOSED");
+});
+
+test("P4: terms that name a provider this server has not are refused", async () => {
+  const asked = { ...sale, terms: { provider: "stripe" } };
+  const { status, body } = await app.as("alice").post("/v1/escrows", asked);
+  expect([status, body.code, body.field]).toEqual([422, "PROVIDER_UNSUPPORTED", "terms.provider"]);
+});
+
 test("Q1: pages follow a cursor, newest first, and repeat nothing", async () => {
   const dora = app.as("dora", "buyer");
   for (let n = 0; n < 5; n++) await dora.post("/v1/escrows", { ...sale, buyerId: "dora" });

@@ -43,6 +43,8 @@ export interface EscrowRoutesOptions {
   readonly db: Database;
   /** Absent where no projections are mounted: a wish to wait is then not honoured. */
   readonly outcomes?: Outcomes | undefined;
+  /** Payment providers there are; absent where that is not known. */
+  readonly providers?: readonly string[] | undefined;
   readonly preview?: ((command: Command) => Promise<Preview>) | undefined;
 }
 
@@ -109,6 +111,7 @@ async function readRequest(
 ): Promise<CommandRequest> {
   const principal = c.get("principal");
   const actor = actorOf(principal);
+  refuseUnknownParameters(c);
   const dryRun = isDryRun(c);
   // A dry run writes nothing, so there is nothing to repeat.
   const key = dryRun ? "" : idempotencyKeyOf(c.req.raw);
@@ -126,6 +129,23 @@ async function readRequest(
   };
 }
 
+/** A misspelt dryRun would carry out what it was meant to try. */
+function refuseUnknownParameters(c: Context<HttpEnv>): void {
+  const unknown = Object.keys(c.req.query()).find((name) => name !== "dryRun");
+  if (unknown === undefined) return;
+  throw new HttpProblem("UNKNOWN_PARAMETER", "The only parameter here is dryRun.", {
+    field: unknown,
+  });
+}
+
+/** What nobody here can carry out would leave a deal that nobody can pay. */
+function refuseUnknownProvider({ providers }: EscrowRoutesOptions, provider: string): void {
+  if (provider === "" || providers === undefined || providers.includes(provider)) return;
+  throw new HttpProblem("PROVIDER_UNSUPPORTED", `This server has ${providers.join(", ")}.`, {
+    field: "terms.provider",
+  });
+}
+
 async function createEscrow(
   options: EscrowRoutesOptions,
   { accept, membership }: { readonly accept: Acceptor; readonly membership: Membership },
@@ -134,6 +154,7 @@ async function createEscrow(
   const request = await readRequest(options, c);
   const body = toMessage(CreateEscrowRequestSchema, request.json);
   const { reference, metadata, statementDescriptorSuffix, buyerId, sellerId } = body;
+  refuseUnknownProvider(options, body.terms?.provider ?? "");
   const terms = await requestedTerms(body, request.seal);
   const escrowId = generateEscrowId(request.principal, request.key);
   const command = commandOf(options, request, escrowId, "CreateEscrow", {

@@ -39,7 +39,7 @@ export interface EscrowModule extends Module {
 }
 
 export function createEscrow(deps: EscrowDeps): EscrowModule {
-  const { db, outbox, publisher, keyring, clock, fingerprintKey, outcomes } = deps;
+  const { db, outbox, publisher, keyring, clock, fingerprintKey, outcomes, providers } = deps;
   return {
     name: "escrow",
     routes: createEscrowRoutes({
@@ -50,6 +50,7 @@ export function createEscrow(deps: EscrowDeps): EscrowModule {
       topics,
       db,
       outcomes,
+      providers,
       preview: createDryRun(deps),
     }),
     handlers,

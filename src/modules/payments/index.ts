@@ -64,6 +64,8 @@ export interface PaymentsModule extends Module {
   /** Work that a person must look at or that is due for longer than `patienceMs`, in words. */
   stuck(patienceMs: number): Promise<string[]>;
   countBooks(): Promise<bigint>;
+  /** Names of the providers there are. */
+  readonly providerNames: readonly string[];
 }
 
 export type { PaymentProvider, PaymentsPreview };
@@ -94,6 +96,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     books: (escrowIds) => paymentBooks(db, escrowIds),
     stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
+    providerNames: [...providers.keys()],
   };
 }
 
