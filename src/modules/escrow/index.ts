@@ -31,6 +31,8 @@ export interface EscrowDeps {
   /** Absent where the projections are not mounted: nobody waits there. */
   readonly outcomes?: Outcomes | undefined;
   readonly previewPayments: PreviewPayments;
+  /** Names of the payment providers there are. */
+  readonly providers: readonly string[];
 }
 
 export interface EscrowModule extends Module {
