@@ -107,6 +107,9 @@ test("D3, story 4: a dispute is split by the arbiter, fees out of the shares", a
     .as("judge", "admin")
     .post(`/v1/escrows/${escrowId}/resolve`, { buyer: "4000", seller: "6000", reason: "half" });
   expect(resolved.status).toBe(200);
+  const story = (await app.as("judge", "admin").get(`/v1/escrows/${escrowId}/timeline`)).body.items;
+  const written = story.map(({ text }: { text: string }) => text).filter((text: string) => text);
+  expect(written).toEqual(["scratched", "half"]);
   await app.settle();
   const done = await shown(sale);
   expect(done.state).toBe("CLOSED");

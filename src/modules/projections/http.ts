@@ -25,8 +25,10 @@ import {
   findCommand,
   findRecord,
   listRecords,
+  type TimelineRow,
   timelineOf,
 } from "./queries.ts";
+import { sealedTextOf } from "./timeline.ts";
 import { type AllowedActions, type Texts, viewOf } from "./views.ts";
 
 export interface QueryDeps {
@@ -59,16 +61,8 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
     })
     .get("/v1/escrows/:id/timeline", async (c) => {
       const record = await readable(deps, c);
-      const items = (await timelineOf(db, record.escrowId)).map((row) => ({
-        at: timestampFromDate(row.at),
-        kind: row.kind,
-        type: row.type,
-        actor: row.actor,
-        correlationId: row.correlation_id,
-        summary: row.summary,
-        id: row.id,
-        version: row.version,
-      }));
+      const rows = await timelineOf(db, record.escrowId);
+      const items = await Promise.all(rows.map((row) => timelineItem(row, deps.texts)));
       return c.json(json(TimelineSchema, create(TimelineSchema, { items })));
     })
     .get("/v1/commands/:id", async (c) => {
@@ -93,6 +87,21 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
       }));
       return c.json({ partyId: party, items });
     });
+}
+
+async function timelineItem({ sealed, ...row }: TimelineRow, texts: Texts) {
+  const text = sealed === "" ? undefined : await texts.open(sealedTextOf(sealed));
+  return {
+    at: timestampFromDate(row.at),
+    kind: row.kind,
+    type: row.type,
+    actor: row.actor,
+    correlationId: row.correlation_id,
+    summary: row.summary,
+    id: row.id,
+    version: row.version,
+    text: text ?? "",
+  };
 }
 
 /** The escrow if the caller may read it; waits a moment for one that was accepted just now. */

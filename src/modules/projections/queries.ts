@@ -39,6 +39,7 @@ export interface TimelineRow {
   readonly actor: string;
   readonly correlation_id: string;
   readonly summary: string;
+  readonly sealed: string;
   readonly id: string;
   readonly version: bigint;
 }
@@ -113,7 +114,7 @@ export async function findCommand(
 
 export async function timelineOf(db: Database, escrowId: string): Promise<TimelineRow[]> {
   return db.sql<TimelineRow>`
-    SELECT at, kind, type, actor, correlation_id, summary, id, version
+    SELECT at, kind, type, actor, correlation_id, summary, id, version, sealed
     FROM projections.timeline WHERE escrow_id = ${escrowId}
     ORDER BY at, version, kind, id LIMIT 1000`;
 }
