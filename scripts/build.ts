@@ -49,7 +49,6 @@ async function compile(): Promise<void> {
     "--minify",
     // Stack traces with our names and lines, in a minified binary.
     "--sourcemap",
-    "--bytecode",
     "--format=esm",
     // Without these the binary would run the bunfig.toml and .env of whatever folder it stands in.
     "--no-compile-autoload-dotenv",
