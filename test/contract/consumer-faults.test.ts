@@ -174,6 +174,37 @@ for (const adapter of adapters) {
       expect(await effects(world.db)).toBe("a1 a2");
     });
 
+    test("an end that was read before another owner went on is no other log", async () => {
+      append("a1", "a2");
+      await (await started()).step();
+      const late: typeof world.log = {
+        ...world.log,
+        subscribe: (options) =>
+          world.log.subscribe({
+            ...options,
+            startAt: (topic, partition, ends) =>
+              options.startAt(topic, partition, { ...ends, end: 1n }),
+          }),
+      };
+      const consumer = await started(tallyHandler(), { log: late });
+      append("a3");
+      await consumer.step();
+      expect(consumer.problem?.()).toBeUndefined();
+      expect(await effects(world.db)).toBe("a1 a2 a3");
+    });
+
+    test("redrive keeps what went through before a hiccup", async () => {
+      await world.poison("a");
+      append("a1:poison", "a2", "a3:hiccup", "a4");
+      await (await started()).step();
+      await world.cure();
+      const redrive = world.redriver();
+      expect(await redrive.step()).toBe("worked");
+      expect(await effects(world.db)).toBe("a1 a2");
+      expect(await parkedNotes(world.db)).toBe("2a:waiting:0 3a:waiting:0");
+      await expect(redrive.step()).rejects.toThrow("a hiccup");
+    });
+
     test("a missing table stops the consumer and parks nothing", async () => {
       append("a1", "b1:no-table");
       const consumer = await started();
@@ -232,7 +263,7 @@ for (const adapter of adapters) {
       };
       const consumer = createConsumer({ ...world.common(tallyHandler()), log: lost });
       await consumer.start?.();
-      expect(consumer.step()).rejects.toBeInstanceOf(WorkerLostError);
+      await expect(consumer.step()).rejects.toBeInstanceOf(WorkerLostError);
     });
   });
 }

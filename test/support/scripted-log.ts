@@ -127,7 +127,13 @@ export function createScriptedLog(partitions = 1): ScriptedLog {
       };
     },
     createProducer: unused,
-    ends: unused,
+    ends: async (topics) =>
+      topics.flatMap((topic) =>
+        Array.from({ length: partitions }, (_, partition) => {
+          const { low, end } = of(topic, partition);
+          return { topic, partition, low, end };
+        }),
+      ),
     read: unused,
     lag: unused,
     ensureTopics: unused,

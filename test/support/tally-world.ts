@@ -1,8 +1,8 @@
 /**
- * A consumer's whole world for one test: a fresh database with the tally's tables, a log in memory
- * that misbehaves on request, and consumers and redrivers over both.
+ * A consumer's whole world for one test: the tally's tables made anew, a log in memory that
+ * misbehaves on request, and consumers and redrivers over both.
  */
-import { afterEach, beforeEach } from "bun:test";
+import { afterAll, beforeAll, beforeEach } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
 import type { Database } from "#platform/database";
 import { silentLogger } from "#platform/logger";
@@ -21,7 +21,7 @@ export interface OutboxRow {
   readonly headers: Record<string, string>;
 }
 
-/** Call inside `describe`: every test gets a world of its own. */
+/** Call inside `describe`: every test gets a log and tables of its own. */
 export function tallyWorld(adapter: (typeof adapters)[number]) {
   let fresh: FreshDatabase;
   let log: ScriptedLog;
@@ -29,14 +29,18 @@ export function tallyWorld(adapter: (typeof adapters)[number]) {
   let handled: Handled[];
   const clock = createManualClock();
 
-  beforeEach(async () => {
+  // One database for all: opening one takes seconds on a busy machine, its tables do not.
+  beforeAll(async () => {
     fresh = await adapter.open();
+  }, 60_000);
+  beforeEach(async () => {
+    await fresh.db.script("DROP SCHEMA IF EXISTS tally CASCADE");
     await createTally(fresh.db);
     log = createScriptedLog();
     handled = [];
     outbox = createOutbox({ schema: "tally", writer: "tally", producerName: "test", clock });
   });
-  afterEach(async () => fresh.drop());
+  afterAll(async () => fresh.drop(), 60_000);
 
   const common = (handler: TallyHandler) => ({
     handler,

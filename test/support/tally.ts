@@ -2,7 +2,7 @@
  * A small handler for the consumer's tests: messages say "the n-th of this key" and are written
  * down, once each by their id. What a message does beyond that is in its text.
  */
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Queryable } from "#platform/database";
 import { TerminalError } from "#platform/errors";
@@ -32,6 +32,10 @@ export const noteTopic: Topic<StringValue> = {
 
 export const answerTopic: Topic<StringValue> = { ...noteTopic, name: "answers.v1" };
 
+export function noteIn(record: { readonly value: Uint8Array }): Note {
+  return noteOf(fromBinary(StringValueSchema, record.value).value);
+}
+
 function noteOf(value: string): Note {
   return JSON.parse(value) as Note;
 }
@@ -48,7 +52,7 @@ export function noteRecord(note: Note, headers: Record<string, string> = {}): Ne
 export async function createTally(db: Queryable): Promise<void> {
   await createModuleSchema(db, "tally");
   await db.script(`
-    CREATE TABLE tally.outcome (id text PRIMARY KEY, key text NOT NULL, n int NOT NULL CHECK (n < 1000));
+    CREATE TABLE tally.outcome (id text PRIMARY KEY, key text NOT NULL, n int NOT NULL CHECK (n <> 1000));
     -- No constraint: whatever takes effect twice, or out of order, is seen here.
     CREATE TABLE tally.effect (seq bigserial PRIMARY KEY, id text NOT NULL, key text NOT NULL, n int NOT NULL);
     CREATE TABLE tally.poison (key text PRIMARY KEY);
@@ -62,9 +66,13 @@ export type TallyHandler = HandlerDeclaration<StringValue>;
 
 /** Before: anything a test wants to happen inside the transaction, once the notes are known. */
 export function tallyHandler(
-  options: Partial<TallyHandler> & { before?: (notes: readonly Note[]) => void } = {},
+  options: Partial<TallyHandler> & {
+    before?: (notes: readonly Note[]) => void;
+    /** false: nothing but the consumer keeps a message from taking effect twice. */
+    dedupes?: boolean;
+  } = {},
 ): TallyHandler {
-  const { before, ...declared } = options;
+  const { before, dedupes = true, ...declared } = options;
   return {
     name: "tally.notes",
     topic: noteTopic,
@@ -104,6 +112,7 @@ export function tallyHandler(
         if (does === "bug") (undefined as unknown as { run(): void }).run();
         if (does === "hiccup") throw new Error("a hiccup");
       }
+      if (dedupes) await writeOutcomes(tx, done);
       await writeEffects(tx, done);
       return accepted
         .filter(({ note }) => note.does === "answer")
@@ -118,18 +127,24 @@ export function tallyHandler(
   };
 }
 
-export async function writeEffects(tx: Queryable, notes: readonly Note[]): Promise<void> {
-  if (notes.length === 0) return;
-  const ids = notes.map(({ id }) => id);
-  const keys = notes.map(({ key }) => key);
-  const ns = notes.map(({ n }) => n);
+async function writeOutcomes(tx: Queryable, notes: readonly Note[]): Promise<void> {
   await tx.sql`
     INSERT INTO tally.outcome (id, key, n)
-    SELECT id, key, n FROM unnest(${ids}::text[], ${keys}::text[], ${ns}::int[]) AS m(id, key, n)`;
+    SELECT id, key, n FROM unnest(
+      ${notes.map(({ id }) => id)}::text[],
+      ${notes.map(({ key }) => key)}::text[],
+      ${notes.map(({ n }) => n)}::int[]
+    ) AS m(id, key, n)`;
+}
+
+export async function writeEffects(tx: Queryable, notes: readonly Note[]): Promise<void> {
   await tx.sql`
     INSERT INTO tally.effect (id, key, n)
-    SELECT id, key, n FROM unnest(${ids}::text[], ${keys}::text[], ${ns}::int[])
-      WITH ORDINALITY AS m(id, key, n, i) ORDER BY i`;
+    SELECT id, key, n FROM unnest(
+      ${notes.map(({ id }) => id)}::text[],
+      ${notes.map(({ key }) => key)}::text[],
+      ${notes.map(({ n }) => n)}::int[]
+    ) WITH ORDINALITY AS m(id, key, n, i) ORDER BY i`;
 }
 
 /** The effects in the order they were written, such as "a1 a2 b1". */

@@ -57,7 +57,7 @@ export function createConsumer<M extends Message>(options: ConsumerOptions<M>): 
   let subscription: Subscription | undefined;
 
   const startAt = (_: string, partition: number, ends: PartitionEnds): Promise<bigint> =>
-    positionOf(deps, settlement, { ...ends, partition });
+    positionOf(deps, settlement, log, { ...ends, partition });
 
   const leave = async (): Promise<void> => {
     const open = subscription;
@@ -127,12 +127,20 @@ function attemptDeps<M extends Message>(
 async function positionOf<M extends Message>(
   { handler, db, tables, guard, clusterId }: AttemptDeps<M>,
   settlement: Settlement,
+  log: EventLog,
   ends: PartitionEnds,
 ): Promise<bigint> {
   try {
     const { topic, partition } = ends;
     const place = { consumer: handler.name, topic, partition };
-    const assigned = await assign(db, tables.cursor, { place, ends, clusterId: await clusterId() });
+    const endNow = async (): Promise<bigint> =>
+      (await log.ends([topic])).find((now) => now.partition === partition)?.end ?? ends.end;
+    const assigned = await assign(db, tables.cursor, {
+      place,
+      ends,
+      clusterId: await clusterId(),
+      endNow,
+    });
     guard.assigned(partition, assigned);
     return assigned.next;
   } catch (error) {

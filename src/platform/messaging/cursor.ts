@@ -20,13 +20,15 @@ export interface AssignOptions {
   readonly place: Place;
   readonly ends: PartitionEnds;
   readonly clusterId: string;
+  /** The log's end now: `ends` may be older than what another owner has done since. */
+  readonly endNow: () => Promise<bigint>;
 }
 
 /** Throws SystemicError when the cursor does not belong to this log, or the log no longer reaches back to it. */
 export async function assign(
   db: Database,
   cursor: SqlName,
-  { place, ends, clusterId }: AssignOptions,
+  { place, ends, clusterId, endNow }: AssignOptions,
 ): Promise<Assignment> {
   const { consumer, topic, partition } = place;
   const [row] = await db.sql<{
@@ -45,9 +47,11 @@ export async function assign(
     RETURNING next, cluster_id, crashes, suspect`;
   const found = row ?? { next: ends.low, cluster_id: clusterId, crashes: 0, suspect: null };
   assertSameLog(place, found.cluster_id, clusterId);
-  if (ends.end < found.next) {
+  // Read after the cursor, so that an end behind it cannot be merely out of date.
+  const end = ends.end < found.next ? await endNow() : ends.end;
+  if (end < found.next) {
     throw new SystemicError(
-      `${nameOf(place)} ends at ${ends.end}, but ${found.next} was reached: ${ANOTHER_LOG}`,
+      `${nameOf(place)} ends at ${end}, but ${found.next} was reached: ${ANOTHER_LOG}`,
     );
   }
   assertNoGap(place, found.next, ends.low);

@@ -98,11 +98,14 @@ async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): 
   for (const row of rows) {
     if (row.state === "dead") break;
     const failure = await tryRow(tx, deps, row);
-    if (failure !== undefined) {
-      copy = await failAgain(tx, deps, row, failure.error);
-      break;
+    if (failure === undefined) {
+      passed.push(row);
+      continue;
     }
-    passed.push(row);
+    if (failure.class === "permanent") copy = await failAgain(tx, deps, row, failure.error);
+    // What went through before it is kept: otherwise a long row of messages never gets through.
+    else if (passed.length === 0) throw failure.error;
+    break;
   }
   await deletePassed(tx, tables, consumer, passed);
   if (unit.kind === "key") await unblockIfEmpty(tx, tables, consumer, unit.key);
@@ -110,26 +113,36 @@ async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): 
   return { tried: true, passed: passed.length };
 }
 
-/** What the message failed with; throws what is no fault of the message. */
+interface RowFailure {
+  readonly error: unknown;
+  /** transient: no fault of the message, and not counted. */
+  readonly class: "permanent" | "transient";
+}
+
+/** What the message failed with, undone; throws what is wrong with more than this message. */
 async function tryRow<M extends Message>(
   tx: Tx,
   deps: Deps<M>,
   { record }: ParkedRow,
-): Promise<{ readonly error: unknown } | undefined> {
+): Promise<RowFailure | undefined> {
   const item = receive(deps.handler.topic, record);
-  if (item.kind === "undecodable") return { error: item.error };
+  if (item.kind === "undecodable") return { error: item.error, class: "permanent" };
   if (item.kind === "unknown") {
-    throw new TransientError("a parked message waits for a newer version", { cause: item.error });
+    const error = new TransientError("a parked message waits for a newer version", {
+      cause: item.error,
+    });
+    return { error, class: "transient" };
   }
   const sorting = createSorting<M>({ ordered: false, blocked: [] });
   try {
     await handleInSavepoint(tx, deps, sorting, item);
   } catch (error) {
     const found = classifyFailure(error);
-    if (found === "transient" || found === "systemic") throw error;
-    return { error };
+    if (found === "systemic") throw error;
+    return { error, class: found === "transient" ? "transient" : "permanent" };
   }
-  return sorting.failures.length === 0 ? undefined : { error: sorting.failures[0] };
+  const [error] = sorting.failures;
+  return sorting.failures.length === 0 ? undefined : { error, class: "permanent" };
 }
 
 /** Counted, and tried later; after the last try dead, with its copy for the topic of dead letters. */
