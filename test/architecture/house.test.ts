@@ -10,9 +10,9 @@ const seeded: Readonly<Record<string, readonly [path: string, text: string]>> = 
   "the environment is read in one place": ["src/topics.ts", "/** x */ process.env.PORT"],
   "no test is skipped or left open": ["src/a.test.ts", ["test", "skipIf(true)"].join(".")],
   "every source says what it is responsible for": ["src/kernel/money.ts", "export const a = 1;"],
-  "the repository stands alone: no registry, workplace or tool by name": [
+  "the repository stands alone: no path of one machine": [
     "README.md",
-    `see https://registry.${"npmjs"}.org`,
+    `see ${"/ho"}${"me/ann/app"}`,
   ],
   "lock files hold no address": ["tools/bun.lock", '"https://example.com/a.tgz"'],
 };
