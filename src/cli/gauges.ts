@@ -1,5 +1,4 @@
 /** What is read from the databases at each scrape: backlog, age, dead letters. */
-
 import { SqlName } from "#platform/database";
 import type { Metrics } from "#platform/metrics";
 import { type Databases, messagingSchemas } from "../stores.ts";
@@ -11,14 +10,15 @@ export function registerGauges({
   metrics: Metrics;
   databases: Databases;
 }): void {
-  metrics.gauge("outbox_depth", "Messages waiting for the log, by schema", ["schema"], () =>
-    perSchema(databases, async (db, schema) => {
-      const [row] = await db.sql<{
-        n: bigint;
-      }>`SELECT count(*) AS n FROM ${new SqlName(schema, "outbox")}`;
-      return Number(row?.n ?? 0n);
-    }),
-  );
+  const counted = (name: string, help: string, table: string): void =>
+    metrics.gauge(name, help, ["schema"], () =>
+      perSchema(databases, async (db, schema) => {
+        const [row] = await db.sql<{ n: bigint }>`
+          SELECT count(*) AS n FROM ${new SqlName(schema, table)}`;
+        return Number(row?.n ?? 0n);
+      }),
+    );
+  counted("outbox_depth", "Messages waiting for the log, by schema", "outbox");
   metrics.gauge("outbox_oldest_age_seconds", "Age of the oldest waiting message", ["schema"], () =>
     perSchema(databases, async (db, schema) => {
       const [row] = await db.sql<{ age: string }>`
@@ -27,22 +27,8 @@ export function registerGauges({
       return Number(row?.age ?? "0");
     }),
   );
-  metrics.gauge("outbox_held", "Messages the log refused, set aside", ["schema"], () =>
-    perSchema(databases, async (db, schema) => {
-      const [row] = await db.sql<{
-        n: bigint;
-      }>`SELECT count(*) AS n FROM ${new SqlName(schema, "outbox_held")}`;
-      return Number(row?.n ?? 0n);
-    }),
-  );
-  metrics.gauge("parked_messages", "Parked messages, dead ones included", ["schema"], () =>
-    perSchema(databases, async (db, schema) => {
-      const [row] = await db.sql<{
-        n: bigint;
-      }>`SELECT count(*) AS n FROM ${new SqlName(schema, "parked")}`;
-      return Number(row?.n ?? 0n);
-    }),
-  );
+  counted("outbox_held", "Messages the log refused, set aside", "outbox_held");
+  counted("parked_messages", "Parked messages, dead ones included", "parked");
 }
 
 async function perSchema(

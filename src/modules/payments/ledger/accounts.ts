@@ -32,13 +32,8 @@ export const blocked: Account = { kind: "blocked", owner: "" };
 export const platformFees: Account = { kind: "platform_fees", owner: "" };
 export const providerFees: Account = { kind: "provider_fees", owner: "" };
 export const platformLosses: Account = { kind: "platform_losses", owner: "" };
-export const platformBank: Account = { kind: "platform_bank", owner: "" };
 export const clearing = (provider: string): Account => ({ kind: "clearing", owner: provider });
 export const suspense = (provider: string): Account => ({ kind: "suspense", owner: provider });
-export const suspenseBlocked = (provider: string): Account => ({
-  kind: "suspense_blocked",
-  owner: provider,
-});
 export const dispute = (disputeId: string): Account => ({ kind: "dispute", owner: disputeId });
 export const sellerDebt = (partyId: string): Account => ({ kind: "seller_debt", owner: partyId });
 export const sellerPayable = (partyId: string): Account => ({

@@ -11,7 +11,6 @@ import {
   dispute,
   held,
   pending,
-  platformBank,
   platformFees,
   platformLosses,
   providerFees,
@@ -66,14 +65,6 @@ export function depositUnattributed(
 ): LedgerTransaction {
   const arrived = move(clearing(provider), suspense(provider), amount);
   return { ...transaction("deposit_unattributed", {}, arrived), currency };
-}
-
-export function depositAttributed(provider: string, amount: bigint): LedgerTransaction {
-  return transaction(
-    "deposit_attributed",
-    { funded: amount, pending: amount },
-    move(suspense(provider), pending, amount),
-  );
 }
 
 export function fundingComplete(amount: bigint, buyerFee: bigint): LedgerTransaction {
@@ -223,10 +214,6 @@ function chargebackSources(
   ];
 }
 
-export function disputeFee(provider: string, fee: bigint): LedgerTransaction {
-  return transaction("dispute_fee", {}, move(providerFees, clearing(provider), fee));
-}
-
 export function transferReversed(
   provider: string,
   sellerId: string,
@@ -265,19 +252,6 @@ export function fundsBlocked(shares: {
 
 export function fundsUnblocked(shares: Parameters<typeof fundsBlocked>[0]): LedgerTransaction {
   return mirror("funds_unblocked", fundsBlocked(shares));
-}
-
-export function debtWrittenOff(partyId: string, amount: bigint): LedgerTransaction {
-  return transaction("debt_written_off", {}, move(platformLosses, sellerDebt(partyId), amount));
-}
-
-/** The platform takes its earnings out of the provider's balance. */
-export function platformPayout(provider: string, amount: bigint): LedgerTransaction {
-  return transaction("platform_payout", {}, move(platformBank, clearing(provider), amount));
-}
-
-export function platformTopUp(provider: string, amount: bigint): LedgerTransaction {
-  return mirror("platform_top_up", platformPayout(provider, amount));
 }
 
 function move(debit: Account, credit: Account, amount: bigint): Posting {
