@@ -8,6 +8,7 @@ import { createManualClock, type ManualClock } from "#platform/clock-manual";
 import type { Database } from "#platform/database";
 import { silentLogger } from "#platform/logger";
 import type {
+  AccountRequest,
   Outcome,
   PaymentProvider,
   ProviderCall,
@@ -92,6 +93,12 @@ function idOf(outcome: Outcome<{ readonly objectId: string }>): string {
   return outcome.value.objectId;
 }
 
+function accountFor(partyId: string): AccountRequest {
+  const returnUrl = "https://market.example/return";
+  const refreshUrl = "https://market.example/refresh";
+  return { partyId, returnUrl, refreshUrl, account: "", address: "", chainId: "", signature: "" };
+}
+
 const harnesses = [{ name: "sandbox", open: openSandbox }];
 
 describe.each(harnesses)("payment provider: $name", ({ open }) => {
@@ -117,6 +124,7 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
       amount: "10320",
       currency: "USD",
       descriptorSuffix: "",
+      target: "",
       ...request,
     };
     return {
@@ -308,10 +316,10 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
   });
 
   test("an account says whether its party can be paid", async () => {
-    const ready = await provider.createAccount("carol");
+    const ready = await provider.createAccount(accountFor("carol"));
     expect(ready).toMatchObject({ value: { status: "READY", requirementsDue: [] } });
-    expect(await provider.createAccount("carol")).toEqual(ready);
-    const pending = await provider.createAccount(harness.names.unready);
+    expect(await provider.createAccount(accountFor("carol"))).toEqual(ready);
+    const pending = await provider.createAccount(accountFor(harness.names.unready));
     expect(pending).toMatchObject({ value: { status: "PENDING" } });
   });
 });

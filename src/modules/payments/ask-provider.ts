@@ -62,6 +62,8 @@ async function call(
       return provider.createTransfer(given);
     case "REFUND":
       return provider.createRefund(given);
+    case "REVERSAL":
+      return provider.createReversal(given);
     default:
       return kind satisfies never;
   }
@@ -81,6 +83,8 @@ async function lookUp(
       return provider.findTransfer(request);
     case "REFUND":
       return provider.findRefund(request);
+    case "REVERSAL":
+      return provider.findReversal(request);
     default:
       return kind satisfies never;
   }

@@ -22,6 +22,7 @@ import {
   lockDebts,
   lockRoots,
   operationsByEscrow,
+  type Receiver,
   unique,
 } from "./store.ts";
 
@@ -39,7 +40,7 @@ interface Loaded {
   readonly known: Map<string, string>;
   readonly operations: Map<string, Map<string, Operation>>;
   readonly debts: Map<string, bigint>;
-  readonly readiness: Map<string, boolean>;
+  readonly readiness: ReadonlyMap<string, Receiver>;
 }
 
 export function createCommandHandler(options: CommandHandlerOptions): HandlerDeclaration<Command> {
@@ -137,13 +138,14 @@ function newRoot({ body, escrowId }: Command, { freshNos, now }: Loaded): Root |
 function contextOf(root: Root, loaded: Loaded, providers: Providers): Context {
   const { payment } = root;
   const provider = providers.get(payment.provider);
-  const readiness = loaded.readiness.get(`${payment.sellerId} ${payment.provider}`);
+  const receiver = loaded.readiness.get(`${payment.sellerId} ${payment.provider}`);
   return {
     now: loaded.now,
     known: loaded.roots.has(payment.escrowId),
     operations: loaded.operations.get(payment.escrowId) ?? new Map(),
     isTaken: (id) => [...loaded.operations.values()].some((operations) => operations.has(id)),
-    sellerReady: readiness ?? provider?.describe().readyByDefault(payment.sellerId) ?? false,
+    sellerReady: receiver?.ready ?? provider?.describe().readyByDefault(payment.sellerId) ?? false,
+    sellerAccount: receiver?.account ?? "",
     debt: loaded.debts.get(`${payment.sellerId} ${payment.currency}`) ?? 0n,
     providerKnown: provider !== undefined,
   };

@@ -244,12 +244,13 @@ function outgoing(message: Event, cause: Cause): Outgoing {
 
 function openedRow({ root, payment, cause, now }: Line, operation: Operation): WriteRow {
   const params = JSON.stringify(requestOf(payment, operation));
-  const { gross, fee, netted, net, kind } = operation;
+  const { gross, fee, netted, net, kind, target } = operation;
   return {
     ...operationChange(operation, now),
     escrow_no: text(root.escrowNo),
     escrow_id: payment.escrowId,
     kind,
+    target,
     provider: payment.provider,
     number: text(payment.version),
     key: keyOf(operation),

@@ -13,7 +13,7 @@ import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
 import type { PartyAccess, PartyStanding } from "./party-access.ts";
-import type { ProviderAccount, Providers } from "./provider.ts";
+import type { AccountRequest, ProviderAccount, Providers } from "./provider.ts";
 
 export interface PartyRouteOptions {
   readonly db: Database;
@@ -46,7 +46,7 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
     const provider = body.provider || "sandbox";
     const own = caller.mayChange ? undefined : await ownMethod(options, caller, provider);
     if (own !== undefined) return c.json(methodView(own), 201);
-    const account = await openAccount(options, caller.partyId, provider);
+    const account = await openAccount(options, provider, { partyId: caller.partyId, ...body });
     const method = await saveMethod(options, caller, provider, account);
     const { onboardingUrl } = account;
     return c.json({ ...methodView(method), ...(onboardingUrl && { onboardingUrl }) }, 201);
@@ -117,8 +117,8 @@ async function ownMethod(
 
 async function openAccount(
   { providers }: PartyRouteOptions,
-  partyId: string,
   name: string,
+  request: AccountRequest,
 ): Promise<ProviderAccount> {
   const provider = providers.get(name);
   if (provider === undefined) {
@@ -126,7 +126,7 @@ async function openAccount(
       field: "provider",
     });
   }
-  const outcome = await provider.createAccount(partyId);
+  const outcome = await provider.createAccount(request);
   if (outcome.kind === "succeeded") return outcome.value;
   if (outcome.kind === "refused") {
     throw new HttpProblem("PROVIDER_REFUSED", "The provider refused the account.");

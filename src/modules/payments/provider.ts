@@ -19,6 +19,11 @@ export interface ProviderRequest {
   readonly amount: string;
   readonly currency: string;
   readonly descriptorSuffix: string;
+  /**
+   * The other end, by the provider's id: the account or address a transfer or refund goes to, the
+   * transfer a reversal takes back. "": the provider knows by itself.
+   */
+  readonly target: string;
 }
 
 export interface ProviderCall {
@@ -65,6 +70,8 @@ export interface ProviderTransfer {
   readonly objectId: string;
   readonly operationId: string;
   readonly status: "pending" | "succeeded" | "failed";
+  /** What the provider or its network took for it, minor units of the transfer's currency. */
+  readonly fee: bigint | undefined;
 }
 
 export interface ProviderRefund {
@@ -76,7 +83,108 @@ export interface ProviderRefund {
   readonly code: string;
 }
 
-export type ProviderObject = ProviderPayment | ProviderTransfer | ProviderRefund;
+/** What was taken back of a transfer. */
+export interface ProviderReversal {
+  readonly kind: "reversal";
+  readonly objectId: string;
+  readonly operationId: string;
+  readonly status: "succeeded" | "failed";
+  readonly amount: bigint;
+}
+
+/** One movement of money by a dispute; each is booked once, by its id. */
+export interface DisputeMovement {
+  readonly movementId: string;
+  /** Minor units. "taken" left our balance, "reinstated" came back. */
+  readonly direction: "taken" | "reinstated";
+  readonly amount: bigint;
+  /** What the provider charged for it; negative when it gave a fee back. */
+  readonly fee: bigint;
+}
+
+/**
+ * The buyer's bank asks money back. The status says how it stands, the movements what moved: neither
+ * follows from the other. There may be several to one payment, of any amount.
+ */
+export interface ProviderDispute {
+  readonly kind: "dispute";
+  readonly objectId: string;
+  /** The provider's id of the payment it is about. */
+  readonly paymentRef: string;
+  /** An inquiry moves no money; it may become "open". "prevented": the provider refunded the buyer. */
+  readonly status: "inquiry" | "inquiry_closed" | "open" | "won" | "lost" | "prevented";
+  readonly amount: bigint;
+  readonly currency: string;
+  readonly reason: string;
+  readonly movements: readonly DisputeMovement[];
+  readonly evidenceDueBy: Date | undefined;
+}
+
+/** The provider fears fraud: nothing has moved. */
+export interface ProviderWarning {
+  readonly kind: "warning";
+  readonly objectId: string;
+  readonly paymentRef: string;
+  readonly open: boolean;
+}
+
+/** A refund or a reversal nobody here asked for: by the provider's dashboard, or by a rule of its. */
+export interface ForeignMovement {
+  readonly kind: "foreign";
+  readonly objectId: string;
+  readonly paymentRef: string;
+  readonly movement: "refund" | "reversal";
+  readonly amount: bigint;
+  readonly currency: string;
+}
+
+/** From a seller's account to his bank: ours to show, never to undo. */
+export interface ProviderPayout {
+  readonly kind: "payout";
+  readonly objectId: string;
+  /** The provider's id of the seller's account. */
+  readonly account: string;
+  readonly status: "pending" | "paid" | "failed";
+  readonly amount: bigint;
+  readonly currency: string;
+  readonly code: string;
+}
+
+/** What calls of ours make. */
+export type ProviderObject = ProviderPayment | ProviderTransfer | ProviderRefund | ProviderReversal;
+
+/** What comes to be at the provider without a call of ours; found by its webhook. */
+export type ForeignObject = ProviderDispute | ProviderWarning | ForeignMovement | ProviderPayout;
+
+/** One line of the provider's own books, as reconciliation meets it. */
+export interface ProviderMovement {
+  readonly movementId: string;
+  /** What it moved for: a payment, transfer, refund, reversal or dispute; "": nothing we know by id. */
+  readonly objectId: string;
+  /** In the words of our posting table, or the provider's own where it has no place there. */
+  readonly category: string;
+  /** Signed, minor units: what came into our balance before the fee. */
+  readonly amount: bigint;
+  readonly fee: bigint;
+  readonly currency: string;
+  readonly at: Date;
+  /** It was converted on the way. */
+  readonly exchanged: boolean;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Undefined: the last page. */
+  readonly next: string | undefined;
+}
+
+export interface PageRequest {
+  /** Inclusive. */
+  readonly from: Date;
+  /** Exclusive. */
+  readonly until: Date;
+  readonly cursor: string | undefined;
+}
 
 /** Where a seller's money goes. */
 export interface ProviderAccount {
@@ -86,6 +194,20 @@ export interface ProviderAccount {
   readonly status: "READY" | "PENDING" | "RESTRICTED" | "REJECTED";
   readonly requirementsDue: readonly string[];
   readonly onboardingUrl: string | undefined;
+}
+
+/** How a party wants to be paid; which members count is the provider's to say. */
+export interface AccountRequest {
+  readonly partyId: string;
+  /** Where the provider's own pages lead back to. */
+  readonly returnUrl: string;
+  readonly refreshUrl: string;
+  /** One that exists already; "" to make one. */
+  readonly account: string;
+  readonly address: string;
+  readonly chainId: string;
+  /** The party's proof that the address is its own. */
+  readonly signature: string;
 }
 
 /** A webhook whose signature holds: a signal to read `objectId` again, nothing more. */
@@ -126,17 +248,31 @@ export interface PaymentProvider {
   cancelPayment(call: ProviderCall): Promise<Outcome<ProviderPayment>>;
   createTransfer(call: ProviderCall): Promise<Outcome<ProviderTransfer>>;
   createRefund(call: ProviderCall): Promise<Outcome<ProviderRefund>>;
+  /** Takes `amount` back from the transfer `target`. */
+  createReversal(call: ProviderCall): Promise<Outcome<ProviderReversal>>;
 
   getPayment(objectId: string): Promise<Outcome<ProviderPayment>>;
   getTransfer(objectId: string): Promise<Outcome<ProviderTransfer>>;
   getRefund(objectId: string): Promise<Outcome<ProviderRefund>>;
+  getReversal(objectId: string): Promise<Outcome<ProviderReversal>>;
 
   /** By list and our operation id, never by an eventually consistent search; undefined: not there. */
   findPayment(request: ProviderRequest): Promise<Outcome<ProviderPayment | undefined>>;
   findTransfer(request: ProviderRequest): Promise<Outcome<ProviderTransfer | undefined>>;
   findRefund(request: ProviderRequest): Promise<Outcome<ProviderRefund | undefined>>;
+  findReversal(request: ProviderRequest): Promise<Outcome<ProviderReversal | undefined>>;
 
-  createAccount(partyId: string): Promise<Outcome<ProviderAccount>>;
+  /**
+   * Reads what no call of ours made, by the id a webhook named; `account` as the webhook had it.
+   * Undefined: nothing of ours, or one that a call of ours made and whose answer is under way.
+   */
+  getForeign(objectId: string, account: string): Promise<Outcome<ForeignObject | undefined>>;
+
+  /** What a sweep finds: the provider's events of a time, delivered or not. */
+  listEvents(request: PageRequest): Promise<Outcome<Page<VerifiedWebhook>>>;
+  listMovements(request: PageRequest): Promise<Outcome<Page<ProviderMovement>>>;
+
+  createAccount(request: AccountRequest): Promise<Outcome<ProviderAccount>>;
   getAccount(objectId: string): Promise<Outcome<ProviderAccount>>;
 
   /** Undefined unless one of the current secrets signed exactly these bytes, within the tolerance. */

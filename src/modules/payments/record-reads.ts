@@ -155,6 +155,7 @@ function isFinal(object: ProviderObject | ProviderAccount): boolean {
       );
     case "transfer":
     case "refund":
+    case "reversal":
       return object.status !== "pending";
     case "account":
       return object.status === "READY" || object.status === "REJECTED";

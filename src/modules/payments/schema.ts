@@ -155,6 +155,7 @@ export interface OperationRow {
   readonly first_sent_at: Date | null;
   readonly object_id: string | null;
   readonly code: string;
+  readonly target: string;
   readonly gross: bigint;
   readonly fee: bigint;
   readonly netted: bigint;
@@ -175,6 +176,7 @@ export function operationOf(row: OperationRow): Operation {
     firstSentAt: row.first_sent_at ?? undefined,
     objectId: row.object_id ?? undefined,
     code: row.code,
+    target: row.target,
     gross: row.gross,
     fee: row.fee,
     netted: row.netted,
@@ -207,7 +209,7 @@ export function operationChange(operation: Operation, now: Date): WriteRow {
 export interface ProviderObjectRow {
   readonly provider: string;
   readonly object_id: string;
-  readonly kind: "unmatched" | "payment" | "transfer" | "refund" | "account";
+  readonly kind: "unmatched" | "payment" | "transfer" | "refund" | "reversal" | "account";
   readonly escrow_id: string | null;
   readonly operation_id: string | null;
   readonly attempt: number | null;

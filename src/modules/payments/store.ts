@@ -114,17 +114,32 @@ export async function lockDebts(
   return new Map(rows.map(({ party_id, currency, owed }) => [`${party_id} ${currency}`, owed]));
 }
 
+/** A party's payout method at a provider. */
+export interface Receiver {
+  readonly ready: boolean;
+  /** The provider's id of the account. */
+  readonly account: string;
+}
+
 /** Whether parties can receive, where they have a payout method. Key: `party provider`. */
 export async function loadReadiness(
   tx: Tx,
   sellerIds: readonly string[],
-): Promise<Map<string, boolean>> {
+): Promise<Map<string, Receiver>> {
   if (sellerIds.length === 0) return new Map();
-  const rows = await tx.sql<{ party_id: string; provider: string; status: string }>`
-    SELECT party_id, provider, status FROM payments.payout_method
+  const rows = await tx.sql<{
+    party_id: string;
+    provider: string;
+    status: string;
+    account_id: string;
+  }>`
+    SELECT party_id, provider, status, account_id FROM payments.payout_method
     WHERE party_id = ANY(${unique(sellerIds)}::text[])`;
   return new Map(
-    rows.map(({ party_id, provider, status }) => [`${party_id} ${provider}`, status === "READY"]),
+    rows.map(({ party_id, provider, status, account_id: account }) => [
+      `${party_id} ${provider}`,
+      { ready: status === "READY", account },
+    ]),
   );
 }
 

@@ -72,6 +72,8 @@ async function readObject(
       return provider.getTransfer(object_id);
     case "refund":
       return provider.getRefund(object_id);
+    case "reversal":
+      return provider.getReversal(object_id);
     case "account":
       return provider.getAccount(object_id);
     case "unmatched":

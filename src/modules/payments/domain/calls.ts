@@ -90,5 +90,6 @@ export function requestOf(payment: Payment, operation: Operation): ProviderReque
     amount: operation.net.toString(),
     currency: payment.currency,
     descriptorSuffix: payment.descriptorSuffix,
+    target: operation.target,
   };
 }

@@ -114,6 +114,7 @@ function refused(payment: Payment, operation: Operation, code: string): readonly
       ];
     }
     case "CANCEL_PAYMENT":
+    case "REVERSAL":
       return [closed];
     case "TRANSFER":
       return transferUndone(payment, operation, code);

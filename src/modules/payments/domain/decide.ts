@@ -44,6 +44,8 @@ export interface Context {
   /** An operation of any escrow has this id: it keeps it for ever. */
   readonly isTaken: (operationId: string) => boolean;
   readonly sellerReady: boolean;
+  /** The provider's id of the seller's account; "" when it knows him by his id. */
+  readonly sellerAccount: string;
   /** What the seller owes in this currency, minor units. */
   readonly debt: bigint;
   readonly providerKnown: boolean;
@@ -180,7 +182,11 @@ function transferToSeller(payment: Payment, asked: TransferToSeller, context: Co
   if (code !== undefined) return refuseTransfer(operationId, gross, code, context.now);
   const netted = min(context.debt, gross - fee);
   const amounts = { fee, netted, net: gross - fee - netted };
-  const operation = newOperation({ operationId, kind: "TRANSFER", gross, ...amounts }, context.now);
+  const target = context.sellerAccount;
+  const operation = newOperation(
+    { operationId, kind: "TRANSFER", target, gross, ...amounts },
+    context.now,
+  );
   const tells = netted > 0n ? { reserved: -netted, released: netted } : undefined;
   const effects: Effect[] = [
     postFor({ operationId }, post.releaseAccepted(payment.sellerId, amounts), tells),

@@ -51,6 +51,8 @@ export function observe(payment: Payment, object: ProviderObject, seen: Seen): r
       return seen.operation === undefined ? [] : transferSeen(payment, object, seen.operation);
     case "refund":
       return seen.operation === undefined ? [] : refundSeen(payment, object, seen.operation);
+    case "reversal":
+      return [];
     default:
       return object satisfies never;
   }

@@ -65,7 +65,12 @@ export interface Payment {
   readonly expiresAt: Date | undefined;
 }
 
-export type OperationKind = "CREATE_PAYMENT" | "CANCEL_PAYMENT" | "TRANSFER" | "REFUND";
+export type OperationKind =
+  | "CREATE_PAYMENT"
+  | "CANCEL_PAYMENT"
+  | "TRANSFER"
+  | "REFUND"
+  | "REVERSAL";
 
 /**
  * READY: may be called. SENT: a call is under way, or its caller died. UNKNOWN: it may have
@@ -100,9 +105,12 @@ export interface Operation {
   readonly firstSentAt: Date | undefined;
   readonly objectId: string | undefined;
   readonly code: string;
+  /** The provider's id of the account the money goes to, or of the transfer it is taken back from. */
+  readonly target: string;
   /**
    * Minor units; net is what the provider is asked for. TRANSFER: gross = fee + netted + net.
    * REFUND: gross is out of held (or pending), fee is the buyer's fee on top, net = gross + fee.
+   * REVERSAL: gross = net is asked back from the transfer `target`.
    */
   readonly gross: bigint;
   readonly fee: bigint;
@@ -169,10 +177,12 @@ export function newPayment(terms: Terms): Payment {
 }
 
 export function newOperation(
-  operation: Pick<Operation, "operationId" | "kind" | "gross" | "fee" | "netted" | "net">,
+  operation: Pick<Operation, "operationId" | "kind" | "gross" | "fee" | "netted" | "net"> &
+    Partial<Pick<Operation, "target">>,
   now: Date,
 ): Operation {
   return {
+    target: "",
     ...operation,
     state: "READY",
     attempt: 1,

@@ -76,6 +76,7 @@ function createStory() {
       operations,
       isTaken: (id) => operations.has(id),
       sellerReady: asked % 7 !== 3,
+      sellerAccount: "",
       debt,
       providerKnown: true,
     };
@@ -115,16 +116,12 @@ function createStory() {
       ended ||= kind === "CANCEL_PAYMENT";
       return { kind: "succeeded", value: { ...paymentNow(), operationId } };
     }
-    const type = kind === "TRANSFER" ? "transfer" : "refund";
+    const fresh = { objectId: `o_${operationId}`, operationId, status: "pending" } as const;
     const made: ProviderObject =
       there ??
-      ({
-        kind: type,
-        objectId: `o_${operationId}`,
-        operationId,
-        status: "pending",
-        code: "",
-      } as const);
+      (kind === "TRANSFER"
+        ? { ...fresh, kind: "transfer", fee: undefined }
+        : { ...fresh, kind: "refund", code: "" });
     done.set(operationId, made);
     return fate === "lost" ? lost : { kind: "succeeded", value: made };
   }
@@ -207,6 +204,7 @@ function createStory() {
         operations,
         isTaken: () => false,
         sellerReady: true,
+        sellerAccount: "",
         debt,
         providerKnown: true,
       };

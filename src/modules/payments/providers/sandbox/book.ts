@@ -140,6 +140,7 @@ export function transferOf(object: BookObject): ProviderTransfer {
     objectId: object.object_id,
     operationId: object.operation_id,
     status: object.status as ProviderTransfer["status"],
+    fee: undefined,
   };
 }
 

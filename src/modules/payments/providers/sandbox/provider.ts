@@ -43,6 +43,9 @@ type Saved =
   | { readonly refused: RefusalCode }
   | { readonly error: true };
 
+const notThere = { kind: "refused", code: "NOT_FOUND", detail: "no reversals here" } as const;
+const nothing = { kind: "succeeded", value: undefined } as const;
+const lastPage = { kind: "succeeded", value: { items: [], next: undefined } } as const;
 const keysKeptMs = 24 * 3_600_000;
 const busyCalls = 2;
 
@@ -95,7 +98,13 @@ export function createSandboxProvider(options: SandboxOptions): PaymentProvider 
     findPayment: find("payment", paymentOf),
     findTransfer: find("transfer", transferOf),
     findRefund: find("refund", refundOf),
-    createAccount: async (partyId) => ({
+    createReversal: async () => notThere,
+    getReversal: async () => notThere,
+    findReversal: async () => nothing,
+    getForeign: async () => nothing,
+    listEvents: async () => lastPage,
+    listMovements: async () => lastPage,
+    createAccount: async ({ partyId }) => ({
       kind: "succeeded",
       value: accountOf(await db.withTx((tx) => openAccount(tx, partyId, clock.now()))),
     }),
