@@ -13,6 +13,7 @@ import { generateCommandEventId, generateEscrowId } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { foundSoon } from "#platform/found-soon";
+import { createApprovalRoutes } from "#platform/http/approval-routes";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
@@ -23,7 +24,7 @@ import type { Keyring } from "#platform/keyring";
 import type { Topic } from "#platform/messaging/topic";
 import type { HttpEnv } from "#platform/module";
 import { type Acceptor, type CommandPublisher, createAcceptor } from "./accept.ts";
-import { createApprovals } from "./approvals.ts";
+import { createEscrowApprovals } from "./approvals.ts";
 import type { CommandBody } from "./domain/messages.ts";
 import { createMembership, type Membership, type Standing } from "./membership.ts";
 import type { Preview } from "./preview.ts";
@@ -54,7 +55,7 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
   const { topics, limits } = options;
   const app = new Hono<HttpEnv>();
   const membership = createMembership(options);
-  const approvals = createApprovals(options);
+  const approvals = createEscrowApprovals(options);
   const accept = createAcceptor({
     ...options,
     topic: topics.escrowCommands,
@@ -79,16 +80,7 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
       return c.json({ commandId, escrowId, status: "awaiting_approval", approvalId }, 202);
     });
   }
-  app.get("/v1/approvals", async (c) => {
-    requireRole(c.get("principal"), "admin");
-    return c.json(await approvals.open());
-  });
-  app.post("/v1/approvals/:id/approve", async (c, next) => {
-    requireRole(c.get("principal"), "admin");
-    const command = await approvals.approve(idOf(c.req.param("id")), c.get("principal"));
-    // Other modules keep approvals of their own behind the same route.
-    return command === undefined ? next() : accept(c, command);
-  });
+  app.route("/", createApprovalRoutes({ approvals, accept }));
   return app;
 }
 

@@ -7,12 +7,14 @@ import type { Book } from "#platform/books";
 import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
+import { createApprovalRoutes } from "#platform/http/approval-routes";
 import type { Keyring } from "#platform/keyring";
 import type { Logger } from "#platform/logger";
 import type { Outbox } from "#platform/messaging/outbox";
 import type { Publisher } from "#platform/messaging/publisher";
 import type { HttpEnv, Module } from "#platform/module";
 import { createAccess } from "./access.ts";
+import { createPaymentsApprovals } from "./approvals.ts";
 import { countBooks, paymentBooks, paymentsChecks } from "./checks.ts";
 import { paymentsConsumers } from "./consumers.ts";
 import { createPaymentRoutes } from "./http.ts";
@@ -27,6 +29,7 @@ import { createSandboxRoutes } from "./providers/sandbox/http.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
 import { createReadiness } from "./readiness.ts";
+import { createCommandSender } from "./send-command.ts";
 import { stuckWork } from "./stuck.ts";
 import { createSync } from "./sync.ts";
 import { createWebhookRoutes } from "./webhooks.ts";
@@ -105,9 +108,12 @@ function createRoutes(
   sandboxWorker: SandboxWorker | undefined,
 ): Hono<HttpEnv> {
   const access = createAccess(parts);
+  const approvals = createPaymentsApprovals(parts);
+  const commands = createCommandSender({ ...parts, approvals });
   const routes = new Hono<HttpEnv>();
   routes.route("/", createWebhookRoutes(parts));
-  routes.route("/", createPaymentRoutes({ ...parts, access }));
+  routes.route("/", createPaymentRoutes({ ...parts, access, commands }));
+  routes.route("/", createApprovalRoutes({ approvals, accept: commands.accept }));
   const partyAccess = createPartyAccess(parts);
   routes.route("/", createPartyRoutes({ ...parts, access: partyAccess }));
   if (sandboxWorker !== undefined) {

@@ -1,0 +1,33 @@
+/** Payments' actions that need two operators: nobody whose money it is is one of them. */
+import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { type Approvals, createApprovals } from "#platform/http/approvals";
+
+export interface PaymentsApprovalsOptions {
+  readonly db: Database;
+  readonly clock: Pick<Clock, "now" | "offsetMs">;
+}
+
+export function createPaymentsApprovals({
+  db,
+  clock,
+}: PaymentsApprovalsOptions): Approvals<Command> {
+  return createApprovals<Command>({
+    db,
+    clock,
+    schema: "payments",
+    message: CommandSchema,
+    partiesOf: async ({ escrowId }) => {
+      const [row] = await db.sql<{ buyer_id: string; seller_id: string }>`
+        SELECT buyer_id, seller_id FROM payments.payment WHERE escrow_id = ${escrowId}`;
+      return row && [row.buyer_id, row.seller_id];
+    },
+    summaryOf: ({ body }) => ({ milestoneId: "", amount: amountIn(body).toString() }),
+  });
+}
+
+function amountIn({ value }: Command["body"]): bigint {
+  if (value === undefined || !("amount" in value)) return 0n;
+  return value.amount?.amount ?? 0n;
+}

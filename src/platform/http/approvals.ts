@@ -1,0 +1,193 @@
+/**
+ * Maker and checker: a command that needs two operators waits in its module's own table, for a day
+ * at most, until another one approves it. Neither is a party of what it is about: the decider would
+ * refuse them, and its answer would be final. The database refuses the same person on both sides.
+ */
+import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { sha256Hex } from "#kernel/ids";
+import type { Clock } from "../clock.ts";
+import { type Database, SqlName } from "../database.ts";
+import type { Principal } from "../module.ts";
+import { idempotencyConflict } from "./outcomes.ts";
+import { HttpProblem, notFound } from "./problem.ts";
+
+/** What of a command this needs to know. */
+export interface Approvable extends Message {
+  readonly commandId: string;
+  readonly escrowId: string;
+  readonly fingerprint: string;
+  readonly body: { readonly case?: string | undefined };
+  approvedBy: string[];
+  sentAt?: Timestamp | undefined;
+  clockOffsetMs: bigint;
+}
+
+export interface Approvals<C extends Approvable> {
+  /** Keeps the command; a repeated request meets its first self. Returns the approval's id. */
+  ask(command: C, asker: Principal): Promise<string>;
+  /** The command with both operators named; undefined when there is no such approval. */
+  approve(approvalId: string, approver: Principal): Promise<C | undefined>;
+  /** What waits for a second operator, oldest first, and whether there is more than is shown. */
+  open(): Promise<OpenApprovals>;
+}
+
+export interface OpenApprovals {
+  readonly approvals: readonly OpenApproval[];
+  readonly more: boolean;
+}
+
+/** What operators see of a command: amounts, no text. */
+export interface ApprovalSummary {
+  /** "" for the whole escrow. */
+  readonly milestoneId: string;
+  /** Minor units; "0" for all there is. */
+  readonly amount: string;
+}
+
+export interface OpenApproval extends ApprovalSummary {
+  readonly approvalId: string;
+  readonly escrowId: string;
+  readonly commandId: string;
+  readonly action: string;
+  readonly askedBy: string;
+  readonly askedAt: string;
+  readonly expiresAt: string;
+}
+
+export interface ApprovalsOptions<C extends Approvable> {
+  readonly db: Database;
+  readonly clock: Pick<Clock, "now" | "offsetMs">;
+  /** The schema that has the table `approval`. */
+  readonly schema: string;
+  readonly message: GenMessage<C>;
+  /** Who may neither ask nor approve; undefined: there is nothing the command could be about. */
+  readonly partiesOf: (command: C) => Promise<readonly string[] | undefined>;
+  readonly summaryOf: (command: C) => ApprovalSummary;
+}
+
+interface ApprovalRow {
+  readonly id: string;
+  readonly command: Uint8Array;
+  readonly asked_by: string;
+  readonly asked_at: Date;
+  readonly approved_by: string | null;
+  readonly fingerprint: string;
+}
+
+const lastsMs = 24 * 60 * 60_000;
+const mostShown = 200;
+
+export function createApprovals<C extends Approvable>(options: ApprovalsOptions<C>): Approvals<C> {
+  const { db, clock, message } = options;
+  const table = new SqlName(options.schema, "approval");
+
+  async function find(approvalId: string): Promise<ApprovalRow | undefined> {
+    const [row] = await db.sql<ApprovalRow>`SELECT * FROM ${table} WHERE id = ${approvalId}`;
+    return row;
+  }
+
+  async function refuseParty(command: C, principal: Principal): Promise<void> {
+    const parties = await options.partiesOf(command);
+    if (parties === undefined) throw notFound();
+    if (!idsOf(principal).some((id) => parties.includes(id))) return;
+    throw new HttpProblem("ROLE_REQUIRED", "A party of it is no operator of it.");
+  }
+
+  function openSince(): Date {
+    return new Date(clock.now().getTime() - lastsMs);
+  }
+
+  function refuseExpired({ approved_by, asked_at }: ApprovalRow): void {
+    if (approved_by !== null || asked_at > openSince()) return;
+    throw new HttpProblem(
+      "APPROVAL_EXPIRED",
+      "Nobody approved it in time: ask again under a new key.",
+    );
+  }
+
+  return {
+    ask: async (command, asker) => {
+      const { commandId, escrowId, fingerprint } = command;
+      await refuseParty(command, asker);
+      const id = `apr_${sha256Hex(commandId).slice(0, 32)}`;
+      await db.sql`
+        INSERT INTO ${table} (id, escrow_id, fingerprint, command, asked_by, asked_at)
+        VALUES (${id}, ${escrowId}, ${fingerprint}, ${toBinary(message, command)},
+          ${personOf(asker)}, ${clock.now()}::timestamptz)
+        ON CONFLICT (id) DO NOTHING`;
+      const row = await find(id);
+      if (row === undefined || row.fingerprint !== fingerprint)
+        throw idempotencyConflict(commandId);
+      refuseExpired(row);
+      return id;
+    },
+    approve: async (approvalId, approver) => {
+      const asked = await find(approvalId);
+      if (asked === undefined) return undefined;
+      await refuseParty(fromBinary(message, asked.command), approver);
+      const person = personOf(approver);
+      // The first approval stands: whoever approves again publishes the same command once more.
+      await db.sql`
+        UPDATE ${table}
+        SET approved_by = ${person}, approved_at = ${clock.now()}::timestamptz
+        WHERE id = ${approvalId} AND approved_by IS NULL AND asked_by <> ${person}
+          AND asked_at > ${openSince()}::timestamptz`;
+      const row = (await find(approvalId)) ?? asked;
+      refuseExpired(row);
+      const command = fromBinary(message, row.command);
+      command.approvedBy = operatorsOf(row);
+      // It is sent now, not when it was asked for: the test clock may have been moved since.
+      command.sentAt = timestampFromDate(clock.now());
+      command.clockOffsetMs = clock.offsetMs();
+      return command;
+    },
+    open: async () => {
+      const rows = await db.sql<ApprovalRow>`
+        SELECT * FROM ${table}
+        WHERE approved_by IS NULL AND asked_at > ${openSince()}::timestamptz
+        ORDER BY asked_at, id LIMIT ${mostShown + 1}`;
+      const approvals = rows.slice(0, mostShown).map((row) => shown(row, options));
+      return { approvals, more: rows.length > mostShown };
+    },
+  };
+}
+
+function operatorsOf({ asked_by, approved_by }: ApprovalRow): string[] {
+  if (approved_by === null) {
+    throw new HttpProblem("APPROVAL_REQUIRED", "Another operator must approve what you asked for.");
+  }
+  return [subjectOf(asked_by), subjectOf(approved_by)];
+}
+
+function shown<C extends Approvable>(
+  row: ApprovalRow,
+  { message, summaryOf }: ApprovalsOptions<C>,
+): OpenApproval {
+  const command = fromBinary(message, row.command);
+  return {
+    approvalId: row.id,
+    escrowId: command.escrowId,
+    commandId: command.commandId,
+    action: command.body.case ?? "",
+    ...summaryOf(command),
+    askedBy: subjectOf(row.asked_by),
+    askedAt: row.asked_at.toISOString(),
+    expiresAt: new Date(row.asked_at.getTime() + lastsMs).toISOString(),
+  };
+}
+
+/** The person himself, whoever he acts for. */
+function personOf({ issuer, subject }: Principal): string {
+  return `${issuer}|${subject}`;
+}
+
+/** Under whom a party could be known. */
+function idsOf({ subject, onBehalfOf }: Principal): string[] {
+  return onBehalfOf === undefined ? [subject] : [subject, onBehalfOf];
+}
+
+function subjectOf(person: string): string {
+  return person.slice(person.lastIndexOf("|") + 1);
+}
