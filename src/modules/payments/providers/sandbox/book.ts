@@ -11,6 +11,7 @@ import type {
   ProviderTransfer,
 } from "../../provider.ts";
 import { has } from "./magic.ts";
+import { movementsOf, recordMovements } from "./movements.ts";
 
 export type ObjectKind = "payment" | "transfer" | "refund" | "account";
 
@@ -72,7 +73,7 @@ export interface ObjectChange {
   readonly next?: { readonly at: Date; readonly status: string };
 }
 
-/** Writes the new state and queues the webhook that tells of it. */
+/** Writes the new state, what it moved, and queues the webhook that tells of it. */
 export async function changeObject(
   tx: Tx,
   object: BookObject,
@@ -87,9 +88,11 @@ export async function changeObject(
       next_at = ${change.next?.at ?? null}, next_status = ${change.next?.status ?? null},
       events = events + 1
     WHERE object_id = ${object.object_id}`;
+  await recordMovements(tx, movementsOf(object, change), now);
   await announce(tx, object, type, now);
 }
 
+/** Every event is kept for its list, whether its webhook arrives or not. */
 async function announce(tx: Tx, object: BookObject, type: string, now: Date): Promise<void> {
   const parties = [object.buyer_id, object.seller_id];
   const copies = parties.some((party) => has(party, "duplicate")) ? 3 : 1;
@@ -103,6 +106,10 @@ async function announce(tx: Tx, object: BookObject, type: string, now: Date): Pr
   });
   const dueAt = late ? new Date(now.getTime() + 1_000) : now;
   await tx.sql`
+    WITH kept AS (
+      INSERT INTO sandbox.event (event_id, type, object_id, created_at)
+      VALUES (${eventId}, ${type}, ${object.object_id}, ${now})
+    )
     INSERT INTO sandbox.delivery (event_id, object_id, body, due_at)
     SELECT ${eventId}::text, ${object.object_id}::text, ${body}::text, ${dueAt}::timestamptz
     FROM generate_series(1, ${copies}::int)`;

@@ -28,6 +28,7 @@ import {
   transferOf,
 } from "./book.ts";
 import { has } from "./magic.ts";
+import { listEvents, listMovements } from "./movements.ts";
 import { signatureHeader, verify } from "./sign.ts";
 
 export interface SandboxOptions {
@@ -45,7 +46,6 @@ type Saved =
 
 const notThere = { kind: "refused", code: "NOT_FOUND", detail: "no reversals here" } as const;
 const nothing = { kind: "succeeded", value: undefined } as const;
-const lastPage = { kind: "succeeded", value: { items: [], next: undefined } } as const;
 const keysKeptMs = 24 * 3_600_000;
 const busyCalls = 2;
 
@@ -102,8 +102,11 @@ export function createSandboxProvider(options: SandboxOptions): PaymentProvider 
     getReversal: async () => notThere,
     findReversal: async () => nothing,
     getForeign: async () => nothing,
-    listEvents: async () => lastPage,
-    listMovements: async () => lastPage,
+    listEvents: async (request) => ({ kind: "succeeded", value: await listEvents(db, request) }),
+    listMovements: async (request) => ({
+      kind: "succeeded",
+      value: await listMovements(db, request),
+    }),
     createAccount: async ({ partyId }) => ({
       kind: "succeeded",
       value: accountOf(await db.withTx((tx) => openAccount(tx, partyId, clock.now()))),
