@@ -17,6 +17,7 @@ import {
   type Terms,
   TermsSchema,
 } from "../src/gen/escrow/v1/types_pb.ts";
+import { defaultFees } from "../src/kernel/fees.ts";
 import { generateCommandEventId, generateEscrowId, hashFields } from "../src/kernel/ids.ts";
 import { prepareTerms, termsHash } from "../src/modules/escrow/domain/terms.ts";
 import { encode } from "../src/platform/messaging/codec.ts";
@@ -69,7 +70,7 @@ function saleTerms(): Terms {
 }
 
 function preparedHash(terms: Terms): string {
-  const prepared = prepareTerms({ ...terms, revision: 1 });
+  const prepared = prepareTerms({ ...terms, revision: 1 }, defaultFees);
   if ("rejected" in prepared) throw new Error(prepared.rejected.detail);
   return termsHash(prepared.terms);
 }

@@ -5,7 +5,8 @@
  *
  *     bun bench/pipeline.ts batch|single|sketch [commands]
  */
-import { handlers } from "../src/modules/escrow/consumers.ts";
+import { dealRules } from "../src/deal-rules.ts";
+import { escrowHandlers } from "../src/modules/escrow/consumers.ts";
 import { createRelay } from "../src/modules/outbox/index.ts";
 import { createConsumer } from "../src/platform/messaging/consumer.ts";
 import type { EventLog } from "../src/platform/messaging/event-log.ts";
@@ -43,7 +44,7 @@ async function handleAll(
   commands: number,
   maxRecords: number | undefined,
 ): Promise<PipelineResult> {
-  const [handler] = handlers;
+  const [handler] = escrowHandlers(dealRules({}));
   const db = databases.escrow;
   const outbox = createOutbox({ schema: "escrow", writer: "escrow", producerName: "app", clock });
   const published = countdown((commands / 2) * messagesPerPair);

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { dailyAmounts, feeFile } from "./deal-rules.ts";
 
 export const roleNames = ["escrow", "payments", "projections", "outbox", "api", "all"] as const;
 export type RoleName = (typeof roleNames)[number];
@@ -108,6 +109,9 @@ const settings = z.object({
   SANDBOX_WEBHOOK_SECRET: secret32.optional(),
   SHUTDOWN_TIMEOUT: whole(1, 600).default(25),
   RATE_LIMIT_PER_SECOND: whole(1, 1_000_000).default(200),
+  FEES: feeFile.optional(),
+  PARTY_DAILY_ESCROWS: whole(1, 1_000_000).optional(),
+  PARTY_DAILY_AMOUNT: dailyAmounts.optional(),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
   LOG_FORMAT: oneOf(["json", "pretty"]).optional(),
 });

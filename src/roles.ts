@@ -22,6 +22,7 @@ import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
 import { booksAgree } from "./books-agree.ts";
 import type { Config, RoleName } from "./config.ts";
+import { dealRules } from "./deal-rules.ts";
 import { type Report, runChecks } from "./invariants.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule } from "./modules/outbox/index.ts";
@@ -161,6 +162,7 @@ function createModules(
     fingerprintKey,
     previewPayments: payments.preview,
     providers: payments.providerNames,
+    settings: dealRules(config),
     ...(servesQueries && { outcomes: projections.outcomes }),
   });
   return { escrow, payments, projections };

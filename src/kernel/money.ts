@@ -3,53 +3,31 @@
  * floors, so no unit appears or vanishes however an amount is cut.
  */
 
-/** A price: basis points of the amount plus a fixed part, within optional bounds. Minor units. */
-export interface FeeRule {
-  readonly basisPoints: bigint;
-  readonly fixed: bigint;
-  readonly min?: bigint;
-  readonly max?: bigint;
-}
-
 export interface Currency {
   readonly code: string;
   /** Decimals of the minor unit. */
   readonly exponent: number;
   /** Amounts that move are multiples of this: three-decimal currencies settle with a last 0. */
   readonly step: bigint;
-  readonly buyerFee: FeeRule;
-  readonly sellerFee: FeeRule;
-}
-
-export interface Fees {
-  readonly buyer: bigint;
-  readonly seller: bigint;
 }
 
 /** The most a deal is worth, its buyer's fee included; far below int64, so that sums fit. */
 export const maxAmount = 1_000_000_000_000_000n;
 
+/** Currencies whose amounts are understood; which of them are taken is the fee table's to say. */
 const currencies: ReadonlyMap<string, Currency> = new Map(
   [
-    currency("USD", 2, { buyerFixed: 30n, sellerFixed: 50n }),
-    currency("EUR", 2, { buyerFixed: 30n, sellerFixed: 50n }),
-    currency("JPY", 0, { buyerFixed: 40n, sellerFixed: 60n }),
-    currency("KWD", 3, { buyerFixed: 100n, sellerFixed: 150n, step: 10n }),
-    currency("USDC", 6, { buyerFixed: 300_000n, sellerFixed: 500_000n }),
+    ...["AUD", "BRL", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HKD", "INR"].map(decimal),
+    ...["MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "USD", "ZAR"].map(decimal),
+    ...["JPY", "KRW"].map((code) => ({ code, exponent: 0, step: 1n })),
+    ...["BHD", "JOD", "KWD", "OMR", "TND"].map((code) => ({ code, exponent: 3, step: 10n })),
+    { code: "USDC", exponent: 6, step: 1n },
   ].map((row) => [row.code, row]),
 );
 
-/** The schedule's row; undefined for a currency without one. */
+/** Undefined for a currency whose minor unit is not known here. */
 export function currencyOf(code: string): Currency | undefined {
   return currencies.get(code);
-}
-
-/** What both sides pay for an escrow of `amount`. */
-export function feesFor(amount: bigint, row: Currency): Fees {
-  return {
-    buyer: floorToStep(price(amount, row.buyerFee), row.step),
-    seller: floorToStep(price(amount, row.sellerFee), row.step),
-  };
 }
 
 /** What a part of the whole costs when parts worth `done` have paid `taken` already. */
@@ -103,25 +81,10 @@ export function takeInOrder(
   return { parts, rest };
 }
 
-function price(amount: bigint, { basisPoints, fixed, min: least, max: most }: FeeRule): bigint {
-  const fee = (amount * basisPoints) / 10_000n + fixed;
-  return clamp(fee, least ?? 0n, most ?? fee);
-}
-
-function clamp(value: bigint, least: bigint, most: bigint): bigint {
+export function clamp(value: bigint, least: bigint, most: bigint): bigint {
   return max(least, min(value, max(most, least)));
 }
 
-function currency(
-  code: string,
-  exponent: number,
-  fees: { readonly buyerFixed: bigint; readonly sellerFixed: bigint; readonly step?: bigint },
-): Currency {
-  return {
-    code,
-    exponent,
-    step: fees.step ?? 1n,
-    buyerFee: { basisPoints: 290n, fixed: fees.buyerFixed },
-    sellerFee: { basisPoints: 0n, fixed: fees.sellerFixed },
-  };
+function decimal(code: string): Currency {
+  return { code, exponent: 2, step: 1n };
 }

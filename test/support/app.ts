@@ -58,6 +58,11 @@ export async function startApp(): Promise<TestApp> {
   return startAppOn(await memoryStores());
 }
 
+/** With settings of its own. */
+export async function startAppWith(environment: Record<string, string>): Promise<TestApp> {
+  return startAppOn(await memoryStores(), environment);
+}
+
 /** A database of its own in memory, copied from one that was migrated once for all tests. */
 export async function memoryStores(): Promise<Stores> {
   return openStores(testConfig(), silentLogger, await snapshot());
@@ -77,8 +82,11 @@ function snapshot(): Promise<Blob> {
 }
 
 /** The same on stores that outlive the app. */
-export async function startAppOn(stores: Stores): Promise<TestApp> {
-  return appOf(await startOn(stores, testConfig(), silentLogger));
+export async function startAppOn(
+  stores: Stores,
+  environment: Record<string, string> = {},
+): Promise<TestApp> {
+  return appOf(await startOn(stores, testConfig(environment), silentLogger));
 }
 
 function appOf(server: Server): TestApp {

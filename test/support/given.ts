@@ -3,6 +3,7 @@ import { expect } from "bun:test";
 import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
 import type { Escrow, Funds } from "#gen/escrow/v1/types_pb";
 import { EscrowStatus_State } from "#gen/escrow/v1/types_pb";
+import { defaultFees } from "../../src/kernel/fees.ts";
 import { decide } from "../../src/modules/escrow/domain/decide.ts";
 import { evolve } from "../../src/modules/escrow/domain/evolve.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   Decision,
   EventBody,
   EventMeta,
+  Rules,
 } from "../../src/modules/escrow/domain/messages.ts";
 import { stateOf } from "../../src/modules/escrow/domain/status.ts";
 import { type Step, type StepAt, start } from "./escrow-steps.ts";
@@ -95,6 +97,13 @@ const unknown = {
   operations: [],
 } as unknown as Escrow;
 
+/** Fees as they are by default, no limits. */
+const rules: Rules = {
+  fees: defaultFees,
+  limits: { amounts: new Map() },
+  used: () => ({ escrows: 0n, amount: 0n }),
+};
+
 function contextOf({ actor, now, approvedBy, expectedVersion, change }: Step): Context {
   return {
     escrowId,
@@ -104,5 +113,6 @@ function contextOf({ actor, now, approvedBy, expectedVersion, change }: Step): C
     expectedVersion: expectedVersion ?? 0n,
     commandId: "c".repeat(64),
     change,
+    rules,
   };
 }

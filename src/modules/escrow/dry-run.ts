@@ -12,23 +12,28 @@ import type { Database } from "#platform/database";
 import { statusOf as httpStatusOf } from "#platform/http/problem";
 import { topics } from "#topics";
 import type { Rejection } from "./domain/messages.ts";
+import { readPartyDays } from "./party-days.ts";
 import type { Preview, PreviewPayments } from "./preview.ts";
 import { readEscrow } from "./store.ts";
 import { overdueCommands } from "./timers.ts";
-import { decideCommand, startWork } from "./work.ts";
+import { decideCommand, type Settings, startWork } from "./work.ts";
 
 export interface DryRunDeps {
   readonly db: Database;
   readonly clock: Clock;
   /** Payments' own pure answer, handed over by roles.ts. */
   readonly previewPayments: PreviewPayments;
+  readonly settings: Settings;
 }
 
-export function createDryRun({ db, clock, previewPayments }: DryRunDeps) {
+export function createDryRun({ db, clock, previewPayments, settings }: DryRunDeps) {
   return async (command: Command): Promise<Preview> => {
-    const stored = await readEscrow(db, command.escrowId);
-    const work = startWork(stored ? new Map([[command.escrowId, stored]]) : new Map());
     const now = clock.now();
+    const stored = await readEscrow(db, command.escrowId);
+    const known = new Map(stored ? [[command.escrowId, stored]] : []);
+    const received = [{ message: command, at: now }];
+    const partyDays = await readPartyDays(db, settings.limits, received, known);
+    const work = startWork(known, settings, partyDays);
     for (const due of stored ? overdueCommands(stored.escrow, now) : []) judge(due);
     const before = work.outgoing.length;
     const { rejected } = judge(command).verdict;

@@ -12,30 +12,44 @@ import { generateCommandEventId, hashFields } from "#kernel/ids";
 import { TerminalError } from "#platform/errors";
 import type { HandleBatch, Incoming, Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
+import { lockPartyDays, uncounted } from "./party-days.ts";
 import type { Cause } from "./say.ts";
 import { knownCommands, lockEscrows, type StoredEscrow, saveBatch } from "./store.ts";
 import { systemActor } from "./system-actor.ts";
 import { overdueCommands } from "./timers.ts";
-import { decideCommand, startWork, type Work } from "./work.ts";
+import { decideCommand, type Settings, startWork, type Work } from "./work.ts";
 
-export const handleCommands: HandleBatch<Command> = async (tx, batch) => {
-  const commands = batch.messages.map(({ message }) => message);
-  const stored = await lockEscrows(tx, idsOf(commands));
-  const due = batch.messages.flatMap((incoming) => overdueBefore(incoming, stored));
-  const known = await knownCommands(tx, [...commands, ...due], stored);
-  const work = startWork(stored);
-  batch.each((incoming) => {
-    const { commandId, fingerprint } = incoming.message;
-    const first = known.get(commandId);
-    if (first === undefined) {
-      decideInTime(work, incoming, known);
-    } else if (first !== fingerprint) {
-      work.conflict({ commandId, fingerprint, at: incoming.appendedAt });
-    }
-  });
-  await saveBatch(tx, work.result());
-  return work.outgoing;
-};
+/** Both decide by what the operator has set. */
+export function decidingHandlers(settings: Settings) {
+  return { commands: handleCommands(settings), payments: handlePayments(settings) };
+}
+
+const handleCommands =
+  (settings: Settings): HandleBatch<Command> =>
+  async (tx, batch) => {
+    const commands = batch.messages.map(({ message }) => message);
+    const stored = await lockEscrows(tx, idsOf(commands));
+    const received = batch.messages.map((incoming) => ({
+      message: incoming.message,
+      at: receivedAt(incoming),
+    }));
+    const partyDays = await lockPartyDays(tx, settings.limits, received, stored);
+    const due = batch.messages.flatMap((incoming) => overdueBefore(incoming, stored));
+    const known = await knownCommands(tx, [...commands, ...due], stored);
+    const work = startWork(stored, settings, partyDays);
+    batch.each((incoming) => {
+      const { commandId, fingerprint } = incoming.message;
+      const first = known.get(commandId);
+      if (first === undefined) {
+        decideInTime(work, incoming, known);
+      } else if (first !== fingerprint) {
+        work.conflict({ commandId, fingerprint, at: incoming.appendedAt });
+      }
+    });
+    await saveBatch(tx, work.result());
+    await partyDays.save(tx);
+    return work.outgoing;
+  };
 
 /**
  * A person's command that the log received after a deadline finds the deadline's own command
@@ -84,13 +98,15 @@ function receivedAt({ appendedAt, message }: Incoming<Command>): Date {
 }
 
 /** Facts of payments, numbered per escrow: a number seen before is a repeat, a missing one a gap. */
-export const handlePayments: HandleBatch<PaymentsEvent> = async (tx, batch) => {
-  const stored = await lockEscrows(tx, idsOf(batch.messages.map(({ message }) => message)));
-  const work = startWork(stored);
-  batch.each((incoming) => applyFact(work, incoming));
-  await saveBatch(tx, work.result());
-  return work.outgoing;
-};
+const handlePayments =
+  (settings: Settings): HandleBatch<PaymentsEvent> =>
+  async (tx, batch) => {
+    const stored = await lockEscrows(tx, idsOf(batch.messages.map(({ message }) => message)));
+    const work = startWork(stored, settings, uncounted);
+    batch.each((incoming) => applyFact(work, incoming));
+    await saveBatch(tx, work.result());
+    return work.outgoing;
+  };
 
 function applyFact(work: Work, incoming: Incoming<PaymentsEvent>): void {
   const fact = incoming.message;

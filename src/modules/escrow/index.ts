@@ -2,6 +2,7 @@
  * The face of the escrow module: command routes, the handlers that decide, the timers. What leaves
  * beside that are pure functions and readings that roles.ts hands to others.
  */
+import { Hono } from "hono";
 import type { Book } from "#platform/books";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
@@ -9,15 +10,17 @@ import type { Outcomes } from "#platform/http/outcomes";
 import type { Keyring } from "#platform/keyring";
 import type { Outbox } from "#platform/messaging/outbox";
 import type { Publisher } from "#platform/messaging/publisher";
-import type { Module } from "#platform/module";
+import type { HttpEnv, Module } from "#platform/module";
 import { topics } from "#topics";
 import { escrowBooks } from "./books.ts";
 import { escrowChecks } from "./checks.ts";
-import { handlers } from "./consumers.ts";
+import { escrowHandlers } from "./consumers.ts";
 import { createDryRun } from "./dry-run.ts";
 import { createEscrowRoutes } from "./http.ts";
 import type { PreviewPayments } from "./preview.ts";
+import { createQuoteRoutes } from "./quotes.ts";
 import { createTimers, pendingTimers } from "./timers.ts";
+import type { Settings } from "./work.ts";
 
 export { allowedActions } from "./domain/allowed-actions.ts";
 
@@ -33,6 +36,8 @@ export interface EscrowDeps {
   readonly previewPayments: PreviewPayments;
   /** Names of the payment providers there are. */
   readonly providers: readonly string[];
+  /** Fees and limits. */
+  readonly settings: Settings;
 }
 
 export interface EscrowModule extends Module {
@@ -41,24 +46,25 @@ export interface EscrowModule extends Module {
 }
 
 export function createEscrow(deps: EscrowDeps): EscrowModule {
-  const { db, outbox, publisher, keyring, clock, fingerprintKey, outcomes, providers } = deps;
+  const { db, outbox, clock, settings } = deps;
   return {
     name: "escrow",
-    routes: createEscrowRoutes({
-      publisher,
-      keyring,
-      clock,
-      fingerprintKey,
-      topics,
-      db,
-      outcomes,
-      providers,
-      preview: createDryRun(deps),
-    }),
-    handlers,
+    routes: routesOf(deps),
+    handlers: escrowHandlers(settings),
     workers: [createTimers({ db, outbox, clock })],
     pending: () => pendingTimers(db),
     checks: escrowChecks(db),
     books: (afterId) => escrowBooks(db, afterId),
   };
+}
+
+function routesOf(deps: EscrowDeps): Hono<HttpEnv> {
+  const { providers, settings } = deps;
+  const commands = createEscrowRoutes({ ...deps, topics, preview: createDryRun(deps) });
+  // What moves real money is proposed before what plays it.
+  const preferred = [...providers].sort(
+    (a, b) => Number(a === "sandbox") - Number(b === "sandbox"),
+  );
+  const quotes = createQuoteRoutes({ fees: settings.fees, providers: preferred });
+  return new Hono<HttpEnv>().route("/", commands).route("/", quotes);
 }

@@ -10,8 +10,10 @@ import { TerminalError } from "#platform/errors";
 import type { Outgoing } from "#platform/messaging/handler";
 import { decide } from "./domain/decide.ts";
 import { evolve } from "./domain/evolve.ts";
-import type { Context, Decision, EventBody, Input, Rejection } from "./domain/messages.ts";
+import { begunBy } from "./domain/limits.ts";
+import type { Context, Decision, EventBody, Input, Rejection, Rules } from "./domain/messages.ts";
 import { react } from "./domain/react.ts";
+import type { PartyDays } from "./party-days.ts";
 import { type Cause, eventMessage, paymentsCommand, sayAccepted, sayRejected } from "./say.ts";
 import type {
   BatchResult,
@@ -23,6 +25,12 @@ import type {
 } from "./store.ts";
 import { systemActor } from "./system-actor.ts";
 
+/** What the operator has set, for the decider. */
+export type Settings = Pick<Rules, "fees" | "limits">;
+
+/** Who asks, when, and under which conditions; the rules are the work's own. */
+export type Asked = Omit<Context, "rules">;
+
 export interface Verdict {
   readonly rejected: Rejection | undefined;
   readonly version: bigint;
@@ -32,7 +40,7 @@ export interface Work {
   find(escrowId: string): Escrow | undefined;
   seenPayments(escrowId: string): bigint;
   /** Decides one input and keeps what follows. Throws only before anything is kept. */
-  decide(input: Input, context: Context, cause: Cause): Verdict;
+  decide(input: Input, context: Asked, cause: Cause): Verdict;
   sawPayment(escrowId: string, version: bigint, at: Date): void;
   /** Says a command's outcome, once for ever. */
   settle(escrowId: string, cause: Cause, verdict: Verdict): void;
@@ -49,7 +57,12 @@ interface Slot {
   readonly at: Date | undefined;
 }
 
-export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
+export function startWork(
+  stored: ReadonlyMap<string, StoredEscrow>,
+  { fees, limits }: Settings,
+  partyDays: PartyDays,
+): Work {
+  const rules: Rules = { fees, limits, used: partyDays.used };
   const slots = new Map<string, Slot>();
   const outcomes: CommandOutcome[] = [];
   const conflicts: CommandConflict[] = [];
@@ -71,11 +84,16 @@ export function startWork(stored: ReadonlyMap<string, StoredEscrow>): Work {
   return {
     find: (escrowId) => slotOf(escrowId).escrow,
     seenPayments: (escrowId) => slotOf(escrowId).seenPayments,
-    decide(input, context, cause) {
+    decide(input, asked, cause) {
+      const context = { ...asked, rules };
       const slot = slotOf(context.escrowId);
       const decision = answered(decide(slot.escrow, input, context), context);
       if ("rejected" in decision) {
         return { rejected: decision.rejected, version: slot.escrow?.version ?? 0n };
+      }
+      for (const body of decision.events) {
+        const begun = begunBy(slot.escrow?.terms, body);
+        if (begun) partyDays.add(begun, context.now);
       }
       const { escrow, events, messages } = follow(slot.escrow, decision.events, context, cause);
       slots.set(context.escrowId, {
@@ -128,8 +146,8 @@ export function decideCommand(
     now,
     traceparent: trace.traceparent,
   };
-  const context: Context = { escrowId, now, actor, expectedVersion, commandId, approvedBy };
-  return { cause, verdict: work.decide(body, context, cause) };
+  const asked: Asked = { escrowId, now, actor, expectedVersion, commandId, approvedBy };
+  return { cause, verdict: work.decide(body, asked, cause) };
 }
 
 /**
@@ -155,7 +173,7 @@ function changesOf(slots: ReadonlyMap<string, Slot>): EscrowChange[] {
 function follow(
   before: Escrow | undefined,
   bodies: readonly EventBody[],
-  { escrowId }: Context,
+  { escrowId }: Asked,
   cause: Cause,
 ) {
   const events: SaidEvent[] = [];

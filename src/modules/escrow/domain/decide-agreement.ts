@@ -24,6 +24,7 @@ import {
   lockedBy,
   reviewGuard,
 } from "./guards.ts";
+import { limitGuard } from "./limits.ts";
 import type { CommandOf, Context, Decision, Rejection } from "./messages.ts";
 import { requestRefund } from "./requests.ts";
 import { isSettled } from "./status.ts";
@@ -41,8 +42,10 @@ export function createEscrow(
   if (!mayCreate(command.terms, actor)) {
     return reject(Code.ROLE_REQUIRED, "only a party, an admin or a service creates an escrow");
   }
-  const prepared = prepareTerms({ ...command.terms, revision: 1 });
+  const prepared = prepareTerms({ ...command.terms, revision: 1 }, context.rules.fees);
   if ("rejected" in prepared) return prepared;
+  const limited = limitGuard(undefined, prepared.terms, context);
+  if (limited) return { rejected: limited };
   const both = command.acceptedByBoth && isSystem(actor);
   const draft = startDraft(undefined, context);
   draft.say({ case: "created", value: created(prepared.terms, command, { actor, both }) });
@@ -74,15 +77,16 @@ export function acceptTerms(
 export function amendTerms(
   draft: Draft,
   command: CommandOf<"amendTerms">,
-  { actor }: Context,
+  context: Context,
 ): Decision {
   const { escrow } = draft;
+  const { actor } = context;
   const rejected = amendGuard(escrow);
   if (rejected) return { rejected };
   if (!isParty(escrow, actor)) return reject(Code.ROLE_REQUIRED, "only the parties amend terms");
-  if (!command.terms) return acceptAmendment(draft, command.termsHash, actor);
+  if (!command.terms) return acceptAmendment(draft, command.termsHash, context);
   const revision = termsOf(escrow).revision + 1;
-  const prepared = prepareTerms({ ...command.terms, revision });
+  const prepared = prepareTerms({ ...command.terms, revision }, context.rules.fees);
   if ("rejected" in prepared) return prepared;
   const terms = withAgreedFees(termsOf(escrow), prepared.terms);
   if (isImmutableTouched(escrow, terms)) {
@@ -90,7 +94,7 @@ export function amendTerms(
   }
   const hash = termsHash(terms);
   if (hash === escrow.proposedTermsHash && actor.id !== escrow.proposedTermsBy) {
-    return acceptAmendment(draft, hash, actor);
+    return acceptAmendment(draft, hash, context);
   }
   const proposal = { terms, termsHash: hash, proposedBy: actor.id };
   const value = create(EscrowTermsAmendmentProposedSchema, proposal);
@@ -196,7 +200,8 @@ function wholeEscrowGuard(escrow: Escrow): Rejection | undefined {
   return { code: Code.DECISION_STANDS, detail: "all money is decided and on its way" };
 }
 
-function acceptAmendment(draft: Draft, hash: string, actor: Actor): Decision {
+function acceptAmendment(draft: Draft, hash: string, context: Context): Decision {
+  const { actor } = context;
   const { proposedTerms: terms, proposedTermsBy, proposedTermsHash, stage } = draft.escrow;
   if (!terms) return reject(Code.NOT_PROPOSED, "no amendment waits");
   if (hash !== proposedTermsHash) {
@@ -205,6 +210,8 @@ function acceptAmendment(draft: Draft, hash: string, actor: Actor): Decision {
   if (actor.id === proposedTermsBy) {
     return reject(Code.ALREADY_ACCEPTED, "waits for the other party");
   }
+  const limited = limitGuard(draft.escrow.terms, terms, context);
+  if (limited) return { rejected: limited };
   const timers = timersUnder(terms, draft.escrow, draft.now);
   const value = create(EscrowTermsAmendedSchema, { terms, termsHash: hash, timers });
   draft.say({ case: "termsAmended", value });
@@ -212,7 +219,7 @@ function acceptAmendment(draft: Draft, hash: string, actor: Actor): Decision {
   return draft.decision();
 }
 
-/** An amount agreed before keeps its fees, whatever the schedule says today. */
+/** An amount agreed before keeps its fees, whatever the table says today. */
 function withAgreedFees(agreed: Terms, next: Terms): Terms {
   if (agreed.amount?.amount !== next.amount?.amount) return next;
   return { ...next, buyerFee: agreed.buyerFee, sellerFee: agreed.sellerFee };

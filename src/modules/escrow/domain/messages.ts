@@ -8,6 +8,27 @@ import type { CommandRejected_Code, Event } from "#gen/escrow/v1/events_pb";
 import type { Actor, FundsChange } from "#gen/escrow/v1/types_pb";
 import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
+import type { FeeTable } from "#kernel/fees";
+
+/** What is not the parties' to agree. */
+export interface Rules {
+  readonly fees: FeeTable;
+  readonly limits: PartyLimits;
+  /** What a party began on the UTC day of an instant; counted only where a limit is set. */
+  used(partyId: string, currency: string, at: Timestamp): Used;
+}
+
+/** Per party, on either side of its deals, and per UTC day. */
+export interface PartyLimits {
+  readonly escrows?: bigint | undefined;
+  /** By currency, in minor units. */
+  readonly amounts: ReadonlyMap<string, bigint>;
+}
+
+export interface Used {
+  readonly escrows: bigint;
+  readonly amount: bigint;
+}
 
 type Known<Body extends { case: string | undefined }> = Exclude<Body, { case: undefined }>;
 
@@ -37,6 +58,8 @@ export interface Context {
   readonly approvedBy: readonly string[];
   /** What a payments event moved in the books. */
   readonly change?: FundsChange | undefined;
+  /** What the operator of this system has set. */
+  readonly rules: Rules;
 }
 
 /** When and by whom an event happened; from its envelope. */

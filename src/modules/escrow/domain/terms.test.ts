@@ -2,16 +2,17 @@ import { describe, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
 import { SealedTextSchema, type Terms } from "#gen/escrow/v1/types_pb";
+import { defaultFees } from "#kernel/fees";
 import * as s from "../../../../test/support/escrow-steps.ts";
 import { canonicalTerms, prepareTerms, termsHash } from "./terms.ts";
 
 function prepared(asked: Terms): Terms {
-  const result = prepareTerms(asked);
+  const result = prepareTerms(asked, defaultFees);
   if ("rejected" in result) throw new Error(result.rejected.detail);
   return result.terms;
 }
 function refused(asked: Terms): string | undefined {
-  const result = prepareTerms(asked);
+  const result = prepareTerms(asked, defaultFees);
   return "rejected" in result ? CommandRejected_Code[result.rejected.code] : undefined;
 }
 

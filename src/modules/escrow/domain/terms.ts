@@ -15,8 +15,9 @@ import {
   TermsSchema,
 } from "#gen/escrow/v1/types_pb";
 import { parseDuration } from "#kernel/duration";
+import { type Fees, type FeeTable, feesFor } from "#kernel/fees";
 import { sha256Hex } from "#kernel/ids";
-import { type Currency, currencyOf, feesFor, maxAmount, sum } from "#kernel/money";
+import { type Currency, currencyOf, maxAmount, sum } from "#kernel/money";
 import type { Rejection } from "./messages.ts";
 
 /** Each milestone has deadlines, each deadline its reminders, and every event tells all of them. */
@@ -31,13 +32,17 @@ const providers: ReadonlyMap<string, (currency: string) => boolean> = new Map([
   ["custodian", (currency: string) => currency === "USDC"],
 ]);
 
-/** The terms as they will be pinned, or why they cannot be. Fees always come from the schedule. */
-export function prepareTerms(asked: Terms): { terms: Terms } | { rejected: Rejection } {
+/** The terms as they will be pinned, or why they cannot be. Fees always come from the table. */
+export function prepareTerms(
+  asked: Terms,
+  table: FeeTable,
+): { terms: Terms } | { rejected: Rejection } {
   const money = asked.amount;
   const currency = money && currencyOf(money.currency);
-  if (!money || !currency)
+  const fees = money && feesFor(table, money.amount, money.currency);
+  if (!money || !currency || !fees)
     return no(Code.CURRENCY_UNSUPPORTED, "no fees are set for this currency");
-  const terms = complete(asked, money, currency);
+  const terms = complete(asked, money, fees);
   const rejected =
     checkParties(terms) ??
     checkSize(terms) ??
@@ -70,8 +75,7 @@ export function canonicalTerms(terms: Terms): string {
   return canonical(toJson(TermsSchema, terms, { alwaysEmitImplicit: true }));
 }
 
-function complete(asked: Terms, money: Money, currency: Currency): Terms {
-  const fees = feesFor(money.amount, currency);
+function complete(asked: Terms, money: Money, fees: Fees): Terms {
   return create(TermsSchema, {
     ...asked,
     milestones: asked.milestones.length > 0 ? asked.milestones : [wholeMilestone(asked, money)],
