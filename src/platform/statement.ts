@@ -78,8 +78,10 @@ export function encodeBytes(bytes: Uint8Array): string {
   return `\\x${bytes.toHex()}`;
 }
 
+const needsEscape = /[\\"]/;
+
 function encodeElement(value: string | number | bigint | boolean | Date | null): string {
   if (value === null) return "NULL";
   if (typeof value !== "string") return encodeScalar(value);
-  return `"${value.replace(/[\\"]/g, "\\$&")}"`;
+  return needsEscape.test(value) ? `"${value.replace(/[\\"]/g, "\\$&")}"` : `"${value}"`;
 }

@@ -21,8 +21,16 @@ export function recordBytes({ key, value, headers }: NewRecord): number {
   return bytes;
 }
 
+/** No smaller than recordBytes, and cheap: no character takes more than three bytes. */
+function atMost({ key, value, headers }: NewRecord): number {
+  let bytes = value.length + 3 * key.length + 32;
+  for (const name in headers) bytes += name.length + 3 * (headers[name]?.length ?? 0) + 4;
+  return bytes;
+}
+
 /** Throws TerminalError for a message no log would take, before anything is written. */
 export function refuseOversized(record: NewRecord): void {
+  if (atMost(record) <= maxMessageBytes) return;
   const bytes = recordBytes(record);
   if (bytes > maxMessageBytes) {
     throw new TerminalError(

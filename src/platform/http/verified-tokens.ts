@@ -1,0 +1,37 @@
+/**
+ * Tokens whose signature held, so that a client's next request need not prove it again. For tokens
+ * signed with our own secret only: an issuer's key may be withdrawn at any time. Invariant: none is
+ * believed past its own expiry.
+ */
+import type { Clock } from "../clock.ts";
+import type { Principal } from "../module.ts";
+
+export interface VerifiedTokens {
+  find(token: string): Principal | undefined;
+  /** `exp`: seconds since the epoch, as the token says. */
+  remember(token: string, principal: Principal, exp: number | undefined): void;
+}
+
+const capacity = 10_000;
+
+export function createVerifiedTokens({
+  clock,
+}: {
+  readonly clock: Pick<Clock, "wall">;
+}): VerifiedTokens {
+  const known = new Map<string, { readonly principal: Principal; readonly untilMs: number }>();
+  return {
+    find(token) {
+      const found = known.get(token);
+      if (found === undefined || clock.wall().getTime() < found.untilMs) return found?.principal;
+      known.delete(token);
+      return undefined;
+    },
+    remember(token, principal, exp) {
+      // In order of arrival, so the first is the oldest.
+      const oldest = known.size >= capacity ? known.keys().next().value : undefined;
+      if (oldest !== undefined) known.delete(oldest);
+      if (exp !== undefined) known.set(token, { principal, untilMs: exp * 1_000 });
+    },
+  };
+}
