@@ -2,11 +2,11 @@
  * Opens what holds the data: the embedded database in a locked folder, or PostgreSQL; the log in
  * tables, or Kafka. The two switches to production are DATABASE_URL and KAFKA_BROKERS.
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "#platform/clock";
 import { type DataDirLock, lockDataDir } from "#platform/data-dir";
 import type { Database } from "#platform/database";
+import { embeddedFile } from "#platform/embedded-files";
 import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createKafkaLog } from "#platform/messaging/kafka-log";
@@ -39,11 +39,16 @@ export interface Stores {
   close(): Promise<void>;
 }
 
+/** A copy of a migrated, empty database; asked for only when a new one is made. */
+export type Snapshot = () => Promise<Blob>;
+/** The build's: a new folder starts from it in under a second. */
+export const snapshotName = "pgdata.tar";
+
 /** A new embedded database starts from `snapshot`. Throws DataDirLocked when another process has the folder. */
 export async function openStores(
   config: Config,
   logger: Logger,
-  snapshot: Blob | undefined = embeddedSnapshot(),
+  snapshot: Snapshot | undefined = embeddedFile(snapshotName),
 ): Promise<Stores> {
   const opened = config.embedded
     ? await openEmbedded(config, snapshot)
@@ -88,7 +93,7 @@ export async function migrateAll(
 
 type Opened = Pick<Stores, "databases" | "place" | "lock">;
 
-async function openEmbedded(config: Config, snapshot: Blob | undefined): Promise<Opened> {
+async function openEmbedded(config: Config, snapshot: Snapshot | undefined): Promise<Opened> {
   const startFrom = snapshot && { snapshot };
   if (config.MEMORY) {
     const place = "memory (forgotten when this process ends)";
@@ -103,12 +108,6 @@ async function openEmbedded(config: Config, snapshot: Blob | undefined): Promise
     lock.release();
     throw error;
   }
-}
-
-/** A migrated, empty database made by the build: a new folder starts from it in under a second. */
-function embeddedSnapshot(): Blob | undefined {
-  const path = join(import.meta.dir, "snapshot", "pgdata.tar.gz");
-  return existsSync(path) ? Bun.file(path) : undefined;
 }
 
 function allIn(db: Database): Databases {

@@ -5,16 +5,16 @@
  * have the folder open (see data-dir.ts).
  */
 import { existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 // Embedded into the compiled binary; the import gives a path that Bun.file reads.
 // @ts-expect-error a file import has no types
 import initdbPath from "@electric-sql/pglite/initdb.wasm" with { type: "file" };
 // @ts-expect-error a file import has no types
-import dataPath from "@electric-sql/pglite/pglite.data" with { type: "file" };
-// @ts-expect-error a file import has no types
 import wasmPath from "@electric-sql/pglite/pglite.wasm" with { type: "file" };
 import type { Database } from "./database.ts";
+import { embeddedFile } from "./embedded-files.ts";
 import { refuseInsideTx } from "./inside-tx.ts";
 import { stoppedBy } from "./pglite-failure.ts";
 import { createPgliteSession, type PgliteSession } from "./pglite-session.ts";
@@ -24,13 +24,13 @@ import { runTransaction } from "./transaction.ts";
 export interface PgliteOptions {
   /** The folder, made when missing; without it the data lives in memory and ends with the process. */
   readonly dataDir?: string;
-  /** A new folder starts from this copy (see dumpSnapshot) instead of running initdb. */
-  readonly snapshot?: Blob;
+  /** A new folder starts from this copy, a tar (see dumpSnapshot), instead of running initdb. */
+  readonly snapshot?: () => Promise<Blob>;
 }
 
 export interface PgliteDatabase extends Database {
   readonly kind: "pglite";
-  /** A gzipped copy of the whole folder, for the build to embed. */
+  /** A copy of the whole folder, a tar, for the build to embed. */
   dumpSnapshot(): Promise<Blob>;
 }
 
@@ -40,22 +40,44 @@ export async function openPglite({
 }: PgliteOptions = {}): Promise<PgliteDatabase> {
   const location = dataDir ?? "memory";
   const fresh = dataDir === undefined || !existsSync(join(dataDir, "PG_VERSION"));
-  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([
-    compile(wasmPath),
-    compile(initdbPath),
-  ]);
+  const compiling = compile(wasmPath);
+  const copy = fresh ? await snapshot?.() : undefined;
+  if (copy !== undefined && dataDir !== undefined) await unpack(copy, dataDir);
   const pg = await PGlite.create({
-    ...(dataDir === undefined ? {} : { dataDir }),
-    ...(fresh && snapshot !== undefined ? { loadDataDir: snapshot } : {}),
-    pgliteWasmModule,
-    initdbWasmModule,
-    fsBundle: Bun.file(dataPath),
+    ...(dataDir !== undefined && { dataDir }),
+    ...(dataDir === undefined && copy !== undefined && { loadDataDir: copy }),
+    pgliteWasmModule: await compiling,
+    // Compiling it takes as long as opening a folder that is there.
+    ...(fresh && copy === undefined && { initdbWasmModule: await compile(initdbPath) }),
+    fsBundle: await postgresFiles(),
   }).catch((error: unknown) => {
     throw stoppedBy(error, location) ?? error;
   });
   const session = createPgliteSession(pg, location);
   await session.script("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'");
   return createDatabase(pg, session, location);
+}
+
+/** What PostgreSQL reads of its installation. */
+async function postgresFiles(): Promise<Blob> {
+  const embedded = await embeddedFile(postgresFilesName)?.();
+  return embedded ?? Bun.file(postgresFilesPath());
+}
+
+export const postgresFilesName = "pglite.data";
+
+/** Where the package has them; the build packs them. */
+export function postgresFilesPath(): string {
+  return Bun.resolveSync(`@electric-sql/pglite/${postgresFilesName}`, import.meta.dir);
+}
+
+/** Whole or not at all: a start that is killed here begins anew. */
+async function unpack(snapshot: Blob, dataDir: string): Promise<void> {
+  const draft = `${dataDir}.unpacking`;
+  await rm(draft, { recursive: true, force: true });
+  await new Bun.Archive(await snapshot.bytes()).extract(draft);
+  // Refused where the folder has contents: whatever they are, they are not ours to remove.
+  await rename(draft, dataDir);
 }
 
 async function compile(path: string): Promise<WebAssembly.Module> {
@@ -79,7 +101,7 @@ function createDatabase(pg: PGlite, session: PgliteSession, location: string): P
     }),
     withTx: async (work, options) =>
       inTurn("Database.withTx", () => runTransaction(session, work, options)),
-    dumpSnapshot: async () => inTurn("dumpSnapshot", () => pg.dumpDataDir("gzip")),
+    dumpSnapshot: async () => inTurn("dumpSnapshot", () => pg.dumpDataDir("none")),
     close: async () => {
       // One that has stopped may never answer again; the next start recovers.
       if (pg.closed || session.stopped()) return;

@@ -65,7 +65,7 @@ export async function startAppWith(environment: Record<string, string>): Promise
 
 /** A database of its own in memory, copied from one that was migrated once for all tests. */
 export async function memoryStores(): Promise<Stores> {
-  return openStores(testConfig(), silentLogger, await snapshot());
+  return openStores(testConfig(), silentLogger, snapshot);
 }
 
 let migrated: Promise<Blob> | undefined;

@@ -52,7 +52,7 @@ export async function freshPostgres(): Promise<FreshPostgres> {
 }
 
 export async function freshPglite(): Promise<PgliteDatabase> {
-  return openPglite({ snapshot: await emptySnapshot() });
+  return openPglite({ snapshot: emptySnapshot });
 }
 
 /** Both adapters of the Database port, for suites that hold for each of them. */
@@ -82,7 +82,7 @@ export const adapters: readonly { readonly name: string; open(): Promise<FreshDa
 
 /** initdb takes seconds, a copy of its result a fraction of one: made once per machine. */
 async function emptySnapshot(): Promise<Blob> {
-  const path = join(tmpdir(), "app-test-pglite-0.5.16.tar.gz");
+  const path = join(tmpdir(), "app-test-pglite-0.5.16.tar");
   if (!existsSync(path)) {
     const db = await openPglite();
     const draft = `${path}.${process.pid}`;

@@ -17,6 +17,11 @@ export interface Owned {
   readonly epoch: bigint;
 }
 
+export interface Claimed extends Owned {
+  /** What was committed for it last. */
+  readonly next: bigint;
+}
+
 export interface MembershipDeps {
   readonly db: Database;
   readonly tables: LogTables;
@@ -31,7 +36,7 @@ export interface Membership {
   /** Renews what is held; answers with what still is. */
   renew(): Promise<Owned[]>;
   /** Takes those that are free, or whose owner fell silent. */
-  claim(wanted: readonly PartitionEnds[]): Promise<Owned[]>;
+  claim(wanted: readonly PartitionEnds[]): Promise<Claimed[]>;
   release(owned: readonly Owned[]): Promise<void>;
   /** False when another member owns the partition by now. */
   commit(owned: Owned, next: bigint): Promise<boolean>;
@@ -74,7 +79,7 @@ export function createMembership({
         SELECT ${group}, * FROM unnest(${names}::text[], ${parts}::int[]) ORDER BY 2, 3
         ON CONFLICT DO NOTHING`;
       // A row locked by another member is being taken or renewed by it: not ours for now.
-      return db.sql<{ topic: string; partition: number; epoch: bigint }>`
+      return db.sql<{ topic: string; partition: number; epoch: bigint; next: bigint }>`
         UPDATE ${tables.cursor} c
         SET owner = ${member}, epoch = c.epoch + 1,
             until = clock_timestamp() + make_interval(secs => ${liveSeconds})
@@ -84,7 +89,7 @@ export function createMembership({
                 AND (owner IS NULL OR owner = ${member} OR until < clock_timestamp())
               ORDER BY topic, p FOR UPDATE SKIP LOCKED) free
         WHERE c.grp = free.grp AND c.topic = free.topic AND c.p = free.p
-        RETURNING c.topic, c.p AS partition, c.epoch`;
+        RETURNING c.topic, c.p AS partition, c.epoch, c.next`;
     },
     async release(owned) {
       if (owned.length === 0) return;

@@ -13,7 +13,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from "./event-log.ts";
-import type { Membership, Owned } from "./table-members.ts";
+import type { Claimed, Membership } from "./table-members.ts";
 import type { LogTables } from "./table-names.ts";
 import { readSlice } from "./table-read.ts";
 import type { TableWatch } from "./table-watch.ts";
@@ -27,7 +27,7 @@ const closeWaitMs = 10_000;
 
 /** A partition that this member owns. */
 interface Hold {
-  readonly owned: Owned;
+  readonly owned: Claimed;
   /** Where the next batch starts; unknown until the reader said so. */
   position: bigint | undefined;
   inHand: boolean;
@@ -154,7 +154,7 @@ async function start(
 ): Promise<void> {
   const { topic, partition } = hold.owned;
   const position = await options.startAt(topic, partition, ends);
-  await membership.commit(hold.owned, position);
+  if (position !== hold.owned.next) await membership.commit(hold.owned, position);
   hold.position = position;
 }
 
