@@ -5,6 +5,13 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { dailyAmounts, feeFile } from "./deal-rules.ts";
+import {
+  stripeConfig,
+  stripeContradictions,
+  stripeGuards,
+  stripeSecretNames,
+  stripeSettings,
+} from "./stripe-settings.ts";
 
 export const roleNames = ["escrow", "payments", "projections", "outbox", "api", "all"] as const;
 export type RoleName = (typeof roleNames)[number];
@@ -27,7 +34,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Everything is well-formed, but money must not depend on it; the command line exits with 6. */
+/** Well-formed, but money must not depend on it, or must not be there; the command line exits with 6. */
 export class ProductionRefused extends Error {
   override readonly name = "ProductionRefused";
   constructor(problems: readonly ConfigProblem[]) {
@@ -107,6 +114,7 @@ const settings = z.object({
   DATA_KEY: dataKey.optional(),
   SANDBOX_WEBHOOK_URL: httpUrl.optional(),
   SANDBOX_WEBHOOK_SECRET: secret32.optional(),
+  ...stripeSettings,
   SHUTDOWN_TIMEOUT: whole(1, 600).default(25),
   RATE_LIMIT_PER_SECOND: whole(1, 1_000_000).default(200),
   FEES: feeFile.optional(),
@@ -129,6 +137,7 @@ const secretNames: readonly SettingName[] = [
   "JWT_SECRET",
   "DATA_KEY",
   "SANDBOX_WEBHOOK_SECRET",
+  ...stripeSecretNames,
 ];
 
 /** Everything a start is told, checked. */
@@ -173,7 +182,11 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
     kafka: parsed.data.KAFKA_BROKERS !== undefined && parsed.data.KAFKA_ENABLED !== false,
   };
   problems.push(...contradictions(config, serving));
-  const guards = config.APP_ENV === "production" ? productionGuards(config, serving) : [];
+  problems.push(...stripeContradictions(config).map(bySettings));
+  const guards = [
+    ...(config.APP_ENV === "production" ? productionGuards(config, serving) : []),
+    ...stripeGuards(config).map(bySettings),
+  ];
   if (problems.length > 0) throw new ConfigError([...problems, ...guards]);
   if (guards.length > 0) throw new ProductionRefused(guards);
   return Object.freeze(config);
@@ -266,11 +279,21 @@ function productionGuards(config: Config, serving: boolean): ConfigProblem[] {
       "brokers, or KAFKA_ENABLED=false",
     ],
     [config.MEMORY, "MEMORY", "true", "false"],
-    [serving, "provider", "sandbox", "one that moves real money; this build has none"],
+    [
+      serving && stripeConfig(config) === undefined,
+      "provider",
+      "sandbox",
+      "one that moves real money: STRIPE_SECRET_KEY",
+    ],
   ];
   return guards
     .filter(([broken]) => broken)
     .map(([, name, value, expected]) => ({ name, origin: "default", value, expected }));
+}
+
+/** Several settings together are wrong: no single origin is. */
+function bySettings(problem: Omit<ConfigProblem, "origin">): ConfigProblem {
+  return { ...problem, origin: "default" };
 }
 
 function masked(name: string, value: string): string {

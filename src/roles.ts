@@ -32,6 +32,7 @@ import { nothingStuck } from "./nothing-stuck.ts";
 import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import { stripeConfig } from "./stripe-settings.ts";
 
 interface Role {
   readonly routes: readonly MessagingSchema[];
@@ -71,6 +72,8 @@ export interface Application {
   readonly consumers: readonly Worker[];
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
+  /** Throws SystemicError where starting would put money at risk. */
+  prepare(): Promise<void>;
   /** All invariants on the live database and log. */
   verify(): Promise<Report>;
   /** Makes the read models anew. */
@@ -112,6 +115,11 @@ export function buildApplication(deps: ApplicationDeps): Application {
       ...(working.has("outbox") ? logWorkers(deps) : []),
     ],
     relays: working.has("outbox") ? relay.workers : [],
+    prepare: async () => {
+      if (turnedOn(config, "routes").has("payments") || working.has("payments")) {
+        await modules.payments.prepare();
+      }
+    },
     verify: () => runChecks(checksOf(deps, modules), { log, patienceMs }),
     rebuild: () => modules.projections.rebuild(log),
     underWay: () => underWay({ databases: deps.databases, log, modules }),
@@ -139,6 +147,7 @@ function createModules(
     cursorKey: deriveKey(secrets.dataKey, "cursors"),
     allowedActions,
   });
+  const stripe = stripeConfig(config);
   const payments = createPayments({
     db: databases.payments,
     outbox: outboxes.payments,
@@ -147,10 +156,14 @@ function createModules(
     clock,
     logger,
     fingerprintKey,
-    sandbox: {
-      webhookUrl: () => config.SANDBOX_WEBHOOK_URL ?? `${deps.ownUrl()}/v1/webhooks/sandbox`,
-      webhookSecrets: [secrets.sandboxWebhookSecret],
-    },
+    ...(stripe && { stripe }),
+    // Where money is real nothing may play it.
+    ...(config.APP_ENV !== "production" && {
+      sandbox: {
+        webhookUrl: () => config.SANDBOX_WEBHOOK_URL ?? `${deps.ownUrl()}/v1/webhooks/sandbox`,
+        webhookSecrets: [secrets.sandboxWebhookSecret],
+      },
+    }),
   });
   const servesQueries = turnedOn(config, "routes").has("projections");
   const escrow = createEscrow({

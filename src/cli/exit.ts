@@ -26,7 +26,7 @@ export function explain(error: unknown): { code: number; message: string } {
     return { code: 3, message: `wrong settings:\n${indent(error.message)}` };
   }
   if (error instanceof ProductionRefused) {
-    return { code: 6, message: `refused in production:\n${indent(error.message)}` };
+    return { code: 6, message: `refused for safety:\n${indent(error.message)}` };
   }
   if (error instanceof DataDirLocked) {
     const url = error.url ? ` at ${error.url}` : "";

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { parseDuration } from "#kernel/duration";
 import { requireRole } from "#platform/http/auth";
 import { readJson } from "#platform/http/body";
-import { HttpProblem } from "#platform/http/problem";
+import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Application } from "../roles.ts";
 import type { TestClock } from "../test-clock.ts";
@@ -13,12 +13,15 @@ export interface OperationDeps {
   readonly testClock: TestClock;
   /** Every module's workers run in this process: only then does the clock's advance see all. */
   readonly complete: boolean;
+  /** Where money is real, time is too. */
+  readonly sandbox: boolean;
 }
 
 export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
-  const { application, testClock, complete } = deps;
+  const { application, testClock, complete, sandbox } = deps;
   return new Hono<HttpEnv>()
     .post("/sandbox/clock/advance", async (c) => {
+      if (!sandbox) throw notFound();
       requireRole(c.get("principal"), "admin");
       if (!complete) {
         throw new HttpProblem(

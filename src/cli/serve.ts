@@ -85,6 +85,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     processId,
     ownUrl: () => url,
   });
+  await application.prepare();
   const supervisor = createSupervisor({ logger, clock });
   registerChecks({ health: application.health, databases: stores.databases, log, supervisor });
   registerGauges({ metrics, databases: stores.databases });
@@ -92,7 +93,8 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   const { databases } = stores;
   const testClock = createTestClock({ offset, databases, clock, underWay, pending });
   const complete = config.APP_ROLE.includes("all");
-  application.http.route("/", operationRoutes({ application, testClock, complete }));
+  const sandbox = config.APP_ENV !== "production";
+  application.http.route("/", operationRoutes({ application, testClock, complete, sandbox }));
   const http = serve({ app: application.http, port: config.PORT, hostname: config.HOST });
   url = `http://${config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${http.port}`;
   stores.lock?.update({ url });

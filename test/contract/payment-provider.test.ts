@@ -4,89 +4,21 @@
  * A further provider joins by adding a harness that plays its outside world.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createManualClock, type ManualClock } from "#platform/clock-manual";
-import type { Database } from "#platform/database";
-import { silentLogger } from "#platform/logger";
 import type {
   AccountRequest,
   Outcome,
-  PaymentProvider,
+  Page,
   ProviderCall,
   ProviderPayment,
   ProviderRequest,
+  VerifiedWebhook,
 } from "../../src/modules/payments/provider.ts";
-import { createBank } from "../../src/modules/payments/providers/sandbox/bank.ts";
-import { createSandboxProvider } from "../../src/modules/payments/providers/sandbox/provider.ts";
-import { createSandboxWorker } from "../../src/modules/payments/providers/sandbox/worker.ts";
-import { openPaymentsDatabase } from "../support/payments.ts";
+import type { Harness } from "../support/provider-harness.ts";
+import { openSandbox } from "../support/sandbox-harness.ts";
+import { openStripe } from "../support/stripe-harness.ts";
 
 // A database of its own takes seconds to make on a busy machine.
 setDefaultTimeout(60_000);
-
-interface SentWebhook {
-  readonly bytes: Uint8Array;
-  readonly headers: Headers;
-}
-
-interface Harness {
-  readonly provider: PaymentProvider;
-  readonly clock: ManualClock;
-  /** Party ids that make the provider act so. */
-  readonly names: Readonly<Record<"normal" | "unready" | "lost" | "broken" | "busy", string>>;
-  readonly failingBuyer: string;
-  pay(objectId: string, amount?: bigint): Promise<void>;
-  decline(objectId: string): Promise<void>;
-  /** Lets the provider do by itself what it does by itself. */
-  goOn(): Promise<void>;
-  /** Sent since the last call. */
-  webhooks(): readonly SentWebhook[];
-  close(): Promise<void>;
-}
-
-async function openSandbox(): Promise<Harness> {
-  const db: Database = await openPaymentsDatabase();
-  const clock = createManualClock();
-  const sent: SentWebhook[] = [];
-  const webhookSecrets = ["whsec_new", "whsec_old"];
-  const post = (async (_: string | URL | Request, init?: RequestInit) => {
-    const bytes = new TextEncoder().encode(String(init?.body));
-    sent.push({ bytes, headers: new Headers(init?.headers) });
-    return new Response("", { status: 200 });
-  }) as typeof fetch;
-  const worker = createSandboxWorker({
-    db,
-    clock,
-    logger: silentLogger,
-    webhookUrl: () => "http://localhost/",
-    webhookSecrets,
-    post,
-    wakeOn: { onWake: () => () => undefined },
-  });
-  const bank = createBank({ db, clock });
-  return {
-    provider: createSandboxProvider({ db, clock, webhookSecrets: ["whsec_new"] }),
-    clock,
-    names: {
-      normal: "bob",
-      unready: "bob_unready",
-      lost: "bob_timeout",
-      broken: "bob_broken",
-      busy: "bob_busy",
-    },
-    failingBuyer: "alice_refundfails",
-    pay: async (objectId, amount) => {
-      expect(await bank.pay(objectId, "succeed", amount)).toBe(true);
-    },
-    decline: async (objectId) => {
-      expect(await bank.pay(objectId, "decline", undefined)).toBe(true);
-    },
-    goOn: async () => {
-      while ((await worker.step()) === "worked") await clock.advance(1);
-    },
-    webhooks: () => sent.splice(0),
-    close: () => db.close(),
-  };
-}
 
 function idOf(outcome: Outcome<{ readonly objectId: string }>): string {
   if (outcome.kind !== "succeeded") throw new Error(outcome.kind);
@@ -99,11 +31,29 @@ function accountFor(partyId: string): AccountRequest {
   return { partyId, returnUrl, refreshUrl, account: "", address: "", chainId: "", signature: "" };
 }
 
-const harnesses = [{ name: "sandbox", open: openSandbox }];
+/** All items of a list, one page after the other. */
+async function pages<T>(
+  read: (cursor: string | undefined) => Promise<Outcome<Page<T>>>,
+): Promise<readonly T[]> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await read(cursor);
+    if (page.kind !== "succeeded") throw new Error(page.kind);
+    items.push(...page.value.items);
+    cursor = page.value.next;
+  } while (cursor !== undefined);
+  return items;
+}
+
+const harnesses: readonly { readonly name: string; readonly open: () => Promise<Harness> }[] = [
+  { name: "sandbox", open: openSandbox },
+  { name: "stripe", open: openStripe },
+];
 
 describe.each(harnesses)("payment provider: $name", ({ open }) => {
   let harness: Harness;
-  let provider: PaymentProvider;
+  let provider: Harness["provider"];
   let count = 0;
 
   beforeAll(async () => {
@@ -114,17 +64,18 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
 
   function callFor(request: Partial<ProviderRequest> = {}, attempt = 1): ProviderCall {
     count += 1;
+    const { sellerId = harness.names.normal } = request;
     const whole: ProviderRequest = {
       operationId: `op_${count}`,
       escrowId: `esc_${count}`,
       paymentId: `pay_${count}`,
       paymentRef: "",
       buyerId: "alice",
-      sellerId: harness.names.normal,
+      sellerId,
       amount: "10320",
       currency: "USD",
       descriptorSuffix: "",
-      target: "",
+      target: harness.targetOf(sellerId),
       ...request,
     };
     return {
@@ -155,16 +106,21 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     const created = await provider.createPayment(callFor());
     if (created.kind !== "succeeded") throw new Error(created.kind);
     const { objectId } = created.value;
-    await harness.pay(objectId, 6_000n);
-    const short = await provider.getPayment(objectId);
-    expect(short).toMatchObject({ value: { status: "requires_payment", fee: undefined } });
-    await harness.pay(objectId);
+    const seen: ProviderPayment[] = [];
+    for (const part of harness.parts) {
+      await harness.pay(objectId, part);
+      const read = await provider.getPayment(objectId);
+      if (read.kind !== "succeeded") throw new Error("not read");
+      seen.push(read.value);
+    }
+    for (const short of seen.slice(0, -1)) expect(short.status).toBe("requires_payment");
+    expect(seen[0]?.fee).toBeUndefined();
     await harness.goOn();
     const whole = await provider.getPayment(objectId);
-    if (short.kind !== "succeeded" || whole.kind !== "succeeded") throw new Error("not read");
+    if (whole.kind !== "succeeded") throw new Error("not read");
     expect(whole.value.status).toBe("succeeded");
-    expect(whole.value.deposits.map(({ amount }) => amount)).toEqual([6_000n, 4_320n]);
-    expect(whole.value.deposits[0]).toEqual(short.value.deposits[0] ?? whole.value.deposits[1]);
+    expect(whole.value.deposits.map(({ amount }) => amount)).toEqual([...harness.parts]);
+    expect(whole.value.deposits.slice(0, 1)).toEqual(seen[0]?.deposits.slice() ?? []);
     expect(whole.value.fee).toBe(329n);
   });
 
@@ -197,8 +153,9 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
   });
 
   test("P5: one transfer per key, confirmed later, found again by our operation id", async () => {
-    const { objectId } = await paid();
-    const call = callFor({ paymentRef: objectId, amount: "9950" });
+    const escrowId = "esc_of_one_transfer";
+    const { objectId } = await paid({ escrowId });
+    const call = callFor({ escrowId, paymentRef: objectId, amount: "9950" });
     const first = await provider.createTransfer(call);
     if (first.kind !== "succeeded") throw new Error(first.kind);
     expect(await provider.createTransfer(call)).toEqual(first);
@@ -220,14 +177,17 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     expect(answer).toMatchObject({ kind: "unknown", replayed: true });
   });
 
-  test("never more goes out of a payment than came in", async () => {
+  test("pitfall 39: never more is transferred, or refunded, of a payment than came in", async () => {
     const { objectId } = await paid();
-    const first = await provider.createTransfer(callFor({ paymentRef: objectId, amount: "9950" }));
-    expect(first.kind).toBe("succeeded");
-    const second = await provider.createRefund(callFor({ paymentRef: objectId, amount: "371" }));
-    expect(second).toMatchObject({ kind: "refused", code: "PROVIDER_REFUSED" });
-    const rest = await provider.createRefund(callFor({ paymentRef: objectId, amount: "370" }));
-    expect(rest.kind).toBe("succeeded");
+    const draw = (amount: string) => callFor({ paymentRef: objectId, amount });
+    expect((await provider.createTransfer(draw("9950"))).kind).toBe("succeeded");
+    const more = await provider.createTransfer(draw("371"));
+    expect(more).toMatchObject({ kind: "refused", code: "PROVIDER_REFUSED" });
+    // A refund does not undo a transfer: what stops both together is the ledger.
+    const left = harness.onePool ? 370n : 10_320n;
+    const refund = await provider.createRefund(draw((left + 1n).toString()));
+    expect(refund).toMatchObject({ kind: "refused", code: "PROVIDER_REFUSED" });
+    expect((await provider.createRefund(draw(left.toString()))).kind).toBe("succeeded");
   });
 
   test("pitfall 9: a seller who cannot receive is a refusal of its own", async () => {
@@ -281,15 +241,17 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
   });
 
   test("pitfall 14: a refund is pending first and may fail", async () => {
-    const buyerId = harness.failingBuyer;
-    const { objectId } = await paid({ buyerId });
-    const call = callFor({ paymentRef: objectId, buyerId });
+    const { party, code } = await harness.failingRefund();
+    const created = await provider.createPayment(callFor(party));
+    const objectId = idOf(created);
+    await harness.pay(objectId);
+    const call = callFor({ ...party, paymentRef: objectId });
     const first = await provider.createRefund(call);
     if (first.kind !== "succeeded") throw new Error(first.kind);
     expect(first.value.status).toBe("pending");
     await harness.goOn();
     const read = await provider.getRefund(first.value.objectId);
-    expect(read).toMatchObject({ value: { status: "failed", code: "account_closed" } });
+    expect(read).toMatchObject({ value: { status: "failed", code } });
     expect(await provider.findRefund(call.request)).toEqual(read);
   });
 
@@ -297,10 +259,15 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     await harness.goOn();
     harness.webhooks();
     const { objectId } = await paid();
-    const [webhook] = harness.webhooks();
+    const sent = harness.webhooks();
+    const all = await Promise.all(
+      sent.map(({ bytes, headers }) => provider.verifyWebhook(bytes, headers)),
+    );
+    expect(all.filter((verified) => verified === undefined)).toEqual([]);
+    const at = all.findIndex((verified) => verified?.type === harness.paidType);
+    const [webhook, verified] = [sent[at], all[at]];
     if (webhook === undefined) throw new Error("no webhook");
-    const verified = await provider.verifyWebhook(webhook.bytes, webhook.headers);
-    expect(verified).toMatchObject({ objectId, type: "payment.succeeded", livemode: false });
+    expect(verified).toMatchObject({ objectId, livemode: false, account: "" });
     const changed = webhook.bytes.slice();
     changed[5] = (changed[5] ?? 0) ^ 1;
     expect(await provider.verifyWebhook(changed, webhook.headers)).toBeUndefined();
@@ -315,11 +282,63 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     }
   });
 
-  test("an account says whether its party can be paid", async () => {
-    const ready = await provider.createAccount(accountFor("carol"));
-    expect(ready).toMatchObject({ value: { status: "READY", requirementsDue: [] } });
-    expect(await provider.createAccount(accountFor("carol"))).toEqual(ready);
+  test("pitfall 9: an account says whether its party can be paid", async () => {
+    const opened = await provider.createAccount(accountFor("carol"));
+    expect(idOf(await provider.createAccount(accountFor("carol")))).toBe(idOf(opened));
+    await harness.makeReady(idOf(opened));
+    expect(await provider.getAccount(idOf(opened))).toMatchObject({
+      value: { status: "READY", requirementsDue: [] },
+    });
     const pending = await provider.createAccount(accountFor(harness.names.unready));
     expect(pending).toMatchObject({ value: { status: "PENDING" } });
+  });
+
+  test("pitfall 26: what webhooks told can be listed, page after page, with the same ids", async () => {
+    harness.webhooks();
+    const from = harness.clock.now();
+    await paid();
+    await harness.clock.advance(1_000);
+    const listed = await pages((cursor) =>
+      provider.listEvents({ from, until: harness.clock.now(), cursor }),
+    );
+    const told: VerifiedWebhook[] = [];
+    for (const { bytes, headers } of harness.webhooks()) {
+      const verified = await provider.verifyWebhook(bytes, headers);
+      if (verified !== undefined) told.push(verified);
+    }
+    const of = (webhooks: readonly VerifiedWebhook[]) =>
+      webhooks
+        .filter(({ type }) => type === harness.paidType)
+        .map(({ eventId, objectId }) => ({ eventId, objectId }));
+    expect(of(told).length).toBe(1);
+    expect(of(listed)).toEqual(of(told));
+  });
+
+  test("every movement of our balance is listed once, with what it was for and its fee", async () => {
+    // A second, so that nothing of the tests before lies in this window.
+    await harness.clock.advance(2_000);
+    const from = harness.clock.now();
+    const { objectId } = await paid();
+    const call = callFor({ paymentRef: objectId, amount: "9950" });
+    const transfer = idOf(await provider.createTransfer(call));
+    const refund = idOf(
+      await provider.createRefund({ ...callFor({ paymentRef: objectId, amount: "370" }) }),
+    );
+    await harness.goOn();
+    await harness.clock.advance(1_000);
+    const listed = await pages((cursor) =>
+      provider.listMovements({ from, until: harness.clock.now(), cursor }),
+    );
+    expect(new Set(listed.map(({ movementId }) => movementId)).size).toBe(listed.length);
+    const total = (id: string) => ({
+      amount: listed.reduce((sum, line) => (line.objectId === id ? sum + line.amount : sum), 0n),
+      fee: listed.reduce((sum, line) => (line.objectId === id ? sum + line.fee : sum), 0n),
+    });
+    expect(total(objectId)).toEqual({ amount: 10_320n, fee: 329n });
+    expect(total(transfer)).toEqual({ amount: -9_950n, fee: 0n });
+    expect(total(refund)).toEqual({ amount: -370n, fee: 0n });
+    expect(listed.map(({ currency, exchanged }) => ({ currency, exchanged }))).toEqual(
+      listed.map(() => ({ currency: "USD", exchanged: false })),
+    );
   });
 });

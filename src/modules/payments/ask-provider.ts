@@ -44,7 +44,7 @@ async function ask(
   { row, operation, way }: Claim,
 ): Promise<Outcome<ProviderObject | undefined>> {
   const request = requestIn(row);
-  if (way === "lookup") return lookUp(provider, row.kind, request);
+  if (way === "lookup") return lookUp(provider, row, request);
   return call(provider, row.kind, { key: keyOf(operation), bytes: row.params, request });
 }
 
@@ -71,12 +71,12 @@ async function call(
 
 async function lookUp(
   provider: PaymentProvider,
-  kind: Operation["kind"],
+  { kind, created_at: since }: Claim["row"],
   request: ProviderRequest,
 ): Promise<Outcome<ProviderObject | undefined>> {
   switch (kind) {
     case "CREATE_PAYMENT":
-      return provider.findPayment(request);
+      return provider.findPayment(request, since);
     case "CANCEL_PAYMENT":
       return provider.getPayment(request.paymentRef);
     case "TRANSFER":

@@ -28,6 +28,7 @@ import { createBank } from "./providers/sandbox/bank.ts";
 import { createSandboxRoutes } from "./providers/sandbox/http.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
+import { createStripeProvider, type StripeConfig } from "./providers/stripe/provider.ts";
 import { createReadiness } from "./readiness.ts";
 import { createCommandSender } from "./send-command.ts";
 import { stuckWork } from "./stuck.ts";
@@ -53,11 +54,14 @@ export interface PaymentsOptions {
   readonly fingerprintKey: Uint8Array;
   /** Absent: no sandbox here, neither its routes nor its deliveries. */
   readonly sandbox?: SandboxConfig;
+  readonly stripe?: StripeConfig;
   /** Further providers, by their name. */
   readonly providers?: readonly PaymentProvider[];
 }
 
 export interface PaymentsModule extends Module {
+  /** Throws SystemicError where a provider says that starting would put money at risk. */
+  prepare(): Promise<void>;
   /** Pure: what commands would post and call, for dry runs. */
   readonly preview: typeof preview;
   /** This module's invariants on the live database and log. */
@@ -76,15 +80,19 @@ export type { PaymentProvider, PaymentsPreview };
 export function createPayments(options: PaymentsOptions): PaymentsModule {
   const { db, clock, logger, outbox } = options;
   const sandbox = options.sandbox && { db, clock, logger, wakeOn: outbox, ...options.sandbox };
+  const stripe = options.stripe && createStripeProvider({ ...options.stripe, clock });
   const providers: Providers = new Map(
-    [...(sandbox ? [createSandboxProvider(sandbox)] : []), ...(options.providers ?? [])].map(
-      (provider) => [provider.describe().name, provider],
-    ),
+    [
+      ...(sandbox ? [createSandboxProvider(sandbox)] : []),
+      ...(stripe ? [stripe] : []),
+      ...(options.providers ?? []),
+    ].map((provider) => [provider.describe().name, provider]),
   );
   const parts = { ...options, providers };
   const sandboxWorker = sandbox && createSandboxWorker(sandbox);
   return {
     name: "payments",
+    prepare: async () => stripe?.prepare({ db, logger }),
     routes: createRoutes(parts, sandboxWorker),
     handlers: paymentsConsumers(parts),
     workers: [

@@ -256,8 +256,11 @@ export interface PaymentProvider {
   getRefund(objectId: string): Promise<Outcome<ProviderRefund>>;
   getReversal(objectId: string): Promise<Outcome<ProviderReversal>>;
 
-  /** By list and our operation id, never by an eventually consistent search; undefined: not there. */
-  findPayment(request: ProviderRequest): Promise<Outcome<ProviderPayment | undefined>>;
+  /**
+   * By list and our operation id, never by an eventually consistent search; undefined: not there.
+   * `since` is before the first call: some lists go by time alone.
+   */
+  findPayment(request: ProviderRequest, since: Date): Promise<Outcome<ProviderPayment | undefined>>;
   findTransfer(request: ProviderRequest): Promise<Outcome<ProviderTransfer | undefined>>;
   findRefund(request: ProviderRequest): Promise<Outcome<ProviderRefund | undefined>>;
   findReversal(request: ProviderRequest): Promise<Outcome<ProviderReversal | undefined>>;

@@ -162,6 +162,7 @@ export interface OperationRow {
   readonly net: bigint;
   readonly correlation_id: string;
   readonly causation_id: string;
+  readonly created_at: Date;
 }
 
 export function operationOf(row: OperationRow): Operation {

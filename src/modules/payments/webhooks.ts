@@ -39,7 +39,9 @@ export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv>
     if (webhook === undefined) {
       throw new HttpProblem("BAD_SIGNATURE", "The signature does not hold for this body.");
     }
-    const { name } = provider.describe();
+    const { name, live } = provider.describe();
+    // An endpoint for connected accounts is told of test money too: it is taken, and nothing is done.
+    if (webhook.livemode !== live) return c.json({ received: true, ignored: "livemode" });
     await keep({ name, webhook, bytes, correlationId: c.get("correlationId") }, options);
     return c.json({ received: true });
   });

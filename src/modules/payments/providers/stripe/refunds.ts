@@ -1,0 +1,71 @@
+/**
+ * Refunds to the buyer. A refund does not undo a transfer and may fail long after it succeeded, so
+ * what counts is always what it is when it is read.
+ */
+import type Stripe from "stripe";
+import { TerminalError } from "#platform/errors";
+import type { Outcome, ProviderCall, ProviderRefund, ProviderRequest } from "../../provider.ts";
+import type { StripeClient } from "./client.ts";
+import { findIn } from "./transfers.ts";
+import { toUnits } from "./units.ts";
+
+export function createRefunds({ client }: { readonly client: StripeClient }) {
+  const { sdk } = client;
+  return {
+    createRefund: ({ key, request }: ProviderCall): Promise<Outcome<ProviderRefund>> =>
+      client.call(async (ask) => {
+        const params = refundParams(request);
+        return refundOf(
+          await ask((timeout) => sdk.refunds.create(params, { ...timeout, idempotencyKey: key })),
+        );
+      }),
+    getRefund: (objectId: string): Promise<Outcome<ProviderRefund>> =>
+      client.read(async (ask) =>
+        refundOf(await ask((timeout) => sdk.refunds.retrieve(objectId, {}, timeout))),
+      ),
+    findRefund: (request: ProviderRequest): Promise<Outcome<ProviderRefund | undefined>> =>
+      client.read(async (ask) => {
+        const of = { payment_intent: request.paymentRef };
+        const found = await findIn(request.operationId, ask, (page, timeout) =>
+          sdk.refunds.list({ ...of, ...page }, timeout),
+        );
+        return found && refundOf(found);
+      }),
+  };
+}
+
+function refundParams(request: ProviderRequest): Stripe.RefundCreateParams {
+  const { paymentRef, operationId, escrowId, amount, currency } = request;
+  return {
+    payment_intent: paymentRef,
+    amount: toUnits(amount, currency),
+    metadata: { operationId, escrowId },
+  };
+}
+
+function refundOf(refund: Stripe.Refund): ProviderRefund {
+  const { id, metadata, failure_reason: reason } = refund;
+  const status = statusOf(refund);
+  return {
+    kind: "refund",
+    objectId: id,
+    operationId: metadata?.operationId ?? "",
+    status,
+    code: status === "failed" ? (reason ?? refund.status ?? "unknown") : "",
+  };
+}
+
+export function statusOf({ status }: Stripe.Refund): ProviderRefund["status"] {
+  switch (status) {
+    case "pending":
+    case "requires_action":
+      return "pending";
+    case "succeeded":
+      return "succeeded";
+    case "failed":
+    case "canceled":
+      return "failed";
+    default:
+      throw new TerminalError(`a refund is ${status}, which we do not know`);
+  }
+}

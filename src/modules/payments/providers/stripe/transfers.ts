@@ -1,0 +1,153 @@
+/**
+ * Transfers to sellers' accounts, drawn on the escrow's own charge so that one escrow never spends
+ * another's money, and what is taken back of them. A transfer succeeds or fails in the call: no
+ * event says later that it failed.
+ */
+import type Stripe from "stripe";
+import type {
+  Outcome,
+  ProviderCall,
+  ProviderRequest,
+  ProviderReversal,
+  ProviderTransfer,
+} from "../../provider.ts";
+import { RefusedHere } from "./classify.ts";
+import type { Ask, StripeClient } from "./client.ts";
+import { readIntent } from "./intents.ts";
+import { currencyOf, fromUnits, toUnits } from "./units.ts";
+
+const pageSize = 100;
+
+export function createTransfers({ client }: { readonly client: StripeClient }) {
+  const { sdk } = client;
+  return {
+    createTransfer: ({ key, request }: ProviderCall): Promise<Outcome<ProviderTransfer>> =>
+      client.call(async (ask) => {
+        const params = await transferParams(sdk, request, ask);
+        const options = { idempotencyKey: key };
+        return transferOf(
+          await ask((timeout) => sdk.transfers.create(params, { ...timeout, ...options })),
+        );
+      }),
+    getTransfer: (objectId: string): Promise<Outcome<ProviderTransfer>> =>
+      client.read(async (ask) =>
+        transferOf(await ask((timeout) => sdk.transfers.retrieve(objectId, {}, timeout))),
+      ),
+    findTransfer: (request: ProviderRequest): Promise<Outcome<ProviderTransfer | undefined>> =>
+      client.read(async (ask) => {
+        const group = { transfer_group: request.escrowId };
+        const found = await findIn(request.operationId, ask, (page, timeout) =>
+          sdk.transfers.list({ ...group, ...page }, timeout),
+        );
+        return found && transferOf(found);
+      }),
+    createReversal: ({ key, request }: ProviderCall): Promise<Outcome<ProviderReversal>> =>
+      client.call(async (ask) => {
+        const { target, operationId, amount, currency } = request;
+        const params = { amount: toUnits(amount, currency), metadata: { operationId } };
+        const options = { idempotencyKey: key };
+        return reversalOf(
+          await ask((timeout) =>
+            sdk.transfers.createReversal(target, params, { ...timeout, ...options }),
+          ),
+        );
+      }),
+    getReversal: (objectId: string): Promise<Outcome<ProviderReversal>> =>
+      client.read(async (ask) => reversalOf(await readReversal(sdk, objectId, ask))),
+    findReversal: (request: ProviderRequest): Promise<Outcome<ProviderReversal | undefined>> =>
+      client.read(async (ask) => {
+        const found = await findIn(request.operationId, ask, (page, timeout) =>
+          sdk.transfers.listReversals(request.target, page, timeout),
+        );
+        return found && reversalOf(found);
+      }),
+  };
+}
+
+/** A reversal is read by way of its transfer, so its id here names both. */
+export function reversalId(transferId: string, id: string): string {
+  return `${transferId}/${id}`;
+}
+
+export function readReversal(
+  sdk: Stripe,
+  objectId: string,
+  ask: Ask,
+): Promise<Stripe.TransferReversal> {
+  const [transferId = "", id = ""] = objectId.split("/");
+  if (id === "") throw new RefusedHere(`${objectId} names no reversal`, "NOT_FOUND");
+  return ask((timeout) => sdk.transfers.retrieveReversal(transferId, id, {}, timeout));
+}
+
+/** The charge is looked up each time: it is settled before anything can be transferred of it. */
+async function transferParams(
+  sdk: Stripe,
+  { paymentRef, target, operationId, escrowId, amount, currency }: ProviderRequest,
+  ask: Ask,
+): Promise<Stripe.TransferCreateParams> {
+  if (target === "") throw new RefusedHere("the seller has no account", "SELLER_NOT_READY");
+  const units = toUnits(amount, currency);
+  const { latest_charge: charge, status } = await readIntent(sdk, paymentRef, ask);
+  if (charge === null || status !== "succeeded") {
+    throw new RefusedHere(`the payment ${paymentRef} has no charge to draw on`);
+  }
+  return {
+    amount: units,
+    currency: currency.toLowerCase(),
+    destination: target,
+    // Not more than the charge, and not before it is there; its transfer group comes along.
+    source_transaction: typeof charge === "string" ? charge : charge.id,
+    metadata: { operationId, escrowId },
+  };
+}
+
+interface Listed {
+  readonly id: string;
+  readonly metadata: Stripe.Metadata | null;
+}
+
+interface PageParams {
+  readonly limit: number;
+  readonly starting_after?: string;
+}
+
+/** Newest first: where an operation was tried again, its last attempt is met. */
+export async function findIn<T extends Listed>(
+  operationId: string,
+  ask: Ask,
+  list: (
+    page: PageParams,
+    timeout: { readonly timeout: number },
+  ) => Promise<{ readonly data: readonly T[]; readonly has_more: boolean }>,
+): Promise<T | undefined> {
+  let page: PageParams = { limit: pageSize };
+  for (;;) {
+    const asked = page;
+    const { data, has_more: more } = await ask(async (timeout) => list(asked, timeout));
+    const found = data.find(({ metadata }) => metadata?.operationId === operationId);
+    const last = data.at(-1);
+    if (found !== undefined || !more || last === undefined) return found;
+    page = { limit: pageSize, starting_after: last.id };
+  }
+}
+
+function transferOf({ id, metadata }: Stripe.Transfer): ProviderTransfer {
+  const operationId = metadata.operationId ?? "";
+  return { kind: "transfer", objectId: id, operationId, status: "succeeded", fee: undefined };
+}
+
+function reversalOf({
+  id,
+  transfer,
+  amount,
+  currency,
+  metadata,
+}: Stripe.TransferReversal): ProviderReversal {
+  return {
+    kind: "reversal",
+    objectId: reversalId(typeof transfer === "string" ? transfer : transfer.id, id),
+    operationId: metadata?.operationId ?? "",
+    status: "succeeded",
+    amount: fromUnits(amount, currencyOf(currency)),
+  };
+}
