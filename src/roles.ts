@@ -148,6 +148,8 @@ function createModules(
     allowedActions,
   });
   const stripe = stripeConfig(config);
+  const servesQueries = turnedOn(config, "routes").has("projections");
+  const outcomes = servesQueries ? projections.outcomes : undefined;
   const payments = createPayments({
     db: databases.payments,
     outbox: outboxes.payments,
@@ -156,6 +158,7 @@ function createModules(
     clock,
     logger,
     fingerprintKey,
+    outcomes,
     ...(stripe && { stripe }),
     // Where money is real nothing may play it.
     ...(config.APP_ENV !== "production" && {
@@ -165,7 +168,6 @@ function createModules(
       },
     }),
   });
-  const servesQueries = turnedOn(config, "routes").has("projections");
   const escrow = createEscrow({
     db: databases.escrow,
     outbox: outboxes.escrow,
@@ -176,7 +178,7 @@ function createModules(
     previewPayments: payments.preview,
     providers: payments.providerNames,
     settings: dealRules(config),
-    ...(servesQueries && { outcomes: projections.outcomes }),
+    outcomes,
   });
   return { escrow, payments, projections };
 }

@@ -37,23 +37,23 @@ test("a second creation under the same key shuts nobody out of the escrow that i
   await world.escrow("esc_key", parties("bob"));
   // This process never saw the first request, and took the second for a new one.
   membership.expect("esc_key", parties("mallory"));
-  expect(await membership.standing("esc_key", user("bob"))).toBe("member");
+  expect(await membership.standing("esc_key", user("bob"))).toBe("seller");
   expect(await membership.standing("esc_key", user("mallory"))).toBeUndefined();
 });
 
 test("what was expected before the row came is forgotten once it is there", async () => {
   const { membership } = membershipAt();
   membership.expect("esc_soon", parties("mallory"));
-  expect(await membership.standing("esc_soon", user("mallory"))).toBe("member");
+  expect(await membership.standing("esc_soon", user("mallory"))).toBe("seller");
   await world.escrow("esc_soon", parties("bob"));
-  expect(await membership.standing("esc_soon", user("bob"))).toBe("member");
+  expect(await membership.standing("esc_soon", user("bob"))).toBe("seller");
   expect(await membership.standing("esc_soon", user("mallory"))).toBeUndefined();
 });
 
 test("an expectation that nothing came of lasts some seconds", async () => {
   const { membership, sleep } = membershipAt();
   membership.expect("esc_never", parties("bob"));
-  expect(await membership.standing("esc_never", user("bob"))).toBe("member");
+  expect(await membership.standing("esc_never", user("bob"))).toBe("seller");
   await sleep(10_000);
   expect(await membership.standing("esc_never", user("bob"))).toBeUndefined();
 });

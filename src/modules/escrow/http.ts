@@ -10,23 +10,26 @@ import { type Command, CommandSchema, CreateEscrowSchema } from "#gen/escrow/v1/
 import { CreateEscrowRequestSchema } from "#gen/escrow/v1/http_pb";
 import { type Actor, SealedTextSchema, type Terms } from "#gen/escrow/v1/types_pb";
 import { generateCommandEventId, generateEscrowId } from "#kernel/ids";
+import type { Standing } from "#kernel/standing";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { foundSoon } from "#platform/found-soon";
+import { type Acceptor, type CommandPublisher, createAcceptor } from "#platform/http/accept";
 import { createApprovalRoutes } from "#platform/http/approval-routes";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
 import type { Outcomes } from "#platform/http/outcomes";
+import { idOf } from "#platform/http/path-id";
 import { actorOf, principalKey } from "#platform/http/principal";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import type { Topic } from "#platform/messaging/topic";
 import type { HttpEnv } from "#platform/module";
-import { type Acceptor, type CommandPublisher, createAcceptor } from "./accept.ts";
 import { createEscrowApprovals } from "./approvals.ts";
+import { creatingService } from "./domain/guards.ts";
 import type { CommandBody } from "./domain/messages.ts";
-import { createMembership, type Membership, type Standing } from "./membership.ts";
+import { createMembership, type Membership } from "./membership.ts";
 import type { Preview } from "./preview.ts";
 import { type CommandRoute, commandRoutes } from "./requests.ts";
 import { readEscrow } from "./store.ts";
@@ -48,8 +51,6 @@ export interface EscrowRoutesOptions {
   readonly providers?: readonly string[] | undefined;
   readonly preview?: ((command: Command) => Promise<Preview>) | undefined;
 }
-
-const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> {
   const { topics, limits } = options;
@@ -140,7 +141,7 @@ function refuseUnknownProvider({ providers }: EscrowRoutesOptions, provider: str
 
 async function createEscrow(
   options: EscrowRoutesOptions,
-  { accept, membership }: { readonly accept: Acceptor; readonly membership: Membership },
+  { accept, membership }: { readonly accept: Acceptor<Command>; readonly membership: Membership },
   c: Context<HttpEnv>,
 ): Promise<Response> {
   const request = await readRequest(options, c);
@@ -155,8 +156,7 @@ async function createEscrow(
   });
   if (request.dryRun) return dryRun(options, c, command);
   const answer = await accept(c, command);
-  const { id: createdBy, serviceId } = request.actor;
-  membership.expect(escrowId, { buyerId, sellerId, createdBy, serviceId });
+  membership.expect(escrowId, { buyerId, sellerId, serviceId: creatingService(request.actor) });
   return answer;
 }
 
@@ -208,7 +208,7 @@ function requireStanding(
   c: Context<HttpEnv>,
 ): void {
   if (standing === undefined) throw notFound();
-  if (standing === "reader") {
+  if (standing === "auditor") {
     throw new HttpProblem("ROLE_REQUIRED", "An auditor reads everything and changes nothing.");
   }
   if (route.role !== undefined) requireRole(c.get("principal"), route.role);
@@ -232,12 +232,6 @@ function expectedVersionOf(ifMatch: string | undefined): bigint {
   const version = /^"?([1-9][0-9]{0,17})"?$/.exec(ifMatch)?.[1];
   if (version !== undefined) return BigInt(version);
   throw new HttpProblem("INVALID_HEADER", 'If-Match is a version in quotes: "4".');
-}
-
-/** What cannot be an id is told apart from an unknown one by nobody. */
-function idOf(text: string | undefined): string {
-  if (text === undefined || !idPattern.test(text)) throw notFound();
-  return text;
 }
 
 function sealer(keyring: Pick<Keyring, "seal">, subject: string): Seal {

@@ -1,18 +1,18 @@
 /**
- * Who may see an escrow's payment and books: the parties on its root row, a service for a member of
- * an escrow it created, operators. For everyone else it does not exist.
+ * Who may see an escrow's payment and books, by the members on its root row. For everyone else it
+ * does not exist.
  */
+import { type Standing, standingOf } from "#kernel/standing";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { foundSoon } from "#platform/found-soon";
+import { actorOf } from "#platform/http/principal";
 import { notFound } from "#platform/http/problem";
 import type { Principal } from "#platform/module";
 import type { PaymentRow } from "./schema.ts";
 
-/** How a caller stands to an escrow. operator: an admin or auditor who is no member. */
-export type Standing = "buyer" | "seller" | "operator";
-
-export const anyStanding: readonly Standing[] = ["buyer", "seller", "operator"];
+/** The parties, and those who may look at every escrow. */
+export const partiesAndOperators: readonly Standing[] = ["buyer", "seller", "operator", "auditor"];
 
 export interface Access {
   /** The row of an escrow the caller has one of the standings to; throws 404 otherwise. */
@@ -43,7 +43,7 @@ export function createAccess({
     const found = await foundSoon(clock, async (last) => {
       const [row] = await read();
       if (row === undefined) return undefined;
-      const standing = standingOf(row, principal);
+      const standing = standingTo(row, principal);
       if (standing === undefined || !standings.includes(standing)) return undefined;
       // The provider's side of a new payment follows a moment later: worth the same wait.
       return isComplete(row) || last ? row : undefined;
@@ -69,11 +69,7 @@ function isComplete({ provider_ref, status }: PaymentRow): boolean {
   return provider_ref !== null || status !== "REQUIRES_PAYMENT";
 }
 
-export function standingOf(row: PaymentRow, principal: Principal): Standing | undefined {
-  const { subject, onBehalfOf, roles } = principal;
-  const mayAct = onBehalfOf === undefined || subject === row.service_id;
-  const member = onBehalfOf ?? subject;
-  if (mayAct && member === row.buyer_id) return "buyer";
-  if (mayAct && member === row.seller_id) return "seller";
-  return roles.includes("admin") || roles.includes("auditor") ? "operator" : undefined;
+export function standingTo(row: PaymentRow, principal: Principal): Standing | undefined {
+  const { buyer_id: buyerId, seller_id: sellerId, service_id: serviceId } = row;
+  return standingOf({ buyerId, sellerId, serviceId }, actorOf(principal));
 }

@@ -9,9 +9,10 @@ import { RenewPaymentRequestSchema, RetryOperationRequestSchema } from "#gen/pay
 import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { idOf } from "#platform/http/path-id";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
-import { type Access, anyStanding, standingOf } from "./access.ts";
+import { type Access, partiesAndOperators, standingTo } from "./access.ts";
 import { accountBalances, escrowPostings, trialBalance } from "./ledger-views.ts";
 import type { PaymentRow } from "./schema.ts";
 import type { CommandSender } from "./send-command.ts";
@@ -21,8 +22,6 @@ export interface PaymentRouteOptions {
   readonly access: Access;
   readonly commands: CommandSender;
 }
-
-const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv> {
   const { db, access, commands } = options;
@@ -54,8 +53,9 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
   });
   app.get("/v1/escrows/:id/ledger", async (c) => {
     const principal = c.get("principal");
-    const row = await access.byEscrowId(idOf(c.req.param("id")), principal, anyStanding);
-    const whole = standingOf(row, principal) === "operator";
+    const row = await access.byEscrowId(idOf(c.req.param("id")), principal, partiesAndOperators);
+    const standing = standingTo(row, principal);
+    const whole = standing === "operator" || standing === "auditor";
     const postings = await escrowPostings(db, row, whole);
     return c.json({ postings, balances: await accountBalances(db, row, whole) });
   });
@@ -81,9 +81,4 @@ function paymentView(row: PaymentRow): JsonValue {
     ...(row.status === "UNDERFUNDED" && { nextAction: "PAY_THE_REST" }),
     ...(instructions as JsonObject),
   };
-}
-
-function idOf(text: string | undefined): string {
-  if (text === undefined || !idPattern.test(text)) throw notFound();
-  return text;
 }

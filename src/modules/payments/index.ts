@@ -8,6 +8,7 @@ import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { createApprovalRoutes } from "#platform/http/approval-routes";
+import type { Outcomes } from "#platform/http/outcomes";
 import type { Keyring } from "#platform/keyring";
 import type { Logger } from "#platform/logger";
 import type { Outbox } from "#platform/messaging/outbox";
@@ -52,6 +53,8 @@ export interface PaymentsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fingerprintKey: Uint8Array;
+  /** Absent where the projections are not mounted: nobody waits there. */
+  readonly outcomes?: Outcomes | undefined;
   /** Absent: no sandbox here, neither its routes nor its deliveries. */
   readonly sandbox?: SandboxConfig;
   readonly stripe?: StripeConfig;

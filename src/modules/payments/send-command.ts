@@ -9,11 +9,11 @@ import type { Context } from "hono";
 import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import { generateCommandEventId } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
-import { TransientError } from "#platform/errors";
+import { createAcceptor } from "#platform/http/accept";
 import type { Approvals } from "#platform/http/approvals";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
+import type { Outcomes } from "#platform/http/outcomes";
 import { actorOf, principalKey } from "#platform/http/principal";
-import { unavailable } from "#platform/http/problem";
 import type { Publisher } from "#platform/messaging/publisher";
 import type { HttpEnv } from "#platform/module";
 import { topics } from "#topics";
@@ -23,6 +23,8 @@ export interface CommandSenderOptions {
   readonly clock: Clock;
   readonly fingerprintKey: Uint8Array;
   readonly approvals: Approvals<Command>;
+  /** Absent where no projections are mounted: nobody waits there. */
+  readonly outcomes?: Outcomes | undefined;
 }
 
 export interface Asked {
@@ -44,20 +46,9 @@ export interface CommandSender {
 const publishMs = 5_000;
 
 export function createCommandSender(options: CommandSenderOptions): CommandSender {
-  const { publisher, approvals } = options;
-  async function accept(c: Context<HttpEnv>, command: Command): Promise<Response> {
-    const { commandId, escrowId, fingerprint, correlationId } = command;
-    try {
-      const outgoing = { topic: topics.paymentsCommands, message: command, correlationId };
-      await publisher.publish({ ...outgoing, causationId: "" }, publishMs);
-    } catch (error) {
-      if (!(error instanceof TransientError)) throw error;
-      const detail = "The command may have been accepted: repeat it with the same Idempotency-Key.";
-      throw unavailable({ extra: { commandId, escrowId }, cause: error }, detail);
-    }
-    const location = `/v1/commands/${commandId}?f=${fingerprint}`;
-    return c.json({ commandId, escrowId, status: "pending" }, 202, { Location: location });
-  }
+  const { publisher, approvals, outcomes } = options;
+  const topic = topics.paymentsCommands;
+  const accept = createAcceptor({ publisher, topic, publishMs, outcomes });
   return {
     accept,
     send: (c, asked) => accept(c, commandOf(c, asked, options)),

@@ -6,15 +6,13 @@ import { type Context, Hono } from "hono";
 import type { HttpEnv } from "../module.ts";
 import type { Approvable, Approvals, OpenApprovals } from "./approvals.ts";
 import { requireRole } from "./auth.ts";
-import { notFound } from "./problem.ts";
+import { idOf } from "./path-id.ts";
 
 export interface ApprovalRoutesOptions<C extends Approvable> {
   readonly approvals: Approvals<C>;
   /** Publishes what two operators want. */
   readonly accept: (c: Context<HttpEnv>, command: C) => Promise<Response>;
 }
-
-const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function createApprovalRoutes<C extends Approvable>({
   approvals,
@@ -29,9 +27,7 @@ export function createApprovalRoutes<C extends Approvable>({
   });
   app.post("/v1/approvals/:id/approve", async (c, next) => {
     requireRole(c.get("principal"), "admin");
-    const id = c.req.param("id");
-    if (!idPattern.test(id)) throw notFound();
-    const command = await approvals.approve(id, c.get("principal"));
+    const command = await approvals.approve(idOf(c.req.param("id")), c.get("principal"));
     return command === undefined ? next() : accept(c, command);
   });
   return app;

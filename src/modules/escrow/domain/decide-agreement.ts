@@ -16,6 +16,7 @@ import { fundsOf, isBlocked, termsOf } from "./escrow.ts";
 import { sharesInOrder } from "./funds.ts";
 import {
   anyDisputeGuard,
+  creatingService,
   freezeGuard,
   fundedGuard,
   isBuyer,
@@ -150,12 +151,11 @@ function created(
   command: CommandOf<"createEscrow">,
   { actor, both }: { actor: Actor; both: boolean },
 ) {
-  const service = actor.roles.includes("service") ? actor.id : "";
   return create(EscrowCreatedSchema, {
     terms,
     termsHash: termsHash(terms),
     createdBy: actor.id,
-    serviceId: actor.serviceId || service,
+    serviceId: creatingService(actor),
     buyerAccepted: both || actor.id === terms.buyerId,
     sellerAccepted: both || actor.id === terms.sellerId,
     reference: command.reference,

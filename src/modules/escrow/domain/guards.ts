@@ -10,6 +10,7 @@ import {
   Lock_Kind,
   type Milestone,
 } from "#gen/escrow/v1/types_pb";
+import { type Standing, standingOf } from "#kernel/standing";
 import { Code } from "./draft.ts";
 import { disputeOn, hasLock, inside, isBlocked, isFrozen, termsOf } from "./escrow.ts";
 import type { Context, Rejection } from "./messages.ts";
@@ -17,10 +18,7 @@ import { isSettled } from "./status.ts";
 
 /** May the actor know that this escrow exists? */
 export function isMember(escrow: Escrow, actor: Actor): boolean {
-  if (actor.kind === Actor_Kind.SYSTEM) return true;
-  if (actor.roles.includes("admin") || actor.roles.includes("auditor")) return true;
-  if (escrow.serviceId && actor.id === escrow.serviceId) return true;
-  return isParty(escrow, actor);
+  return isSystem(actor) || standingTo(escrow, actor) !== undefined;
 }
 
 export function isParty(escrow: Escrow, actor: Actor): boolean {
@@ -28,11 +26,16 @@ export function isParty(escrow: Escrow, actor: Actor): boolean {
 }
 
 export function isBuyer(escrow: Escrow, actor: Actor): boolean {
-  return actor.id === termsOf(escrow).buyerId && speaksForItself(escrow, actor);
+  return standingTo(escrow, actor) === "buyer";
 }
 
 export function isSeller(escrow: Escrow, actor: Actor): boolean {
-  return actor.id === termsOf(escrow).sellerId && speaksForItself(escrow, actor);
+  return standingTo(escrow, actor) === "seller";
+}
+
+/** The service that a new escrow of this actor will know as its creator. */
+export function creatingService({ id, serviceId, roles }: Actor): string {
+  return serviceId || (roles.includes("service") ? id : "");
 }
 
 /** An operator or arbiter; never of an escrow he is a party of. */
@@ -116,9 +119,8 @@ export function lockedBy(detail: string): Rejection {
   return { code: Code.ESCROW_LOCKED, detail };
 }
 
-/** A service speaks for members of the escrows it created, for no others. */
-function speaksForItself(escrow: Escrow, actor: Actor): boolean {
-  return (
-    actor.kind === Actor_Kind.USER && (!actor.serviceId || actor.serviceId === escrow.serviceId)
-  );
+function standingTo(escrow: Escrow, actor: Actor): Standing | undefined {
+  if (actor.kind !== Actor_Kind.USER) return undefined;
+  const { buyerId, sellerId } = termsOf(escrow);
+  return standingOf({ buyerId, sellerId, serviceId: escrow.serviceId }, actor);
 }

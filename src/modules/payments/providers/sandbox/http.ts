@@ -8,7 +8,7 @@ import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
-import { type Access, anyStanding, standingOf } from "../../access.ts";
+import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
 import type { PartyAccess } from "../../party-access.ts";
 import type { Bank, PayOutcome } from "./bank.ts";
 
@@ -28,9 +28,9 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
   app.post("/sandbox/payments/:id/pay", async (c) => {
     const body = toMessage(SandboxPayRequestSchema, await readJson(c.req.raw));
     const principal = c.get("principal");
-    const row = await access.byPaymentId(c.req.param("id"), principal, anyStanding);
+    const row = await access.byPaymentId(c.req.param("id"), principal, partiesAndOperators);
     // An auditor sees it and changes nothing.
-    if (standingOf(row, principal) === "operator") requireRole(principal, "admin");
+    if (standingTo(row, principal) === "auditor") requireRole(principal, "admin");
     const outcome = (body.outcome || "succeed") as PayOutcome;
     const amount = body.amount === "" ? undefined : BigInt(body.amount);
     if (amount !== undefined && (amount === 0n || amount > largest)) {

@@ -2,44 +2,51 @@
  * Takes a command: 202 only after the log acknowledged it, then, where the caller would wait, its
  * outcome. A repeat of a request gets the first one's answer.
  */
-import { toJson } from "@bufbuild/protobuf";
+import { type Message, toJson } from "@bufbuild/protobuf";
 import type { Context } from "hono";
-import type { Command } from "#gen/escrow/v1/commands_pb";
 import { EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
-import { TerminalError, TransientError } from "#platform/errors";
-import { type CommandOutcome, idempotencyConflict, type Outcomes } from "#platform/http/outcomes";
-import { waitMsOf } from "#platform/http/prefer";
-import { HttpProblem, unavailable } from "#platform/http/problem";
-import { createRecentRequests } from "#platform/http/recent-requests";
-import type { AppendedRecord } from "#platform/messaging/event-log";
-import type { Outgoing } from "#platform/messaging/handler";
-import type { Topic } from "#platform/messaging/topic";
-import type { HttpEnv } from "#platform/module";
+import { TerminalError, TransientError } from "../errors.ts";
+import type { AppendedRecord } from "../messaging/event-log.ts";
+import type { Outgoing } from "../messaging/handler.ts";
+import type { Topic } from "../messaging/topic.ts";
+import type { HttpEnv } from "../module.ts";
+import { type CommandOutcome, idempotencyConflict, type Outcomes } from "./outcomes.ts";
+import { waitMsOf } from "./prefer.ts";
+import { HttpProblem, unavailable } from "./problem.ts";
+import { createRecentRequests } from "./recent-requests.ts";
+
+/** What commands of every module have. */
+export interface AnyCommand extends Message {
+  readonly commandId: string;
+  readonly escrowId: string;
+  readonly fingerprint: string;
+  readonly correlationId: string;
+}
 
 export interface CommandPublisher {
   publish(outgoing: Outgoing, deadlineMs: number): Promise<AppendedRecord>;
 }
 
-export interface AcceptorOptions {
+export interface AcceptorOptions<C extends AnyCommand> {
   readonly publisher: CommandPublisher;
-  readonly topic: Topic<Command>;
+  readonly topic: Topic<C>;
   /** How long the log may take before the caller is told to come again. */
   readonly publishMs: number;
   /** Absent where no projections are mounted: a wish to wait is then not honoured. */
   readonly outcomes?: Outcomes | undefined;
 }
 
-export type Acceptor = (c: Context<HttpEnv>, command: Command) => Promise<Response>;
+export type Acceptor<C extends AnyCommand> = (c: Context<HttpEnv>, command: C) => Promise<Response>;
 
 const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const replayed = { "Idempotent-Replay": "true" };
 const waited = { "Preference-Applied": "wait" };
 
-export function createAcceptor(options: AcceptorOptions): Acceptor {
+export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>): Acceptor<C> {
   const { publisher, topic, publishMs, outcomes } = options;
   const recent = createRecentRequests<Date>();
 
-  async function publish(command: Command, traceparent: string | undefined): Promise<Date> {
+  async function publish(command: C, traceparent: string | undefined): Promise<Date> {
     const { commandId, escrowId, correlationId } = command;
     const trace = traceparentPattern.test(traceparent ?? "") ? { traceparent } : {};
     try {
@@ -80,7 +87,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
 
 function pending(
   c: Context<HttpEnv>,
-  { commandId, escrowId, fingerprint }: Command,
+  { commandId, escrowId, fingerprint }: AnyCommand,
   receivedAt: Date,
   headers: Record<string, string>,
 ): Response {
@@ -91,7 +98,7 @@ function pending(
 
 async function decided(
   c: Context<HttpEnv>,
-  { commandId, escrowId, fingerprint }: Command,
+  { commandId, escrowId, fingerprint }: AnyCommand,
   outcome: CommandOutcome,
   outcomes: Outcomes | undefined,
   headers: Record<string, string>,

@@ -1,0 +1,10 @@
+/** An id out of a path. */
+import { notFound } from "./problem.ts";
+
+const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** What cannot be an id is told apart from an unknown one by nobody. */
+export function idOf(text: string | undefined): string {
+  if (text === undefined || !idPattern.test(text)) throw notFound();
+  return text;
+}
