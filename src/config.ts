@@ -53,6 +53,10 @@ const whole = (min: number, max: number) =>
       error: `a whole number from ${min} to ${max}`,
     })
     .transform(Number);
+const minorUnits = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,15})$/, { error: "minor units, a whole number from 0" })
+  .transform(BigInt);
 const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
   z.enum(names, { error: `one of ${names.join(", ")}` });
 const yesNo = oneOf(["true", "false", "1", "0", "yes", "no"]).transform((v) =>
@@ -115,6 +119,8 @@ const settings = z.object({
   SANDBOX_WEBHOOK_URL: httpUrl.optional(),
   SANDBOX_WEBHOOK_SECRET: secret32.optional(),
   ...stripeSettings,
+  RECONCILE_INTERVAL: whole(60, 604_800).default(3_600),
+  RECONCILE_TOLERANCE: minorUnits.default(0n),
   SHUTDOWN_TIMEOUT: whole(1, 600).default(25),
   RATE_LIMIT_PER_SECOND: whole(1, 1_000_000).default(200),
   FEES: feeFile.optional(),

@@ -26,7 +26,7 @@ import { dealRules } from "./deal-rules.ts";
 import { type Report, runChecks } from "./invariants.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule } from "./modules/outbox/index.ts";
-import { createPayments } from "./modules/payments/index.ts";
+import { createPayments, type PaymentsModule } from "./modules/payments/index.ts";
 import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
 import { nothingStuck } from "./nothing-stuck.ts";
 import { underWay } from "./quiet.ts";
@@ -76,6 +76,8 @@ export interface Application {
   prepare(): Promise<void>;
   /** All invariants on the live database and log. */
   verify(): Promise<Report>;
+  /** The books against the providers' own. */
+  reconcile: PaymentsModule["reconcile"];
   /** Makes the read models anew. */
   rebuild(): Promise<RebuildReport>;
   /** What is still under way, in words. */
@@ -121,6 +123,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
       }
     },
     verify: () => runChecks(checksOf(deps, modules), { log, patienceMs }),
+    reconcile: modules.payments.reconcile,
     rebuild: () => modules.projections.rebuild(log),
     underWay: () => underWay({ databases: deps.databases, log, modules }),
     pending: () => Promise.all(messagingSchemas.flatMap((name) => modules[name].pending?.() ?? [])),
@@ -167,6 +170,10 @@ function createModules(
         webhookSecrets: [secrets.sandboxWebhookSecret],
       },
     }),
+    proof: {
+      reconcileEveryMs: config.RECONCILE_INTERVAL * 1_000,
+      toleranceMinor: config.RECONCILE_TOLERANCE,
+    },
   });
   const escrow = createEscrow({
     db: databases.escrow,

@@ -70,7 +70,10 @@ export async function openPaymentsDatabase(): Promise<Database> {
 
 export function createPaymentsWorld(
   db: Database,
-  { providers = [] }: { providers?: readonly PaymentProvider[] } = {},
+  {
+    providers = [],
+    toleranceMinor = 0n,
+  }: { providers?: readonly PaymentProvider[]; toleranceMinor?: bigint } = {},
 ): PaymentsWorld {
   const clock = createManualClock();
   const outbox = createOutbox({
@@ -106,6 +109,7 @@ export function createPaymentsWorld(
     clock,
     logger: silentLogger,
     fingerprintKey: fingerprintKeyFrom(dataKey),
+    proof: { reconcileEveryMs: 3_600_000, toleranceMinor },
     sandbox: { webhookUrl: () => "/v1/webhooks/sandbox", webhookSecrets: [webhookSecret], post },
     providers,
   });

@@ -3,6 +3,7 @@ import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { type Approvals, createApprovals } from "#platform/http/approvals";
+import { isProviderCommand } from "./provider-commands.ts";
 
 export interface PaymentsApprovalsOptions {
   readonly db: Database;
@@ -18,7 +19,10 @@ export function createPaymentsApprovals({
     clock,
     schema: "payments",
     message: CommandSchema,
-    partiesOf: async ({ escrowId }) => {
+    partiesOf: async (command) => {
+      // A provider belongs to nobody.
+      if (isProviderCommand(command)) return [];
+      const { escrowId } = command;
       const [row] = await db.sql<{ buyer_id: string; seller_id: string }>`
         SELECT buyer_id, seller_id FROM payments.payment WHERE escrow_id = ${escrowId}`;
       return row && [row.buyer_id, row.seller_id];

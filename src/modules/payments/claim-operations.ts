@@ -38,6 +38,10 @@ export async function claimOperations({
       AND NOT EXISTS (
         SELECT FROM payments.operation e
         WHERE e.escrow_no = o.escrow_no AND e.number < o.number AND e.state IN ('READY', 'SENT'))
+      AND NOT EXISTS (
+        SELECT FROM payments.provider_stop s
+        WHERE s.provider = o.provider AND o.state = 'READY' AND o.tries = 0
+          AND (o.kind = 'TRANSFER' OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at)))
     ORDER BY o.due_at LIMIT ${maxClaims}`;
   if (candidates.length === 0) return [];
   return db.withTx(async (tx) => {

@@ -14,6 +14,8 @@ import type { Effect } from "./domain/effect.ts";
 import { newPayment, type Operation } from "./domain/payment.ts";
 import { createJournal, type Journal, type Root } from "./journal.ts";
 import type { Providers } from "./provider.ts";
+import { createProviderDesk, isProviderCommand, type ProviderDesk } from "./provider-commands.ts";
+import { stopsOf } from "./provider-stops.ts";
 import {
   drawEscrowNos,
   knownCommands,
@@ -41,6 +43,7 @@ interface Loaded {
   readonly operations: Map<string, Map<string, Operation>>;
   readonly debts: Map<string, bigint>;
   readonly readiness: ReadonlyMap<string, Receiver>;
+  readonly desk: ProviderDesk;
 }
 
 export function createCommandHandler(options: CommandHandlerOptions): HandlerDeclaration<Command> {
@@ -50,16 +53,21 @@ export function createCommandHandler(options: CommandHandlerOptions): HandlerDec
     topic: topics.paymentsCommands,
     handleBatch: async (tx, batch) => {
       const now = clock.now();
-      const loaded = await load(tx, batch.messages, now);
+      const loaded = await load(tx, batch.messages, now, options.providers);
       const journal = createJournal({ now });
       batch.each((incoming) => handle(incoming, loaded, journal, options));
       await journal.write(tx);
-      return journal.outgoing;
+      return [...journal.outgoing, ...(await loaded.desk.write(tx))];
     },
   });
 }
 
-async function load(tx: Tx, messages: readonly Incoming<Command>[], now: Date): Promise<Loaded> {
+async function load(
+  tx: Tx,
+  messages: readonly Incoming<Command>[],
+  now: Date,
+  providers: Providers,
+): Promise<Loaded> {
   const commands = messages.map(({ message }) => message);
   const roots = await lockRoots(
     tx,
@@ -71,6 +79,7 @@ async function load(tx: Tx, messages: readonly Incoming<Command>[], now: Date): 
   const fresh = unique(creations.map(({ escrowId }) => escrowId));
   const sellers = [...roots.values()].map(({ payment }) => payment.sellerId);
   const transfers = commands.some(({ body }) => body.case === "transferToSeller");
+  const stops = transfers || commands.some(isProviderCommand) ? await stopsOf(tx) : new Map();
   const nos = [...roots.values()].map(({ escrowNo }) => escrowNo);
   return {
     now,
@@ -84,6 +93,7 @@ async function load(tx: Tx, messages: readonly Incoming<Command>[], now: Date): 
     operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
     debts: transfers ? await lockDebts(tx, sellers) : new Map(),
     readiness: transfers ? await loadReadiness(tx, sellers) : new Map(),
+    desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()) }),
   };
 }
 
@@ -109,7 +119,10 @@ function handle(
   const type = bodyTypeOf(CommandSchema, command);
   const identity = { commandId, escrowId, fingerprint, actorId: command.actor?.id ?? "", type };
   const root = loaded.roots.get(escrowId) ?? newRoot(command, loaded);
-  if (root === undefined) {
+  if (isProviderCommand(command)) {
+    const refused = loaded.desk.decide(command, identity, cause);
+    journal.outcome(identity, undefined, refused, cause);
+  } else if (root === undefined) {
     const rejected = { code: "NOT_FOUND", detail: "the escrow has no payment" };
     journal.outcome(identity, undefined, rejected, cause);
   } else {
@@ -148,6 +161,7 @@ function contextOf(root: Root, loaded: Loaded, providers: Providers): Context {
     sellerAccount: receiver?.account ?? "",
     debt: loaded.debts.get(`${payment.sellerId} ${payment.currency}`) ?? 0n,
     providerKnown: provider !== undefined,
+    providerStopped: loaded.desk.isStopped(payment.provider),
   };
 }
 

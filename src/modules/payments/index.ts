@@ -25,13 +25,16 @@ import { createPartyAccess } from "./party-access.ts";
 import { pendingWork } from "./pending.ts";
 import { type PaymentsPreview, preview } from "./preview.ts";
 import type { PaymentProvider, Providers } from "./provider.ts";
+import { createProviderRoutes } from "./provider-routes.ts";
 import { createBank } from "./providers/sandbox/bank.ts";
 import { createSandboxRoutes } from "./providers/sandbox/http.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
 import { createStripeProvider, type StripeConfig } from "./providers/stripe/provider.ts";
 import { createReadiness } from "./readiness.ts";
+import { createReconciler, type Reconciler } from "./reconciliation/reconciler.ts";
 import { createCommandSender } from "./send-command.ts";
+import { createStoppedLine } from "./stopped-line.ts";
 import { stuckWork } from "./stuck.ts";
 import { createSync } from "./sync.ts";
 import { createWebhookRoutes } from "./webhooks.ts";
@@ -43,6 +46,13 @@ export interface SandboxConfig {
   readonly webhookSecrets: readonly string[];
   /** How a webhook leaves; fetch unless told otherwise. */
   readonly post?: typeof fetch;
+}
+
+/** How often the books are held against the providers', and what they may differ by. */
+export interface ProofConfig {
+  readonly reconcileEveryMs: number;
+  /** A break that weighs more, in minor units, stops releases through its provider. */
+  readonly toleranceMinor: bigint;
 }
 
 export interface PaymentsOptions {
@@ -58,6 +68,7 @@ export interface PaymentsOptions {
   /** Absent: no sandbox here, neither its routes nor its deliveries. */
   readonly sandbox?: SandboxConfig;
   readonly stripe?: StripeConfig;
+  readonly proof: ProofConfig;
   /** Further providers, by their name. */
   readonly providers?: readonly PaymentProvider[];
 }
@@ -74,6 +85,7 @@ export interface PaymentsModule extends Module {
   /** Work that a person must look at or that is due for longer than `patienceMs`, in words. */
   stuck(patienceMs: number): Promise<string[]>;
   countBooks(): Promise<bigint>;
+  readonly reconcile: Reconciler["run"];
   /** Names of the providers there are. */
   readonly providerNames: readonly string[];
 }
@@ -93,6 +105,8 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
   );
   const parts = { ...options, providers };
   const sandboxWorker = sandbox && createSandboxWorker(sandbox);
+  const { reconcileEveryMs: everyMs, toleranceMinor } = options.proof;
+  const reconciler = createReconciler({ ...parts, everyMs, toleranceMinor });
   return {
     name: "payments",
     prepare: async () => stripe?.prepare({ db, logger }),
@@ -102,6 +116,8 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
       createOperations(parts),
       createSync(parts),
       createReadiness(parts),
+      createStoppedLine(parts),
+      reconciler.worker,
       ...(sandboxWorker ? [sandboxWorker] : []),
     ],
     pending: () => pendingWork(db, clock),
@@ -110,6 +126,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     books: (escrowIds) => paymentBooks(db, escrowIds),
     stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
+    reconcile: reconciler.run,
     providerNames: [...providers.keys()],
   };
 }
@@ -124,6 +141,7 @@ function createRoutes(
   const routes = new Hono<HttpEnv>();
   routes.route("/", createWebhookRoutes(parts));
   routes.route("/", createPaymentRoutes({ ...parts, access, commands }));
+  routes.route("/", createProviderRoutes({ ...parts, commands }));
   routes.route("/", createApprovalRoutes({ approvals, accept: commands.accept }));
   const partyAccess = createPartyAccess(parts);
   routes.route("/", createPartyRoutes({ ...parts, access: partyAccess }));

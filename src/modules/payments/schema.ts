@@ -42,6 +42,7 @@ export interface PaymentRow {
   readonly sanctioned: boolean;
   readonly in_review: boolean;
   readonly seller_waiting: boolean;
+  readonly provider_waiting: boolean;
   readonly funded: bigint;
   readonly pending: bigint;
   readonly held: bigint;
@@ -80,6 +81,7 @@ export function paymentOf(row: PaymentRow): Payment {
     sanctioned: row.sanctioned,
     inReview: row.in_review,
     sellerWaiting: row.seller_waiting,
+    providerWaiting: row.provider_waiting,
     funds: fundsOf(row),
     expiresAt: row.expires_at ?? undefined,
   };
@@ -123,6 +125,7 @@ export function paymentRow(
     sanctioned: payment.sanctioned,
     in_review: payment.inReview,
     seller_waiting: payment.sellerWaiting,
+    provider_waiting: payment.providerWaiting,
     funded: text(funds.funded),
     pending: text(funds.pending),
     held: text(funds.held),

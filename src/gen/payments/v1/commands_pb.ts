@@ -8,7 +8,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Actor, Money, Terms_ChargebackLiability } from "../../escrow/v1/types_pb.ts";
+import type { Actor, Money, SealedText, Terms_ChargebackLiability } from "../../escrow/v1/types_pb.ts";
 import { file_escrow_v1_types } from "../../escrow/v1/types_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/commands.proto.
  */
 export const file_payments_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("ChpwYXltZW50cy92MS9jb21tYW5kcy5wcm90bxILcGF5bWVudHMudjEikwcKB0NvbW1hbmQSKQoKY29tbWFuZF9pZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEi8KCWVzY3Jvd19pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBInCgVhY3RvchgDIAEoCzIQLmVzY3Jvdy52MS5BY3RvckIGukgDyAEBEhwKC2ZpbmdlcnByaW50GAQgASgJQge6SARyAhhAEh8KDmNvcnJlbGF0aW9uX2lkGAUgASgJQge6SARyAhhAEh0KDGNhdXNhdGlvbl9pZBgGIAEoCUIHukgEcgIYQBIrCgdzZW50X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9jbG9ja19vZmZzZXRfbXMYCCABKAMSHQoLYXBwcm92ZWRfYnkYCSADKAlCCLpIBZIBAhAEEkEKFWNyZWF0ZV9wYXltZW50X2ludGVudBgUIAEoCzIgLnBheW1lbnRzLnYxLkNyZWF0ZVBheW1lbnRJbnRlbnRIABI0Cg5jYW5jZWxfcGF5bWVudBgVIAEoCzIaLnBheW1lbnRzLnYxLkNhbmNlbFBheW1lbnRIABI7ChJ0cmFuc2Zlcl90b19zZWxsZXIYFiABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclRvU2VsbGVySAASNgoPaW5pdGlhdGVfcmVmdW5kGBcgASgLMhsucGF5bWVudHMudjEuSW5pdGlhdGVSZWZ1bmRIABI4ChByZXZlcnNlX3RyYW5zZmVyGBggASgLMhwucGF5bWVudHMudjEuUmV2ZXJzZVRyYW5zZmVySAASMgoNcmVuZXdfcGF5bWVudBgZIAEoCzIZLnBheW1lbnRzLnYxLlJlbmV3UGF5bWVudEgAEjYKD3JldHJ5X29wZXJhdGlvbhgeIAEoCzIbLnBheW1lbnRzLnYxLlJldHJ5T3BlcmF0aW9uSAASNAoOZGVjaWRlX2RlcG9zaXQYHyABKAsyGi5wYXltZW50cy52MS5EZWNpZGVEZXBvc2l0SAASMgoNZGVjaWRlX3JldmlldxggIAEoCzIZLnBheW1lbnRzLnYxLkRlY2lkZVJldmlld0gAEjMKDndyaXRlX29mZl9kZWJ0GCEgASgLMhkucGF5bWVudHMudjEuV3JpdGVPZmZEZWJ0SABCDQoEYm9keRIFukgCCAEizAIKE0NyZWF0ZVBheW1lbnRJbnRlbnQSEAoIYnV5ZXJfaWQYASABKAkSEQoJc2VsbGVyX2lkGAIgASgJEiAKBmFtb3VudBgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIRCglidXllcl9mZWUYBCABKAMSEgoKc2VsbGVyX2ZlZRgFIAEoAxIQCghwcm92aWRlchgGIAEoCRIjChtzdGF0ZW1lbnRfZGVzY3JpcHRvcl9zdWZmaXgYByABKAkSQgoUY2hhcmdlYmFja19saWFiaWxpdHkYCCABKA4yJC5lc2Nyb3cudjEuVGVybXMuQ2hhcmdlYmFja0xpYWJpbGl0eRIuCgpleHBpcmVzX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIcCgpzZXJ2aWNlX2lkGAogASgJQgi6SAVyAxiAASIfCg1DYW5jZWxQYXltZW50Eg4KBnJlYXNvbhgBIAEoCSKRAQoQVHJhbnNmZXJUb1NlbGxlchIyCgxvcGVyYXRpb25faWQYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSEQoJc2VsbGVyX2lkGAIgASgJEiAKBmFtb3VudBgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIUCgNmZWUYBCABKANCB7pIBCICKAAipwEKDkluaXRpYXRlUmVmdW5kEjIKDG9wZXJhdGlvbl9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIQCghidXllcl9pZBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkSHQoMZmVlX3JldHVybmVkGAQgASgDQge6SAQiAigAEg4KBnJlYXNvbhgFIAEoCSJoCg9SZXZlcnNlVHJhbnNmZXISFAoMb3BlcmF0aW9uX2lkGAEgASgJEh0KFXRyYW5zZmVyX29wZXJhdGlvbl9pZBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkiQwoMUmVuZXdQYXltZW50EhwKCnJldHVybl91cmwYASABKAlCCLpIBXIDGIAQEhUKBG1vZGUYAiABKAlCB7pIBHICGBAiJgoOUmV0cnlPcGVyYXRpb24SFAoMb3BlcmF0aW9uX2lkGAEgASgJIo8BCg1EZWNpZGVEZXBvc2l0EhIKCmRlcG9zaXRfaWQYASABKAkSNQoIZGVjaXNpb24YAiABKA4yIy5wYXltZW50cy52MS5EZWNpZGVEZXBvc2l0LkRlY2lzaW9uIjMKCERlY2lzaW9uEg8KC1VOU1BFQ0lGSUVEEAASCgoGQUNDRVBUEAESCgoGUkVGVU5EEAIiigEKDERlY2lkZVJldmlldxIRCglyZXZpZXdfaWQYASABKAkSNAoIZGVjaXNpb24YAiABKA4yIi5wYXltZW50cy52MS5EZWNpZGVSZXZpZXcuRGVjaXNpb24iMQoIRGVjaXNpb24SDwoLVU5TUEVDSUZJRUQQABIJCgVDTEVBUhABEgkKBUJMT0NLEAIiQgoMV3JpdGVPZmZEZWJ0EhAKCHBhcnR5X2lkGAEgASgJEiAKBmFtb3VudBgCIAEoCzIQLmVzY3Jvdy52MS5Nb25leWIGcHJvdG8z", [file_buf_validate_validate, file_escrow_v1_types, file_google_protobuf_timestamp]);
+  fileDesc("ChpwYXltZW50cy92MS9jb21tYW5kcy5wcm90bxILcGF5bWVudHMudjEigQgKB0NvbW1hbmQSKQoKY29tbWFuZF9pZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEi8KCWVzY3Jvd19pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBInCgVhY3RvchgDIAEoCzIQLmVzY3Jvdy52MS5BY3RvckIGukgDyAEBEhwKC2ZpbmdlcnByaW50GAQgASgJQge6SARyAhhAEh8KDmNvcnJlbGF0aW9uX2lkGAUgASgJQge6SARyAhhAEh0KDGNhdXNhdGlvbl9pZBgGIAEoCUIHukgEcgIYQBIrCgdzZW50X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9jbG9ja19vZmZzZXRfbXMYCCABKAMSHQoLYXBwcm92ZWRfYnkYCSADKAlCCLpIBZIBAhAEEkEKFWNyZWF0ZV9wYXltZW50X2ludGVudBgUIAEoCzIgLnBheW1lbnRzLnYxLkNyZWF0ZVBheW1lbnRJbnRlbnRIABI0Cg5jYW5jZWxfcGF5bWVudBgVIAEoCzIaLnBheW1lbnRzLnYxLkNhbmNlbFBheW1lbnRIABI7ChJ0cmFuc2Zlcl90b19zZWxsZXIYFiABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclRvU2VsbGVySAASNgoPaW5pdGlhdGVfcmVmdW5kGBcgASgLMhsucGF5bWVudHMudjEuSW5pdGlhdGVSZWZ1bmRIABI4ChByZXZlcnNlX3RyYW5zZmVyGBggASgLMhwucGF5bWVudHMudjEuUmV2ZXJzZVRyYW5zZmVySAASMgoNcmVuZXdfcGF5bWVudBgZIAEoCzIZLnBheW1lbnRzLnYxLlJlbmV3UGF5bWVudEgAEjYKD3JldHJ5X29wZXJhdGlvbhgeIAEoCzIbLnBheW1lbnRzLnYxLlJldHJ5T3BlcmF0aW9uSAASNAoOZGVjaWRlX2RlcG9zaXQYHyABKAsyGi5wYXltZW50cy52MS5EZWNpZGVEZXBvc2l0SAASMgoNZGVjaWRlX3JldmlldxggIAEoCzIZLnBheW1lbnRzLnYxLkRlY2lkZVJldmlld0gAEjMKDndyaXRlX29mZl9kZWJ0GCEgASgLMhkucGF5bWVudHMudjEuV3JpdGVPZmZEZWJ0SAASMwoNc3RvcF9wcm92aWRlchigASABKAsyGS5wYXltZW50cy52MS5TdG9wUHJvdmlkZXJIABI3Cg9yZXN1bWVfcHJvdmlkZXIYoQEgASgLMhsucGF5bWVudHMudjEuUmVzdW1lUHJvdmlkZXJIAEINCgRib2R5EgW6SAIIASLMAgoTQ3JlYXRlUGF5bWVudEludGVudBIQCghidXllcl9pZBgBIAEoCRIRCglzZWxsZXJfaWQYAiABKAkSIAoGYW1vdW50GAMgASgLMhAuZXNjcm93LnYxLk1vbmV5EhEKCWJ1eWVyX2ZlZRgEIAEoAxISCgpzZWxsZXJfZmVlGAUgASgDEhAKCHByb3ZpZGVyGAYgASgJEiMKG3N0YXRlbWVudF9kZXNjcmlwdG9yX3N1ZmZpeBgHIAEoCRJCChRjaGFyZ2ViYWNrX2xpYWJpbGl0eRgIIAEoDjIkLmVzY3Jvdy52MS5UZXJtcy5DaGFyZ2ViYWNrTGlhYmlsaXR5Ei4KCmV4cGlyZXNfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKCnNlcnZpY2VfaWQYCiABKAlCCLpIBXIDGIABIh8KDUNhbmNlbFBheW1lbnQSDgoGcmVhc29uGAEgASgJIpEBChBUcmFuc2ZlclRvU2VsbGVyEjIKDG9wZXJhdGlvbl9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIRCglzZWxsZXJfaWQYAiABKAkSIAoGYW1vdW50GAMgASgLMhAuZXNjcm93LnYxLk1vbmV5EhQKA2ZlZRgEIAEoA0IHukgEIgIoACKnAQoOSW5pdGlhdGVSZWZ1bmQSMgoMb3BlcmF0aW9uX2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhAKCGJ1eWVyX2lkGAIgASgJEiAKBmFtb3VudBgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIdCgxmZWVfcmV0dXJuZWQYBCABKANCB7pIBCICKAASDgoGcmVhc29uGAUgASgJImgKD1JldmVyc2VUcmFuc2ZlchIUCgxvcGVyYXRpb25faWQYASABKAkSHQoVdHJhbnNmZXJfb3BlcmF0aW9uX2lkGAIgASgJEiAKBmFtb3VudBgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leSJDCgxSZW5ld1BheW1lbnQSHAoKcmV0dXJuX3VybBgBIAEoCUIIukgFcgMYgBASFQoEbW9kZRgCIAEoCUIHukgEcgIYECImCg5SZXRyeU9wZXJhdGlvbhIUCgxvcGVyYXRpb25faWQYASABKAkijwEKDURlY2lkZURlcG9zaXQSEgoKZGVwb3NpdF9pZBgBIAEoCRI1CghkZWNpc2lvbhgCIAEoDjIjLnBheW1lbnRzLnYxLkRlY2lkZURlcG9zaXQuRGVjaXNpb24iMwoIRGVjaXNpb24SDwoLVU5TUEVDSUZJRUQQABIKCgZBQ0NFUFQQARIKCgZSRUZVTkQQAiKKAQoMRGVjaWRlUmV2aWV3EhEKCXJldmlld19pZBgBIAEoCRI0CghkZWNpc2lvbhgCIAEoDjIiLnBheW1lbnRzLnYxLkRlY2lkZVJldmlldy5EZWNpc2lvbiIxCghEZWNpc2lvbhIPCgtVTlNQRUNJRklFRBAAEgkKBUNMRUFSEAESCQoFQkxPQ0sQAiJCCgxXcml0ZU9mZkRlYnQSEAoIcGFydHlfaWQYASABKAkSIAoGYW1vdW50GAIgASgLMhAuZXNjcm93LnYxLk1vbmV5IjUKDFN0b3BQcm92aWRlchIlCgZyZWFzb24YASABKAsyFS5lc2Nyb3cudjEuU2VhbGVkVGV4dCI3Cg5SZXN1bWVQcm92aWRlchIlCgZyZWFzb24YASABKAsyFS5lc2Nyb3cudjEuU2VhbGVkVGV4dGIGcHJvdG8z", [file_buf_validate_validate, file_escrow_v1_types, file_google_protobuf_timestamp]);
 
 /**
  * The one message type of payments.commands.v1.
@@ -134,6 +134,18 @@ export type Command = Message<"payments.v1.Command"> & {
      */
     value: WriteOffDebt;
     case: "writeOffDebt";
+  } | {
+    /**
+     * @generated from field: payments.v1.StopProvider stop_provider = 160;
+     */
+    value: StopProvider;
+    case: "stopProvider";
+  } | {
+    /**
+     * @generated from field: payments.v1.ResumeProvider resume_provider = 161;
+     */
+    value: ResumeProvider;
+    case: "resumeProvider";
   } | { case: undefined; value?: undefined };
 };
 
@@ -501,4 +513,44 @@ export type WriteOffDebt = Message<"payments.v1.WriteOffDebt"> & {
  */
 export const WriteOffDebtSchema: GenMessage<WriteOffDebt> = /*@__PURE__*/
   messageDesc(file_payments_v1_commands, 10);
+
+/**
+ * An operator stops the releases through a provider; escrow_id is the provider's name. Funding and
+ * refunds go on.
+ *
+ * @generated from message payments.v1.StopProvider
+ */
+export type StopProvider = Message<"payments.v1.StopProvider"> & {
+  /**
+   * @generated from field: escrow.v1.SealedText reason = 1;
+   */
+  reason?: SealedText | undefined;
+};
+
+/**
+ * Describes the message payments.v1.StopProvider.
+ * Use `create(StopProviderSchema)` to create a new message.
+ */
+export const StopProviderSchema: GenMessage<StopProvider> = /*@__PURE__*/
+  messageDesc(file_payments_v1_commands, 11);
+
+/**
+ * Two operators let releases go on; escrow_id is the provider's name. The breaks that are open now
+ * are taken note of and stop it no more.
+ *
+ * @generated from message payments.v1.ResumeProvider
+ */
+export type ResumeProvider = Message<"payments.v1.ResumeProvider"> & {
+  /**
+   * @generated from field: escrow.v1.SealedText reason = 1;
+   */
+  reason?: SealedText | undefined;
+};
+
+/**
+ * Describes the message payments.v1.ResumeProvider.
+ * Use `create(ResumeProviderSchema)` to create a new message.
+ */
+export const ResumeProviderSchema: GenMessage<ResumeProvider> = /*@__PURE__*/
+  messageDesc(file_payments_v1_commands, 12);
 

@@ -8,7 +8,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { FundsChange, Money } from "../../escrow/v1/types_pb.ts";
+import type { FundsChange, Money, SealedText } from "../../escrow/v1/types_pb.ts";
 import { file_escrow_v1_types } from "../../escrow/v1/types_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/events.proto.
  */
 export const file_payments_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChhwYXltZW50cy92MS9ldmVudHMucHJvdG8SC3BheW1lbnRzLnYxIrEPCgVFdmVudBIQCghldmVudF9pZBgBIAEoCRIRCgllc2Nyb3dfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoAxIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRIUCgxjYXVzYXRpb25faWQYBSABKAkSLwoLb2NjdXJyZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb3ZpZGVyGAcgASgJEiYKBmNoYW5nZRgIIAEoCzIWLmVzY3Jvdy52MS5GdW5kc0NoYW5nZRJDChZwYXltZW50X2ludGVudF9jcmVhdGVkGBQgASgLMiEucGF5bWVudHMudjEuUGF5bWVudEludGVudENyZWF0ZWRIABI8ChJwYXltZW50X3Byb2Nlc3NpbmcYFSABKAsyHi5wYXltZW50cy52MS5QYXltZW50UHJvY2Vzc2luZ0gAEksKGnBheW1lbnRfcGFydGlhbGx5X3JlY2VpdmVkGBYgASgLMiUucGF5bWVudHMudjEuUGF5bWVudFBhcnRpYWxseVJlY2VpdmVkSAASOAoQZGVwb3NpdF9yZWNlaXZlZBgXIAEoCzIcLnBheW1lbnRzLnYxLkRlcG9zaXRSZWNlaXZlZEgAEjoKEXBheW1lbnRfc3VjY2VlZGVkGBggASgLMh0ucGF5bWVudHMudjEuUGF5bWVudFN1Y2NlZWRlZEgAEjQKDnBheW1lbnRfZmFpbGVkGBkgASgLMhoucGF5bWVudHMudjEuUGF5bWVudEZhaWxlZEgAEjoKEXBheW1lbnRfY2FuY2VsbGVkGBogASgLMh0ucGF5bWVudHMudjEuUGF5bWVudENhbmNlbGxlZEgAEjwKEnRyYW5zZmVyX3N1Y2NlZWRlZBgbIAEoCzIeLnBheW1lbnRzLnYxLlRyYW5zZmVyU3VjY2VlZGVkSAASOgoRdHJhbnNmZXJfcmVqZWN0ZWQYHCABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJlamVjdGVkSAASOgoRdHJhbnNmZXJfcmV2ZXJzZWQYHSABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJldmVyc2VkSAASOAoQcmVmdW5kX3N1Y2NlZWRlZBgeIAEoCzIcLnBheW1lbnRzLnYxLlJlZnVuZFN1Y2NlZWRlZEgAEjYKD3JlZnVuZF9yZWplY3RlZBgfIAEoCzIbLnBheW1lbnRzLnYxLlJlZnVuZFJlamVjdGVkSAASMgoNcmVmdW5kX2ZhaWxlZBggIAEoCzIZLnBheW1lbnRzLnYxLlJlZnVuZEZhaWxlZEgAEjYKD3JldmVyc2FsX2ZhaWxlZBghIAEoCzIbLnBheW1lbnRzLnYxLlJldmVyc2FsRmFpbGVkSAASQQoVZm9yZWlnbl9tb3ZlbWVudF9zZWVuGCIgASgLMiAucGF5bWVudHMudjEuRm9yZWlnbk1vdmVtZW50U2VlbkgAEjoKEWNoYXJnZWJhY2tfb3BlbmVkGCMgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja09wZW5lZEgAEjoKEWNoYXJnZWJhY2tfY2xvc2VkGCQgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja0Nsb3NlZEgAEkcKGHNlbGxlcl9yZWFkaW5lc3NfY2hhbmdlZBglIAEoCzIjLnBheW1lbnRzLnYxLlNlbGxlclJlYWRpbmVzc0NoYW5nZWRIABIyCg1mdW5kc19ibG9ja2VkGCYgASgLMhkucGF5bWVudHMudjEuRnVuZHNCbG9ja2VkSAASNgoPZnVuZHNfdW5ibG9ja2VkGCcgASgLMhsucGF5bWVudHMudjEuRnVuZHNVbmJsb2NrZWRIABI0Cg5zY3JlZW5pbmdfaGVsZBgoIAEoCzIaLnBheW1lbnRzLnYxLlNjcmVlbmluZ0hlbGRIABI6ChFzY3JlZW5pbmdfY2xlYXJlZBgpIAEoCzIdLnBheW1lbnRzLnYxLlNjcmVlbmluZ0NsZWFyZWRIABIuCgtyaXNrX29wZW5lZBgqIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tPcGVuZWRIABIuCgtyaXNrX2Nsb3NlZBgrIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tDbG9zZWRIABIyCg1sZWRnZXJfcG9zdGVkGCwgASgLMhkucGF5bWVudHMudjEuTGVkZ2VyUG9zdGVkSAASQwoWcHJvdmlkZXJfY2FsbF9maW5pc2hlZBgtIAEoCzIhLnBheW1lbnRzLnYxLlByb3ZpZGVyQ2FsbEZpbmlzaGVkSAASNgoPd2ViaG9va19oYW5kbGVkGC4gASgLMhsucGF5bWVudHMudjEuV2ViaG9va0hhbmRsZWRIABJHChhwYXltZW50X2NvbW1hbmRfcmVqZWN0ZWQYLyABKAsyIy5wYXltZW50cy52MS5QYXltZW50Q29tbWFuZFJlamVjdGVkSAASSQoZcGF5bWVudF9jb21tYW5kX3N1Y2NlZWRlZBgwIAEoCzIkLnBheW1lbnRzLnYxLlBheW1lbnRDb21tYW5kU3VjY2VlZGVkSABCBgoEYm9keSJMChRQYXltZW50SW50ZW50Q3JlYXRlZBISCgpwYXltZW50X2lkGAEgASgJEiAKBmFtb3VudBgCIAEoCzIQLmVzY3Jvdy52MS5Nb25leSInChFQYXltZW50UHJvY2Vzc2luZxISCgpwYXltZW50X2lkGAEgASgJIlEKGFBheW1lbnRQYXJ0aWFsbHlSZWNlaXZlZBISCgpwYXltZW50X2lkGAEgASgJEhAKCHJlY2VpdmVkGAIgASgDEg8KB21pc3NpbmcYAyABKAMi4wEKD0RlcG9zaXRSZWNlaXZlZBISCgpkZXBvc2l0X2lkGAEgASgJEg4KBmFtb3VudBgCIAEoAxI9CgtkaXNwb3NpdGlvbhgDIAEoDjIoLnBheW1lbnRzLnYxLkRlcG9zaXRSZWNlaXZlZC5EaXNwb3NpdGlvbiJtCgtEaXNwb3NpdGlvbhIPCgtVTlNQRUNJRklFRBAAEgwKCEVYUEVDVEVEEAESCQoFU0hPUlQQAhIKCgZFWENFU1MQAxIICgRMQVRFEAQSDwoLV1JPTkdfQVNTRVQQBRINCglJTl9SRVZJRVcQBiJIChBQYXltZW50U3VjY2VlZGVkEhIKCnBheW1lbnRfaWQYASABKAkSIAoGYW1vdW50GAIgASgLMhAuZXNjcm93LnYxLk1vbmV5IjEKDVBheW1lbnRGYWlsZWQSEgoKcGF5bWVudF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJIiYKEFBheW1lbnRDYW5jZWxsZWQSEgoKcGF5bWVudF9pZBgBIAEoCSJTChFUcmFuc2ZlclN1Y2NlZWRlZBIUCgxvcGVyYXRpb25faWQYASABKAkSCwoDbmV0GAIgASgDEgsKA2ZlZRgDIAEoAxIOCgZuZXR0ZWQYBCABKAMiRgoQVHJhbnNmZXJSZWplY3RlZBIUCgxvcGVyYXRpb25faWQYASABKAkSDAoEY29kZRgCIAEoCRIOCgZhbW91bnQYAyABKAMiOAoQVHJhbnNmZXJSZXZlcnNlZBIUCgxvcGVyYXRpb25faWQYASABKAkSDgoGYW1vdW50GAIgASgDIjcKD1JlZnVuZFN1Y2NlZWRlZBIUCgxvcGVyYXRpb25faWQYASABKAkSDgoGYW1vdW50GAIgASgDIkQKDlJlZnVuZFJlamVjdGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmFtb3VudBgDIAEoAyJ4CgxSZWZ1bmRGYWlsZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgwKBGNvZGUYAiABKAkSDgoGYW1vdW50GAMgASgDEhoKEmFmdGVyX2NvbmZpcm1hdGlvbhgEIAEoCBIYChByZXR1cm5lZF90b19oZWxkGAUgASgIIjQKDlJldmVyc2FsRmFpbGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjb2RlGAIgASgJIjMKE0ZvcmVpZ25Nb3ZlbWVudFNlZW4SDAoEa2luZBgBIAEoCRIOCgZhbW91bnQYAiABKAMiRwoQQ2hhcmdlYmFja09wZW5lZBISCgpkaXNwdXRlX2lkGAEgASgJEg4KBmFtb3VudBgCIAEoAxIPCgdpbnF1aXJ5GAMgASgIIkMKEENoYXJnZWJhY2tDbG9zZWQSEgoKZGlzcHV0ZV9pZBgBIAEoCRILCgN3b24YAiABKAgSDgoGYW1vdW50GAMgASgDIjoKFlNlbGxlclJlYWRpbmVzc0NoYW5nZWQSEQoJc2VsbGVyX2lkGAEgASgJEg0KBXJlYWR5GAIgASgIIiEKDEZ1bmRzQmxvY2tlZBIRCglyZWZlcmVuY2UYASABKAkiIwoORnVuZHNVbmJsb2NrZWQSEQoJcmVmZXJlbmNlGAEgASgJIjIKDVNjcmVlbmluZ0hlbGQSEQoJcmV2aWV3X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIlChBTY3JlZW5pbmdDbGVhcmVkEhEKCXJldmlld19pZBgBIAEoCSIfCgpSaXNrT3BlbmVkEhEKCXJlZmVyZW5jZRgBIAEoCSIfCgpSaXNrQ2xvc2VkEhEKCXJlZmVyZW5jZRgBIAEoCSJ0CgxMZWRnZXJQb3N0ZWQSFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDgoGcmVhc29uGAIgASgJEhQKDG9wZXJhdGlvbl9pZBgDIAEoCRImCghwb3N0aW5ncxgEIAMoCzIULnBheW1lbnRzLnYxLlBvc3RpbmciSgoHUG9zdGluZxINCgVkZWJpdBgBIAEoCRIOCgZjcmVkaXQYAiABKAkSIAoGYW1vdW50GAMgASgLMhAuZXNjcm93LnYxLk1vbmV5InEKFFByb3ZpZGVyQ2FsbEZpbmlzaGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjYWxsGAIgASgJEg8KB291dGNvbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoBSIwCg5XZWJob29rSGFuZGxlZBIQCghldmVudF9pZBgBIAEoCRIMCgR0eXBlGAIgASgJInEKFlBheW1lbnRDb21tYW5kUmVqZWN0ZWQSEgoKY29tbWFuZF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmRldGFpbBgDIAEoCRITCgtmaW5nZXJwcmludBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCSJUChdQYXltZW50Q29tbWFuZFN1Y2NlZWRlZBISCgpjb21tYW5kX2lkGAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJEhAKCGFjdG9yX2lkGAMgASgJItEDCg1UcmVhc3VyeUV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEg8KB3N1YmplY3QYAiABKAkSDwoHdmVyc2lvbhgDIAEoAxIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRIUCgxjYXVzYXRpb25faWQYBSABKAkSLwoLb2NjdXJyZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDXBheW91dF9mYWlsZWQYFCABKAsyGS5wYXltZW50cy52MS5QYXlvdXRGYWlsZWRIABIwCgxkZWJ0X2NoYW5nZWQYFSABKAsyGC5wYXltZW50cy52MS5EZWJ0Q2hhbmdlZEgAEjgKEHByb3ZpZGVyX3N0b3BwZWQYFiABKAsyHC5wYXltZW50cy52MS5Qcm92aWRlclN0b3BwZWRIABI4ChBwcm92aWRlcl9yZXN1bWVkGBcgASgLMhwucGF5bWVudHMudjEuUHJvdmlkZXJSZXN1bWVkSAASSwoacmVjb25jaWxpYXRpb25fYnJlYWtfZm91bmQYGCABKAsyJS5wYXltZW50cy52MS5SZWNvbmNpbGlhdGlvbkJyZWFrRm91bmRIAEIGCgRib2R5IlEKDFBheW91dEZhaWxlZBIRCglwYXlvdXRfaWQYASABKAkSIAoGYW1vdW50GAIgASgLMhAuZXNjcm93LnYxLk1vbmV5EgwKBGNvZGUYAyABKAkiPQoLRGVidENoYW5nZWQSHgoEZGVidBgBIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIOCgZyZWFzb24YAiABKAkiIQoPUHJvdmlkZXJTdG9wcGVkEg4KBnJlYXNvbhgBIAEoCSImCg9Qcm92aWRlclJlc3VtZWQSEwoLYXBwcm92ZWRfYnkYASADKAkifAoYUmVjb25jaWxpYXRpb25CcmVha0ZvdW5kEhAKCGJyZWFrX2lkGAEgASgJEgwKBGtpbmQYAiABKAkSHgoEb3VycxgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIgCgZ0aGVpcnMYBCABKAsyEC5lc2Nyb3cudjEuTW9uZXliBnByb3RvMw", [file_escrow_v1_types, file_google_protobuf_timestamp]);
+  fileDesc("ChhwYXltZW50cy92MS9ldmVudHMucHJvdG8SC3BheW1lbnRzLnYxIuwPCgVFdmVudBIQCghldmVudF9pZBgBIAEoCRIRCgllc2Nyb3dfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoAxIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRIUCgxjYXVzYXRpb25faWQYBSABKAkSLwoLb2NjdXJyZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb3ZpZGVyGAcgASgJEiYKBmNoYW5nZRgIIAEoCzIWLmVzY3Jvdy52MS5GdW5kc0NoYW5nZRJDChZwYXltZW50X2ludGVudF9jcmVhdGVkGBQgASgLMiEucGF5bWVudHMudjEuUGF5bWVudEludGVudENyZWF0ZWRIABI8ChJwYXltZW50X3Byb2Nlc3NpbmcYFSABKAsyHi5wYXltZW50cy52MS5QYXltZW50UHJvY2Vzc2luZ0gAEksKGnBheW1lbnRfcGFydGlhbGx5X3JlY2VpdmVkGBYgASgLMiUucGF5bWVudHMudjEuUGF5bWVudFBhcnRpYWxseVJlY2VpdmVkSAASOAoQZGVwb3NpdF9yZWNlaXZlZBgXIAEoCzIcLnBheW1lbnRzLnYxLkRlcG9zaXRSZWNlaXZlZEgAEjoKEXBheW1lbnRfc3VjY2VlZGVkGBggASgLMh0ucGF5bWVudHMudjEuUGF5bWVudFN1Y2NlZWRlZEgAEjQKDnBheW1lbnRfZmFpbGVkGBkgASgLMhoucGF5bWVudHMudjEuUGF5bWVudEZhaWxlZEgAEjoKEXBheW1lbnRfY2FuY2VsbGVkGBogASgLMh0ucGF5bWVudHMudjEuUGF5bWVudENhbmNlbGxlZEgAEjwKEnRyYW5zZmVyX3N1Y2NlZWRlZBgbIAEoCzIeLnBheW1lbnRzLnYxLlRyYW5zZmVyU3VjY2VlZGVkSAASOgoRdHJhbnNmZXJfcmVqZWN0ZWQYHCABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJlamVjdGVkSAASOgoRdHJhbnNmZXJfcmV2ZXJzZWQYHSABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJldmVyc2VkSAASOAoQcmVmdW5kX3N1Y2NlZWRlZBgeIAEoCzIcLnBheW1lbnRzLnYxLlJlZnVuZFN1Y2NlZWRlZEgAEjYKD3JlZnVuZF9yZWplY3RlZBgfIAEoCzIbLnBheW1lbnRzLnYxLlJlZnVuZFJlamVjdGVkSAASMgoNcmVmdW5kX2ZhaWxlZBggIAEoCzIZLnBheW1lbnRzLnYxLlJlZnVuZEZhaWxlZEgAEjYKD3JldmVyc2FsX2ZhaWxlZBghIAEoCzIbLnBheW1lbnRzLnYxLlJldmVyc2FsRmFpbGVkSAASQQoVZm9yZWlnbl9tb3ZlbWVudF9zZWVuGCIgASgLMiAucGF5bWVudHMudjEuRm9yZWlnbk1vdmVtZW50U2VlbkgAEjoKEWNoYXJnZWJhY2tfb3BlbmVkGCMgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja09wZW5lZEgAEjoKEWNoYXJnZWJhY2tfY2xvc2VkGCQgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja0Nsb3NlZEgAEkcKGHNlbGxlcl9yZWFkaW5lc3NfY2hhbmdlZBglIAEoCzIjLnBheW1lbnRzLnYxLlNlbGxlclJlYWRpbmVzc0NoYW5nZWRIABIyCg1mdW5kc19ibG9ja2VkGCYgASgLMhkucGF5bWVudHMudjEuRnVuZHNCbG9ja2VkSAASNgoPZnVuZHNfdW5ibG9ja2VkGCcgASgLMhsucGF5bWVudHMudjEuRnVuZHNVbmJsb2NrZWRIABI0Cg5zY3JlZW5pbmdfaGVsZBgoIAEoCzIaLnBheW1lbnRzLnYxLlNjcmVlbmluZ0hlbGRIABI6ChFzY3JlZW5pbmdfY2xlYXJlZBgpIAEoCzIdLnBheW1lbnRzLnYxLlNjcmVlbmluZ0NsZWFyZWRIABIuCgtyaXNrX29wZW5lZBgqIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tPcGVuZWRIABIuCgtyaXNrX2Nsb3NlZBgrIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tDbG9zZWRIABIyCg1sZWRnZXJfcG9zdGVkGCwgASgLMhkucGF5bWVudHMudjEuTGVkZ2VyUG9zdGVkSAASQwoWcHJvdmlkZXJfY2FsbF9maW5pc2hlZBgtIAEoCzIhLnBheW1lbnRzLnYxLlByb3ZpZGVyQ2FsbEZpbmlzaGVkSAASNgoPd2ViaG9va19oYW5kbGVkGC4gASgLMhsucGF5bWVudHMudjEuV2ViaG9va0hhbmRsZWRIABJHChhwYXltZW50X2NvbW1hbmRfcmVqZWN0ZWQYLyABKAsyIy5wYXltZW50cy52MS5QYXltZW50Q29tbWFuZFJlamVjdGVkSAASSQoZcGF5bWVudF9jb21tYW5kX3N1Y2NlZWRlZBgwIAEoCzIkLnBheW1lbnRzLnYxLlBheW1lbnRDb21tYW5kU3VjY2VlZGVkSAASOQoQcmVsZWFzZXNfcmVzdW1lZBigASABKAsyHC5wYXltZW50cy52MS5SZWxlYXNlc1Jlc3VtZWRIAEIGCgRib2R5IkwKFFBheW1lbnRJbnRlbnRDcmVhdGVkEhIKCnBheW1lbnRfaWQYASABKAkSIAoGYW1vdW50GAIgASgLMhAuZXNjcm93LnYxLk1vbmV5IicKEVBheW1lbnRQcm9jZXNzaW5nEhIKCnBheW1lbnRfaWQYASABKAkiUQoYUGF5bWVudFBhcnRpYWxseVJlY2VpdmVkEhIKCnBheW1lbnRfaWQYASABKAkSEAoIcmVjZWl2ZWQYAiABKAMSDwoHbWlzc2luZxgDIAEoAyLjAQoPRGVwb3NpdFJlY2VpdmVkEhIKCmRlcG9zaXRfaWQYASABKAkSDgoGYW1vdW50GAIgASgDEj0KC2Rpc3Bvc2l0aW9uGAMgASgOMigucGF5bWVudHMudjEuRGVwb3NpdFJlY2VpdmVkLkRpc3Bvc2l0aW9uIm0KC0Rpc3Bvc2l0aW9uEg8KC1VOU1BFQ0lGSUVEEAASDAoIRVhQRUNURUQQARIJCgVTSE9SVBACEgoKBkVYQ0VTUxADEggKBExBVEUQBBIPCgtXUk9OR19BU1NFVBAFEg0KCUlOX1JFVklFVxAGIkgKEFBheW1lbnRTdWNjZWVkZWQSEgoKcGF5bWVudF9pZBgBIAEoCRIgCgZhbW91bnQYAiABKAsyEC5lc2Nyb3cudjEuTW9uZXkiMQoNUGF5bWVudEZhaWxlZBISCgpwYXltZW50X2lkGAEgASgJEgwKBGNvZGUYAiABKAkiJgoQUGF5bWVudENhbmNlbGxlZBISCgpwYXltZW50X2lkGAEgASgJIlMKEVRyYW5zZmVyU3VjY2VlZGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRILCgNuZXQYAiABKAMSCwoDZmVlGAMgASgDEg4KBm5ldHRlZBgEIAEoAyJGChBUcmFuc2ZlclJlamVjdGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmFtb3VudBgDIAEoAyI4ChBUcmFuc2ZlclJldmVyc2VkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAMiNwoPUmVmdW5kU3VjY2VlZGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAMiRAoOUmVmdW5kUmVqZWN0ZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgwKBGNvZGUYAiABKAkSDgoGYW1vdW50GAMgASgDIngKDFJlZnVuZEZhaWxlZBIUCgxvcGVyYXRpb25faWQYASABKAkSDAoEY29kZRgCIAEoCRIOCgZhbW91bnQYAyABKAMSGgoSYWZ0ZXJfY29uZmlybWF0aW9uGAQgASgIEhgKEHJldHVybmVkX3RvX2hlbGQYBSABKAgiNAoOUmV2ZXJzYWxGYWlsZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgwKBGNvZGUYAiABKAkiMwoTRm9yZWlnbk1vdmVtZW50U2VlbhIMCgRraW5kGAEgASgJEg4KBmFtb3VudBgCIAEoAyJHChBDaGFyZ2ViYWNrT3BlbmVkEhIKCmRpc3B1dGVfaWQYASABKAkSDgoGYW1vdW50GAIgASgDEg8KB2lucXVpcnkYAyABKAgiQwoQQ2hhcmdlYmFja0Nsb3NlZBISCgpkaXNwdXRlX2lkGAEgASgJEgsKA3dvbhgCIAEoCBIOCgZhbW91bnQYAyABKAMiOgoWU2VsbGVyUmVhZGluZXNzQ2hhbmdlZBIRCglzZWxsZXJfaWQYASABKAkSDQoFcmVhZHkYAiABKAgiIwoPUmVsZWFzZXNSZXN1bWVkEhAKCHByb3ZpZGVyGAEgASgJIiEKDEZ1bmRzQmxvY2tlZBIRCglyZWZlcmVuY2UYASABKAkiIwoORnVuZHNVbmJsb2NrZWQSEQoJcmVmZXJlbmNlGAEgASgJIjIKDVNjcmVlbmluZ0hlbGQSEQoJcmV2aWV3X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIlChBTY3JlZW5pbmdDbGVhcmVkEhEKCXJldmlld19pZBgBIAEoCSIfCgpSaXNrT3BlbmVkEhEKCXJlZmVyZW5jZRgBIAEoCSIfCgpSaXNrQ2xvc2VkEhEKCXJlZmVyZW5jZRgBIAEoCSJ0CgxMZWRnZXJQb3N0ZWQSFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDgoGcmVhc29uGAIgASgJEhQKDG9wZXJhdGlvbl9pZBgDIAEoCRImCghwb3N0aW5ncxgEIAMoCzIULnBheW1lbnRzLnYxLlBvc3RpbmciSgoHUG9zdGluZxINCgVkZWJpdBgBIAEoCRIOCgZjcmVkaXQYAiABKAkSIAoGYW1vdW50GAMgASgLMhAuZXNjcm93LnYxLk1vbmV5InEKFFByb3ZpZGVyQ2FsbEZpbmlzaGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjYWxsGAIgASgJEg8KB291dGNvbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoBSIwCg5XZWJob29rSGFuZGxlZBIQCghldmVudF9pZBgBIAEoCRIMCgR0eXBlGAIgASgJInEKFlBheW1lbnRDb21tYW5kUmVqZWN0ZWQSEgoKY29tbWFuZF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmRldGFpbBgDIAEoCRITCgtmaW5nZXJwcmludBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCSJUChdQYXltZW50Q29tbWFuZFN1Y2NlZWRlZBISCgpjb21tYW5kX2lkGAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJEhAKCGFjdG9yX2lkGAMgASgJItEDCg1UcmVhc3VyeUV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEg8KB3N1YmplY3QYAiABKAkSDwoHdmVyc2lvbhgDIAEoAxIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRIUCgxjYXVzYXRpb25faWQYBSABKAkSLwoLb2NjdXJyZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDXBheW91dF9mYWlsZWQYFCABKAsyGS5wYXltZW50cy52MS5QYXlvdXRGYWlsZWRIABIwCgxkZWJ0X2NoYW5nZWQYFSABKAsyGC5wYXltZW50cy52MS5EZWJ0Q2hhbmdlZEgAEjgKEHByb3ZpZGVyX3N0b3BwZWQYFiABKAsyHC5wYXltZW50cy52MS5Qcm92aWRlclN0b3BwZWRIABI4ChBwcm92aWRlcl9yZXN1bWVkGBcgASgLMhwucGF5bWVudHMudjEuUHJvdmlkZXJSZXN1bWVkSAASSwoacmVjb25jaWxpYXRpb25fYnJlYWtfZm91bmQYGCABKAsyJS5wYXltZW50cy52MS5SZWNvbmNpbGlhdGlvbkJyZWFrRm91bmRIAEIGCgRib2R5IlEKDFBheW91dEZhaWxlZBIRCglwYXlvdXRfaWQYASABKAkSIAoGYW1vdW50GAIgASgLMhAuZXNjcm93LnYxLk1vbmV5EgwKBGNvZGUYAyABKAkiPQoLRGVidENoYW5nZWQSHgoEZGVidBgBIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIOCgZyZWFzb24YAiABKAkiXAoPUHJvdmlkZXJTdG9wcGVkEg4KBnJlYXNvbhgBIAEoCRITCgpzdG9wcGVkX2J5GKABIAEoCRIkCgRub3RlGKEBIAEoCzIVLmVzY3Jvdy52MS5TZWFsZWRUZXh0IkwKD1Byb3ZpZGVyUmVzdW1lZBITCgthcHByb3ZlZF9ieRgBIAMoCRIkCgRub3RlGKABIAEoCzIVLmVzY3Jvdy52MS5TZWFsZWRUZXh0IuUBChhSZWNvbmNpbGlhdGlvbkJyZWFrRm91bmQSEAoIYnJlYWtfaWQYASABKAkSDAoEa2luZBgCIAEoCRIeCgRvdXJzGAMgASgLMhAuZXNjcm93LnYxLk1vbmV5EiAKBnRoZWlycxgEIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIRCghwcm92aWRlchigASABKAkSEgoJcmVmZXJlbmNlGKEBIAEoCRISCgllc2Nyb3dfaWQYogEgASgJEhMKCmRpZmZlcmVuY2UYowEgASgDEhcKDmZlZV9kaWZmZXJlbmNlGKQBIAEoA2IGcHJvdG8z", [file_escrow_v1_types, file_google_protobuf_timestamp]);
 
 /**
  * The one message type of payments.events.v1.
@@ -250,6 +250,12 @@ export type Event = Message<"payments.v1.Event"> & {
      */
     value: PaymentCommandSucceeded;
     case: "paymentCommandSucceeded";
+  } | {
+    /**
+     * @generated from field: payments.v1.ReleasesResumed releases_resumed = 160;
+     */
+    value: ReleasesResumed;
+    case: "releasesResumed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -506,7 +512,7 @@ export const TransferSucceededSchema: GenMessage<TransferSucceeded> = /*@__PURE_
 
 /**
  * Nothing was or will be sent; the reservation is undone by its mirror. Codes: FUNDS_UNAVAILABLE,
- * SELLER_NOT_READY, PROVIDER_REFUSED, LOCKED.
+ * SELLER_NOT_READY, PROVIDER_REFUSED, PROVIDER_STOPPED, LOCKED.
  *
  * @generated from message payments.v1.TransferRejected
  */
@@ -775,6 +781,25 @@ export const SellerReadinessChangedSchema: GenMessage<SellerReadinessChanged> = 
   messageDesc(file_payments_v1_events, 18);
 
 /**
+ * A release of this escrow was refused because its provider was stopped; it may be asked for again.
+ *
+ * @generated from message payments.v1.ReleasesResumed
+ */
+export type ReleasesResumed = Message<"payments.v1.ReleasesResumed"> & {
+  /**
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+};
+
+/**
+ * Describes the message payments.v1.ReleasesResumed.
+ * Use `create(ReleasesResumedSchema)` to create a new message.
+ */
+export const ReleasesResumedSchema: GenMessage<ReleasesResumed> = /*@__PURE__*/
+  messageDesc(file_payments_v1_events, 19);
+
+/**
  * @generated from message payments.v1.FundsBlocked
  */
 export type FundsBlocked = Message<"payments.v1.FundsBlocked"> & {
@@ -789,7 +814,7 @@ export type FundsBlocked = Message<"payments.v1.FundsBlocked"> & {
  * Use `create(FundsBlockedSchema)` to create a new message.
  */
 export const FundsBlockedSchema: GenMessage<FundsBlocked> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 19);
+  messageDesc(file_payments_v1_events, 20);
 
 /**
  * @generated from message payments.v1.FundsUnblocked
@@ -806,7 +831,7 @@ export type FundsUnblocked = Message<"payments.v1.FundsUnblocked"> & {
  * Use `create(FundsUnblockedSchema)` to create a new message.
  */
 export const FundsUnblockedSchema: GenMessage<FundsUnblocked> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 20);
+  messageDesc(file_payments_v1_events, 21);
 
 /**
  * @generated from message payments.v1.ScreeningHeld
@@ -828,7 +853,7 @@ export type ScreeningHeld = Message<"payments.v1.ScreeningHeld"> & {
  * Use `create(ScreeningHeldSchema)` to create a new message.
  */
 export const ScreeningHeldSchema: GenMessage<ScreeningHeld> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 21);
+  messageDesc(file_payments_v1_events, 22);
 
 /**
  * @generated from message payments.v1.ScreeningCleared
@@ -845,7 +870,7 @@ export type ScreeningCleared = Message<"payments.v1.ScreeningCleared"> & {
  * Use `create(ScreeningClearedSchema)` to create a new message.
  */
 export const ScreeningClearedSchema: GenMessage<ScreeningCleared> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 22);
+  messageDesc(file_payments_v1_events, 23);
 
 /**
  * @generated from message payments.v1.RiskOpened
@@ -862,7 +887,7 @@ export type RiskOpened = Message<"payments.v1.RiskOpened"> & {
  * Use `create(RiskOpenedSchema)` to create a new message.
  */
 export const RiskOpenedSchema: GenMessage<RiskOpened> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 23);
+  messageDesc(file_payments_v1_events, 24);
 
 /**
  * @generated from message payments.v1.RiskClosed
@@ -879,7 +904,7 @@ export type RiskClosed = Message<"payments.v1.RiskClosed"> & {
  * Use `create(RiskClosedSchema)` to create a new message.
  */
 export const RiskClosedSchema: GenMessage<RiskClosed> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 24);
+  messageDesc(file_payments_v1_events, 25);
 
 /**
  * One ledger transaction, for the timeline and the escrow's own counters.
@@ -913,7 +938,7 @@ export type LedgerPosted = Message<"payments.v1.LedgerPosted"> & {
  * Use `create(LedgerPostedSchema)` to create a new message.
  */
 export const LedgerPostedSchema: GenMessage<LedgerPosted> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 25);
+  messageDesc(file_payments_v1_events, 26);
 
 /**
  * @generated from message payments.v1.Posting
@@ -940,7 +965,7 @@ export type Posting = Message<"payments.v1.Posting"> & {
  * Use `create(PostingSchema)` to create a new message.
  */
 export const PostingSchema: GenMessage<Posting> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 26);
+  messageDesc(file_payments_v1_events, 27);
 
 /**
  * @generated from message payments.v1.ProviderCallFinished
@@ -977,7 +1002,7 @@ export type ProviderCallFinished = Message<"payments.v1.ProviderCallFinished"> &
  * Use `create(ProviderCallFinishedSchema)` to create a new message.
  */
 export const ProviderCallFinishedSchema: GenMessage<ProviderCallFinished> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 27);
+  messageDesc(file_payments_v1_events, 28);
 
 /**
  * @generated from message payments.v1.WebhookHandled
@@ -999,7 +1024,7 @@ export type WebhookHandled = Message<"payments.v1.WebhookHandled"> & {
  * Use `create(WebhookHandledSchema)` to create a new message.
  */
 export const WebhookHandledSchema: GenMessage<WebhookHandled> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 28);
+  messageDesc(file_payments_v1_events, 29);
 
 /**
  * @generated from message payments.v1.PaymentCommandRejected
@@ -1038,7 +1063,7 @@ export type PaymentCommandRejected = Message<"payments.v1.PaymentCommandRejected
  * Use `create(PaymentCommandRejectedSchema)` to create a new message.
  */
 export const PaymentCommandRejectedSchema: GenMessage<PaymentCommandRejected> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 29);
+  messageDesc(file_payments_v1_events, 30);
 
 /**
  * @generated from message payments.v1.PaymentCommandSucceeded
@@ -1067,7 +1092,7 @@ export type PaymentCommandSucceeded = Message<"payments.v1.PaymentCommandSucceed
  * Use `create(PaymentCommandSucceededSchema)` to create a new message.
  */
 export const PaymentCommandSucceededSchema: GenMessage<PaymentCommandSucceeded> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 30);
+  messageDesc(file_payments_v1_events, 31);
 
 /**
  * The one message type of treasury.events.v1: facts about a party or a provider.
@@ -1150,7 +1175,7 @@ export type TreasuryEvent = Message<"payments.v1.TreasuryEvent"> & {
  * Use `create(TreasuryEventSchema)` to create a new message.
  */
 export const TreasuryEventSchema: GenMessage<TreasuryEvent> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 31);
+  messageDesc(file_payments_v1_events, 32);
 
 /**
  * @generated from message payments.v1.PayoutFailed
@@ -1177,7 +1202,7 @@ export type PayoutFailed = Message<"payments.v1.PayoutFailed"> & {
  * Use `create(PayoutFailedSchema)` to create a new message.
  */
 export const PayoutFailedSchema: GenMessage<PayoutFailed> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 32);
+  messageDesc(file_payments_v1_events, 33);
 
 /**
  * @generated from message payments.v1.DebtChanged
@@ -1199,16 +1224,30 @@ export type DebtChanged = Message<"payments.v1.DebtChanged"> & {
  * Use `create(DebtChangedSchema)` to create a new message.
  */
 export const DebtChangedSchema: GenMessage<DebtChanged> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 33);
+  messageDesc(file_payments_v1_events, 34);
 
 /**
+ * Nothing is released through it until two operators resume it.
+ *
  * @generated from message payments.v1.ProviderStopped
  */
 export type ProviderStopped = Message<"payments.v1.ProviderStopped"> & {
   /**
+   * RECONCILIATION or OPERATOR.
+   *
    * @generated from field: string reason = 1;
    */
   reason: string;
+
+  /**
+   * @generated from field: string stopped_by = 160;
+   */
+  stoppedBy: string;
+
+  /**
+   * @generated from field: escrow.v1.SealedText note = 161;
+   */
+  note?: SealedText | undefined;
 };
 
 /**
@@ -1216,7 +1255,7 @@ export type ProviderStopped = Message<"payments.v1.ProviderStopped"> & {
  * Use `create(ProviderStoppedSchema)` to create a new message.
  */
 export const ProviderStoppedSchema: GenMessage<ProviderStopped> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 34);
+  messageDesc(file_payments_v1_events, 35);
 
 /**
  * @generated from message payments.v1.ProviderResumed
@@ -1226,6 +1265,11 @@ export type ProviderResumed = Message<"payments.v1.ProviderResumed"> & {
    * @generated from field: repeated string approved_by = 1;
    */
   approvedBy: string[];
+
+  /**
+   * @generated from field: escrow.v1.SealedText note = 160;
+   */
+  note?: SealedText | undefined;
 };
 
 /**
@@ -1233,9 +1277,11 @@ export type ProviderResumed = Message<"payments.v1.ProviderResumed"> & {
  * Use `create(ProviderResumedSchema)` to create a new message.
  */
 export const ProviderResumedSchema: GenMessage<ProviderResumed> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 35);
+  messageDesc(file_payments_v1_events, 36);
 
 /**
+ * Our books and the provider's differ.
+ *
  * @generated from message payments.v1.ReconciliationBreakFound
  */
 export type ReconciliationBreakFound = Message<"payments.v1.ReconciliationBreakFound"> & {
@@ -1245,11 +1291,15 @@ export type ReconciliationBreakFound = Message<"payments.v1.ReconciliationBreakF
   breakId: string;
 
   /**
+   * missing_here, missing_there, amount or fee.
+   *
    * @generated from field: string kind = 2;
    */
   kind: string;
 
   /**
+   * Amounts without their sign, fees left out.
+   *
    * @generated from field: escrow.v1.Money ours = 3;
    */
   ours?: Money | undefined;
@@ -1258,6 +1308,37 @@ export type ReconciliationBreakFound = Message<"payments.v1.ReconciliationBreakF
    * @generated from field: escrow.v1.Money theirs = 4;
    */
   theirs?: Money | undefined;
+
+  /**
+   * @generated from field: string provider = 160;
+   */
+  provider: string;
+
+  /**
+   * The operation, dispute or movement, or "payment" for the escrow's own.
+   *
+   * @generated from field: string reference = 161;
+   */
+  reference: string;
+
+  /**
+   * "" when nobody knows whose it is.
+   *
+   * @generated from field: string escrow_id = 162;
+   */
+  escrowId: string;
+
+  /**
+   * What the provider has more than we, minor units, signed; the fee apart.
+   *
+   * @generated from field: int64 difference = 163;
+   */
+  difference: bigint;
+
+  /**
+   * @generated from field: int64 fee_difference = 164;
+   */
+  feeDifference: bigint;
 };
 
 /**
@@ -1265,5 +1346,5 @@ export type ReconciliationBreakFound = Message<"payments.v1.ReconciliationBreakF
  * Use `create(ReconciliationBreakFoundSchema)` to create a new message.
  */
 export const ReconciliationBreakFoundSchema: GenMessage<ReconciliationBreakFound> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 36);
+  messageDesc(file_payments_v1_events, 37);
 

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/http.proto.
  */
 export const file_payments_v1_http: GenFile = /*@__PURE__*/
-  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCJ8ChFTYW5kYm94UGF5UmVxdWVzdBI3CgdvdXRjb21lGAEgASgJQia6SCNyITIfXihzdWNjZWVkfGRlY2xpbmV8cHJvY2Vzc2luZyk/JBIuCgZhbW91bnQYAiABKAlCHrpIG3IZMhdeKHwwfFsxLTldWzAtOV17MCwxNX0pJCIoChdTYW5kYm94UmVhZGluZXNzUmVxdWVzdBINCgVyZWFkeRgBIAEoCCIXChVSZXRyeU9wZXJhdGlvblJlcXVlc3RiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCJ8ChFTYW5kYm94UGF5UmVxdWVzdBI3CgdvdXRjb21lGAEgASgJQia6SCNyITIfXihzdWNjZWVkfGRlY2xpbmV8cHJvY2Vzc2luZyk/JBIuCgZhbW91bnQYAiABKAlCHrpIG3IZMhdeKHwwfFsxLTldWzAtOV17MCwxNX0pJCIoChdTYW5kYm94UmVhZGluZXNzUmVxdWVzdBINCgVyZWFkeRgBIAEoCCIXChVSZXRyeU9wZXJhdGlvblJlcXVlc3QiMwoVUHJvdmlkZXJSZWFzb25SZXF1ZXN0EhoKBnJlYXNvbhgBIAEoCUIKukgHcgUQARj0A2IGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * POST /v1/escrows/{id}/payment
@@ -182,4 +182,23 @@ export type RetryOperationRequest = Message<"payments.v1.RetryOperationRequest">
  */
 export const RetryOperationRequestSchema: GenMessage<RetryOperationRequest> = /*@__PURE__*/
   messageDesc(file_payments_v1_http, 5);
+
+/**
+ * POST /v1/providers/{name}/stop and /v1/providers/{name}/resume
+ *
+ * @generated from message payments.v1.ProviderReasonRequest
+ */
+export type ProviderReasonRequest = Message<"payments.v1.ProviderReasonRequest"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message payments.v1.ProviderReasonRequest.
+ * Use `create(ProviderReasonRequestSchema)` to create a new message.
+ */
+export const ProviderReasonRequestSchema: GenMessage<ProviderReasonRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 6);
 

@@ -77,6 +77,8 @@ function happened(draft: Draft, fact: FactBody, change: Change) {
     case "sellerReadinessChanged":
       if (fact.value.ready) resumeReleases(draft);
       return moneyMoved(draft, change, "SELLER_READINESS");
+    case "releasesResumed":
+      return resumeReleases(draft);
     case "foreignMovementSeen":
       moneyMoved(draft, change, fact.value.kind);
       // Somebody else moved money: deadlines wait until an operator has looked.

@@ -49,6 +49,8 @@ export interface Context {
   /** What the seller owes in this currency, minor units. */
   readonly debt: bigint;
   readonly providerKnown: boolean;
+  /** Nothing is released through it until two operators let it go on. */
+  readonly providerStopped: boolean;
 }
 
 export function decide(payment: Payment, command: Command, context: Context): Decision {
@@ -71,6 +73,9 @@ export function decide(payment: Payment, command: Command, context: Context): De
     case "decideReview":
     case "writeOffDebt":
       return reject("NOT_SUPPORTED", `${body.case} is not supported`);
+    case "stopProvider":
+    case "resumeProvider":
+      throw new TerminalError(`${body.case} is about no escrow`);
     case undefined:
       throw new TerminalError("a command without a body");
     default:
@@ -219,6 +224,7 @@ export function transferConfirmed(payment: Payment, operation: Operation): Effec
 function transferRefusal(payment: Payment, gross: bigint, context: Context): string | undefined {
   if (isLocked(payment)) return "LOCKED";
   if (payment.funds.held < gross) return "FUNDS_UNAVAILABLE";
+  if (context.providerStopped) return "PROVIDER_STOPPED";
   return context.sellerReady ? undefined : "SELLER_NOT_READY";
 }
 
@@ -227,12 +233,22 @@ function refuseTransfer(operationId: string, gross: bigint, code: string, now: D
   const operation = newOperation({ operationId, kind: "TRANSFER", ...amounts }, now);
   return accept(
     { case: "opened", operation: { ...operation, state: "REJECTED", dueAt: undefined, code } },
-    ...(code === "SELLER_NOT_READY" ? [sellerWaits] : []),
+    ...waitsFor(code),
     transferRejected(operationId, gross, code),
   );
 }
 
-export const sellerWaits: Effect = { case: "set", fields: { sellerWaiting: true } };
+/** Whose news the refused release waits for. */
+export function waitsFor(code: string): readonly Effect[] {
+  switch (code) {
+    case "SELLER_NOT_READY":
+      return [{ case: "set", fields: { sellerWaiting: true } }];
+    case "PROVIDER_STOPPED":
+      return [{ case: "set", fields: { providerWaiting: true } }];
+    default:
+      return [];
+  }
+}
 
 /** Undoes the escrow module's own reservation. */
 export function transferRejected(operationId: string, amount: bigint, code: string): Effect {

@@ -39,6 +39,7 @@ export type Settable = Partial<
     | "providerFee"
     | "cancelled"
     | "sellerWaiting"
+    | "providerWaiting"
   >
 >;
 

@@ -27,9 +27,9 @@ import {
   cancellation,
   isComplete,
   returnPending,
-  sellerWaits,
   transferConfirmed,
   transferRejected,
+  waitsFor,
 } from "./decide.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
@@ -83,14 +83,17 @@ function paymentSeen(payment: Payment, object: ProviderPayment, seen: Seen): rea
   const fresh = object.deposits.filter(({ depositId }) => !seen.deposits.has(depositId));
   for (const deposit of fresh) book(fold, deposit);
   settle(fold, fresh.length > 0, seen.now);
-  if (object.fee !== undefined && payment.providerFee === undefined) {
-    const reference = { depositId: object.objectId };
-    fold.add({ case: "set", fields: { providerFee: object.fee } });
-    if (object.fee > 0n) {
-      fold.add(postFor(reference, post.providerFeeKnown(payment.provider, object.fee)));
-    }
-  }
+  feeKnown(fold, object);
   return fold.effects;
+}
+
+/** The first time it is known, and each time it grew: more money came, or more was taken of it. */
+function feeKnown(fold: Fold, { fee, objectId }: ProviderPayment): void {
+  const { providerFee, provider } = fold.payment();
+  if (fee === undefined || fee <= (providerFee ?? -1n)) return;
+  fold.add({ case: "set", fields: { providerFee: fee } });
+  const more = fee - (providerFee ?? 0n);
+  if (more > 0n) fold.add(postFor({ depositId: objectId }, post.providerFeeKnown(provider, more)));
 }
 
 function opened(fold: Fold, object: ProviderPayment, { now }: Seen): void {
@@ -231,8 +234,7 @@ export function transferUndone(
     postFor({ operationId }, post.releaseUndone(payment.sellerId, operation), tells),
   ];
   if (netted > 0n) effects.push({ case: "netted", partyId: payment.sellerId, amount: -netted });
-  if (code === "SELLER_NOT_READY") effects.push(sellerWaits);
-  return [...effects, transferRejected(operationId, gross, code)];
+  return [...effects, ...waitsFor(code), transferRejected(operationId, gross, code)];
 }
 
 function refundSeen(

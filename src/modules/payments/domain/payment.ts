@@ -61,6 +61,8 @@ export interface Payment {
   readonly inReview: boolean;
   /** A release was refused because the seller could not receive; he is told of when he can. */
   readonly sellerWaiting: boolean;
+  /** A release was refused because its provider was stopped; the escrow is told when it goes on. */
+  readonly providerWaiting: boolean;
   readonly funds: Funds;
   readonly expiresAt: Date | undefined;
 }
@@ -172,6 +174,7 @@ export function newPayment(terms: Terms): Payment {
     sanctioned: false,
     inReview: false,
     sellerWaiting: false,
+    providerWaiting: false,
     funds: noFunds,
   };
 }

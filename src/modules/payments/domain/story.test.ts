@@ -79,6 +79,7 @@ function createStory() {
       sellerAccount: "",
       debt,
       providerKnown: true,
+      providerStopped: false,
     };
     const given = create(CommandSchema, { escrowId: "esc_1", actor: create(ActorSchema), body });
     const decision = decide(payment, given, context);
@@ -207,6 +208,7 @@ function createStory() {
         sellerAccount: "",
         debt,
         providerKnown: true,
+        providerStopped: false,
       };
       const given = create(CommandSchema, { body: { case: "createPaymentIntent", value: {} } });
       take(decide(payment, given, context).effects ?? []);

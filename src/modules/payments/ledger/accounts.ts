@@ -32,6 +32,12 @@ export const blocked: Account = { kind: "blocked", owner: "" };
 export const platformFees: Account = { kind: "platform_fees", owner: "" };
 export const providerFees: Account = { kind: "provider_fees", owner: "" };
 export const platformLosses: Account = { kind: "platform_losses", owner: "" };
+export const platformBank: Account = { kind: "platform_bank", owner: "" };
+/** Ours, kept back by a provider. */
+export const reserveAt = (provider: string): Account => ({
+  kind: "platform_bank",
+  owner: provider,
+});
 export const clearing = (provider: string): Account => ({ kind: "clearing", owner: provider });
 export const suspense = (provider: string): Account => ({ kind: "suspense", owner: provider });
 export const dispute = (disputeId: string): Account => ({ kind: "dispute", owner: disputeId });
@@ -79,7 +85,7 @@ export function accountName({ kind, owner }: Account, escrowId: string): string 
     case "platform_losses":
       return "platform:losses";
     case "platform_bank":
-      return "platform:bank";
+      return owner === "" ? "platform:bank" : `reserve:${owner}`;
     case "clearing":
     case "dispute":
     case "suspense":

@@ -1,0 +1,32 @@
+/**
+ * Cover: what lies at a provider less what is owed out of it, per currency. It falls below zero by
+ * the provider's fees, and a float is topped up by that much.
+ */
+import type { Queryable } from "#platform/database";
+
+export interface Cover {
+  readonly provider: string;
+  readonly currency: string;
+  /** Minor units, as are all amounts here. */
+  readonly clearing: bigint;
+  /** To buyers and sellers: of escrows at this provider, and what nobody could be named for. */
+  readonly owed: bigint;
+}
+
+/** From the roots' own balances, which the database holds to the entries; one pass over the escrows. */
+export async function coverOf(db: Queryable): Promise<Cover[]> {
+  return db.sql<Cover>`
+    SELECT provider, currency, sum(clearing)::bigint AS clearing, sum(owed)::bigint AS owed
+    FROM (
+      SELECT provider, currency, 0 AS clearing, pending + held + reserved + blocked AS owed
+      FROM payments.payment
+      UNION ALL
+      SELECT owner, currency, CASE WHEN account = 'clearing' THEN amount ELSE 0 END,
+        CASE WHEN account = 'clearing' THEN 0 ELSE -amount END
+      FROM payments.entry WHERE account IN ('clearing', 'suspense', 'suspense_blocked')
+      UNION ALL
+      SELECT p.provider, e.currency, 0, -e.amount
+      FROM payments.entry e JOIN payments.payment p ON p.escrow_no = e.escrow_no
+      WHERE e.account = 'seller_payable'
+    ) books GROUP BY provider, currency ORDER BY provider, currency`;
+}
