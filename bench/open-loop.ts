@@ -1,5 +1,5 @@
 /**
- * All roles in one process under a steady load over HTTP: 1,000 creations a second leave when they
+ * All roles, shared by three processes, under a steady load over HTTP: 1,000 creations a second leave when they
  * are due, whether or not the ones before were answered, so that a slow answer counts in full. Beside
  * them queries, and whole sales up to the provider's webhook.
  */
@@ -45,9 +45,14 @@ export async function openLoopFigures(servers: Servers, perS = 1_000): Promise<F
 
 async function openLoop(servers: Servers, perS: number): Promise<Latencies> {
   const round = await openRound(servers);
-  const app = startApp(await emptyPlace(), ["--port", "0"], round.environment);
+  const place = await emptyPlace();
+  const launch = (roles: string) =>
+    startApp(place, [`--role=${roles}`, "--port", "0"], round.environment);
+  const front = launch("api");
+  const others = ["escrow,payments,outbox", "projections"].map(launch);
   try {
-    const url = await app.ready();
+    const [url] = await Promise.all([front, ...others].map((app) => app.ready()));
+    if (url === undefined) throw new Error("no address");
     const alice = await createClient(url, "alice", "buyer");
     const bob = await createClient(url, "bob", "seller");
     const watch = await watchTopics(round);
@@ -76,7 +81,7 @@ async function openLoop(servers: Servers, perS: number): Promise<Latencies> {
     const webhook = await webhookLatencies(round, watch, paid);
     return { command, query, webhook, missing: sent.size - command.length };
   } finally {
-    await app.stop();
+    for (const app of [front, ...others]) await app.stop();
     await round.close();
   }
 }
