@@ -121,7 +121,7 @@ export function createMarket({ url, secret, patienceMs }: MarketOptions): Market
   async function pay(id: string): Promise<void> {
     const paymentId = await until<string>(`payment of ${id}`, async () => {
       const { status, body } = await persist("alice", `/v1/escrows/${id}/payment`);
-      return status === 200 && body.status === "REQUIRES_PAYMENT" ? body.paymentId : undefined;
+      return status === 200 && body.nextAction === "PAY" ? body.paymentId : undefined;
     });
     const headers = { "Content-Type": "application/json", "Idempotency-Key": `pay-${id}` };
     const paid = await persist("alice", `/sandbox/payments/${paymentId}/pay`, {

@@ -4,6 +4,7 @@ import type { Database } from "#platform/database";
 import {
   createPaymentsWorld,
   namesOf,
+  openPayment,
   openPaymentsDatabase,
   type PaymentsWorld,
 } from "../../../test/support/payments.ts";
@@ -51,6 +52,20 @@ describe("GET /v1/escrows/:id/payment", () => {
       received: "0",
       clientSecret: expect.stringContaining("_secret"),
     });
+  });
+
+  test("before the provider has it there is nothing to do yet, and paying is told to come again", async () => {
+    await world.handle(openPayment("esc_early"));
+    const answer = await get("/v1/escrows/esc_early/payment", "alice");
+    const { paymentId, status, nextAction } = (await answer.json()) as Record<string, string>;
+    expect({ status, nextAction }).toEqual({ status: "REQUIRES_PAYMENT", nextAction: undefined });
+    const path = `/sandbox/payments/${paymentId}/pay`;
+    const early = await patiently(world.call("POST", path, { as: "alice", body: {} }));
+    expect(early.status).toBe(503);
+    expect(early.headers.get("Retry-After")).toBe("1");
+    await world.settle();
+    const later = await get("/v1/escrows/esc_early/payment", "alice");
+    expect(await later.json()).toMatchObject({ nextAction: "PAY" });
   });
 
   test("A1, pitfall 41: is 404 for everyone else", async () => {

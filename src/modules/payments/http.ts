@@ -77,7 +77,8 @@ function paymentView(row: PaymentRow): JsonValue {
     received: row.funded.toString(),
     ...(row.expires_at !== null && { expiresAt: row.expires_at.toISOString() }),
     ...(row.last_error !== null && { lastError: row.last_error }),
-    ...(row.status === "REQUIRES_PAYMENT" && { nextAction: "PAY" }),
+    // Before the provider has it, there is nothing to be done.
+    ...(row.status === "REQUIRES_PAYMENT" && row.provider_ref !== null && { nextAction: "PAY" }),
     ...(row.status === "UNDERFUNDED" && { nextAction: "PAY_THE_REST" }),
     ...(instructions as JsonObject),
   };

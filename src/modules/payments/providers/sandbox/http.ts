@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import { SandboxPayRequestSchema, SandboxReadinessRequestSchema } from "#gen/payments/v1/http_pb";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
-import { HttpProblem, notFound } from "#platform/http/problem";
+import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
 import type { PartyAccess } from "../../party-access.ts";
@@ -36,7 +36,10 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
     if (amount !== undefined && (amount === 0n || amount > largest)) {
       throw new HttpProblem("AMOUNT", "Must be more than 0.", { field: "amount" });
     }
-    if (row.provider !== "sandbox" || row.provider_ref === null) throw notFound();
+    if (row.provider !== "sandbox") throw notFound();
+    if (row.provider_ref === null) {
+      throw unavailable({}, "The provider is still opening this payment: try again.");
+    }
     const key = c.req.header("Idempotency-Key");
     if (!(await bank.pay(row.provider_ref, outcome, amount, key))) throw notFound();
     onPlayed();
