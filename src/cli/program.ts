@@ -9,6 +9,7 @@ import {
   type SettingName,
 } from "../config.ts";
 import { showConfig } from "./config.ts";
+import { runDemo } from "./demo.ts";
 import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
 import { runServe } from "./run-serve.ts";
@@ -99,6 +100,15 @@ function addSmall(program: Command): void {
     .argument("[action]", "show or check", "show")
     .addHelpText("after", examples("app config show", "app config check"))
     .action((action, options) => showConfig(configOf(options, { serving: action === "check" })));
+  program
+    .command("demo")
+    .description(
+      "Play the stories of an escrow in memory, on a clock that is moved, and tell them.",
+    )
+    .option("--story <name>", "only this one")
+    .option("--list", "name them")
+    .addHelpText("after", examples("app demo", "app demo --list", "app demo --story dispute-split"))
+    .action((options) => runDemo(options));
   program
     .command("version")
     .description("Print the version.")
