@@ -59,6 +59,7 @@ async function call(
     case "CANCEL_PAYMENT":
       return provider.cancelPayment(given);
     case "TRANSFER":
+    case "RETRANSFER":
       return provider.createTransfer(given);
     case "REFUND":
       return provider.createRefund(given);
@@ -80,6 +81,7 @@ async function lookUp(
     case "CANCEL_PAYMENT":
       return provider.getPayment(request.paymentRef);
     case "TRANSFER":
+    case "RETRANSFER":
       return provider.findTransfer(request);
     case "REFUND":
       return provider.findRefund(request);

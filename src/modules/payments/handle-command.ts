@@ -159,6 +159,7 @@ function contextOf(root: Root, loaded: Loaded, providers: Providers): Context {
     isTaken: (id) => [...loaded.operations.values()].some((operations) => operations.has(id)),
     sellerReady: receiver?.ready ?? provider?.describe().readyByDefault(payment.sellerId) ?? false,
     sellerAccount: receiver?.account ?? "",
+    nettable: (net) => net,
     debt: loaded.debts.get(`${payment.sellerId} ${payment.currency}`) ?? 0n,
     providerKnown: provider !== undefined,
     providerStopped: loaded.desk.isStopped(payment.provider),

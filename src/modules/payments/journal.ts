@@ -12,6 +12,7 @@ import { SqlName, type Tx } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import { encodeBytes } from "#platform/statement";
 import { topics } from "#topics";
+import { disputeRow, movementRow, writeDisputes } from "./dispute-rows.ts";
 import { requestOf } from "./domain/calls.ts";
 import { type Effect, type EventBody, ledgerPosted, type Rejection } from "./domain/effect.ts";
 import { evolve } from "./domain/evolve.ts";
@@ -73,6 +74,8 @@ interface Pages {
   readonly moved: Map<string, WriteRow>;
   readonly deposits: WriteRow[];
   readonly netted: WriteRow[];
+  readonly disputes: Map<string, WriteRow>;
+  readonly movements: WriteRow[];
   readonly outgoing: Outgoing[];
 }
 
@@ -84,6 +87,8 @@ const emptyPages = (): Pages => ({
   moved: new Map(),
   deposits: [],
   netted: [],
+  disputes: new Map(),
+  movements: [],
   outgoing: [],
 });
 
@@ -121,6 +126,8 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       await moveOperations(tx, [...pages.moved.values()]);
       await insert(tx, "deposit", pages.deposits);
       await netDebts(tx, pages.netted);
+      await writeDisputes(tx, [...pages.disputes.values()]);
+      await insert(tx, "dispute_movement", pages.movements);
       await insert(tx, "history", pages.history);
       await insert(tx, "command_outcome", outcomes);
       await insertConflicts(tx, conflicts);
@@ -136,6 +143,8 @@ function append(pages: Pages, fresh: Pages): void {
   for (const [id, row] of fresh.moved) pages.moved.set(id, row);
   pages.deposits.push(...fresh.deposits);
   pages.netted.push(...fresh.netted);
+  for (const [id, row] of fresh.disputes) pages.disputes.set(id, row);
+  pages.movements.push(...fresh.movements);
   pages.outgoing.push(...fresh.outgoing);
 }
 
@@ -182,6 +191,12 @@ function record(pages: Pages, line: Line): void {
         currency: payment.currency,
         owed: text(effect.amount),
       });
+      return;
+    case "disputed":
+      pages.disputes.set(effect.dispute.disputeId, disputeRow(root.escrowNo, payment, effect, now));
+      if (effect.movement !== undefined) {
+        pages.movements.push(movementRow(root.escrowNo, effect.movement, now));
+      }
       return;
     case "set":
       return;
@@ -354,11 +369,18 @@ async function moveOperations(tx: Tx, rows: readonly WriteRow[]): Promise<void> 
 
 async function netDebts(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
   if (rows.length === 0) return;
+  const json = JSON.stringify(rows);
+  await tx.sql`
+    INSERT INTO payments.seller_debt (party_id, currency, owed)
+    SELECT DISTINCT party_id, currency, 0
+    FROM jsonb_populate_recordset(NULL::payments.seller_debt, ${json}::jsonb)
+    WHERE owed < 0 ORDER BY party_id, currency
+    ON CONFLICT (party_id, currency) DO NOTHING`;
   await tx.sql`
     UPDATE payments.seller_debt d SET owed = d.owed - n.owed
     FROM (
       SELECT party_id, currency, sum(owed) AS owed
-      FROM jsonb_populate_recordset(NULL::payments.seller_debt, ${JSON.stringify(rows)}::jsonb)
+      FROM jsonb_populate_recordset(NULL::payments.seller_debt, ${json}::jsonb)
       GROUP BY party_id, currency
     ) n WHERE d.party_id = n.party_id AND d.currency = n.currency`;
 }

@@ -84,7 +84,8 @@ export function requestOf(payment: Payment, operation: Operation): ProviderReque
     operationId: operation.operationId,
     escrowId: payment.escrowId,
     paymentId: payment.paymentId,
-    paymentRef: payment.providerRef ?? "",
+    // What is owed to a seller may have come from other payments.
+    paymentRef: operation.kind === "RETRANSFER" ? "" : (payment.providerRef ?? ""),
     buyerId: payment.buyerId,
     sellerId: payment.sellerId,
     amount: operation.net.toString(),

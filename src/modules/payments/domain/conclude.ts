@@ -10,6 +10,7 @@ import { paymentCancelled } from "./decide.ts";
 import { type Effect, say } from "./effect.ts";
 import { observe, refundFailed, type Seen, transferUndone } from "./observe.ts";
 import { isLocked, type Operation, type OperationKind, type Payment } from "./payment.ts";
+import { retransferFailed, reversalFailed } from "./reversal.ts";
 
 export interface Answer {
   readonly way: "call" | "lookup";
@@ -20,13 +21,13 @@ export interface Answer {
 
 /** The calls by which money leaves: they pass the gate when they are claimed. */
 export function leaves(kind: OperationKind): boolean {
-  return kind === "TRANSFER" || kind === "REFUND";
+  return kind === "TRANSFER" || kind === "REFUND" || kind === "RETRANSFER";
 }
 
 /** The last gate, asked under the root's lock: while locked nothing leaves, what is READY waits. */
 export function mayBeCalled(payment: Payment, operation: Operation): boolean {
   if (!leaves(operation.kind)) return true;
-  const enough = payment.funds.reserved >= operation.net;
+  const enough = operation.kind === "RETRANSFER" || payment.funds.reserved >= operation.net;
   // What was sent before must be finished, or nobody ever learns whether it happened.
   return operation.state === "READY" && operation.tries === 0
     ? !isLocked(payment) && enough
@@ -114,8 +115,11 @@ function refused(payment: Payment, operation: Operation, code: string): readonly
       ];
     }
     case "CANCEL_PAYMENT":
-    case "REVERSAL":
       return [closed];
+    case "REVERSAL":
+      return reversalFailed(operation, code);
+    case "RETRANSFER":
+      return retransferFailed(operation, code);
     case "TRANSFER":
       return transferUndone(payment, operation, code);
     case "REFUND":

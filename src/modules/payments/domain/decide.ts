@@ -48,6 +48,8 @@ export interface Context {
   readonly sellerAccount: string;
   /** What the seller owes in this currency, minor units. */
   readonly debt: bigint;
+  /** How much of what a release would pay him may be kept against it. */
+  readonly nettable: (net: bigint) => bigint;
   readonly providerKnown: boolean;
   /** Nothing is released through it until two operators let it go on. */
   readonly providerStopped: boolean;
@@ -135,7 +137,8 @@ export function cancellation(payment: Payment, now: Date): Effect {
 
 function operationIdOf({ escrowId, version }: Payment, what: string): string {
   const part = what === "return" ? version.toString() : "";
-  return `op_${hashFields(what, escrowId, part).slice(0, 32)}`;
+  const prefix = what === "return" ? returnPrefix : "op_";
+  return `${prefix}${hashFields(what, escrowId, part).slice(0, 32)}`;
 }
 
 /** Funding was complete and nothing has left yet. */
@@ -158,6 +161,13 @@ function cancelPayment(payment: Payment, { known, now }: Context): Decision {
     ...(open ? [cancellation(payment, now)] : []),
     ...returnPending(payment, funds.pending, now),
   );
+}
+
+const returnPrefix = "ret_";
+
+/** A refund of what was pending, decided here; its like from the escrow is out of held. */
+export function isReturn({ operationId }: Pick<Operation, "operationId">): boolean {
+  return operationId.startsWith(returnPrefix);
 }
 
 /** Short, late or excess money goes back by payments' own decision; nothing while locked. */
@@ -185,7 +195,7 @@ function transferToSeller(payment: Payment, asked: TransferToSeller, context: Co
   }
   const code = transferRefusal(payment, gross, context);
   if (code !== undefined) return refuseTransfer(operationId, gross, code, context.now);
-  const netted = min(context.debt, gross - fee);
+  const netted = min(context.debt, context.nettable(gross - fee));
   const amounts = { fee, netted, net: gross - fee - netted };
   const target = context.sellerAccount;
   const operation = newOperation(

@@ -7,6 +7,7 @@ import type { Event } from "#gen/payments/v1/events_pb";
 import { LedgerPostedSchema, type Posting as PostingMessage } from "#gen/payments/v1/events_pb";
 import { accountName } from "../ledger/accounts.ts";
 import type { LedgerTransaction } from "../ledger/post.ts";
+import type { BookedMovement, Dispute } from "./dispute.ts";
 import type { Change } from "./funds.ts";
 import type { Deposit, Operation, Payment } from "./payment.ts";
 
@@ -15,7 +16,7 @@ export type EventBody = Exclude<Event["body"], { case: undefined }>;
 export type Effect =
   /** An event; `change` is what the escrow module does not know yet. */
   | { readonly case: "said"; readonly body: EventBody; readonly change: Change | undefined }
-  /** A ledger transaction; said as LedgerPosted. `reference`: the operation or deposit it explains. */
+  /** A ledger transaction; said as LedgerPosted. `reference`: what it explains. */
   | {
       readonly case: "posted";
       readonly transaction: LedgerTransaction;
@@ -26,7 +27,14 @@ export type Effect =
   | { readonly case: "opened"; readonly operation: Operation }
   | { readonly case: "moved"; readonly operation: Operation }
   | { readonly case: "deposited"; readonly deposit: Deposit; readonly disposition: string }
+  /** The seller owes that much less; more, when it is negative. */
   | { readonly case: "netted"; readonly partyId: string; readonly amount: bigint }
+  /** A dispute as it is from now on, and the movement that was booked for it. */
+  | {
+      readonly case: "disputed";
+      readonly dispute: Dispute;
+      readonly movement: BookedMovement | undefined;
+    }
   | { readonly case: "set"; readonly fields: Settable };
 
 export type Settable = Partial<
@@ -38,6 +46,7 @@ export type Settable = Partial<
     | "lastError"
     | "providerFee"
     | "cancelled"
+    | "frozen"
     | "sellerWaiting"
     | "providerWaiting"
   >
@@ -66,16 +75,27 @@ export function say(body: EventBody, change?: Change): Effect {
   return { case: "said", body, change };
 }
 
+/** What a posting explains. */
+export type Reference =
+  | { readonly operationId: string }
+  | { readonly depositId: string }
+  | { readonly disputeId: string };
+
+function nameOf(reference: Reference): string {
+  if ("operationId" in reference) return reference.operationId;
+  return "depositId" in reference ? reference.depositId : reference.disputeId;
+}
+
 /** With a `change`, the escrow module learns it from the LedgerPosted event itself. */
 export function postFor(
-  reference: { readonly operationId: string } | { readonly depositId: string },
+  reference: Reference,
   transaction: LedgerTransaction,
   change?: Change,
 ): Effect {
   return {
     case: "posted",
     transaction,
-    reference: "operationId" in reference ? reference.operationId : reference.depositId,
+    reference: nameOf(reference),
     operationId: "operationId" in reference ? reference.operationId : "",
     change,
   };

@@ -15,6 +15,7 @@ import {
   RefundFailedSchema,
   RefundSucceededSchema,
 } from "#gen/payments/v1/events_pb";
+import { required } from "#kernel/assert";
 import * as post from "../ledger/post.ts";
 import type {
   ProviderDeposit,
@@ -34,6 +35,7 @@ import {
 import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
 import { type Operation, type Payment, paidByBuyer } from "./payment.ts";
+import { retransferSeen, reversalSeen, type SellerNow } from "./reversal.ts";
 
 export interface Seen {
   readonly now: Date;
@@ -41,6 +43,8 @@ export interface Seen {
   readonly deposits: ReadonlySet<string>;
   /** The operation the object belongs to. */
   readonly operation: Operation | undefined;
+  /** Needed for a reversal. */
+  readonly seller?: SellerNow;
 }
 
 export function observe(payment: Payment, object: ProviderObject, seen: Seen): readonly Effect[] {
@@ -51,8 +55,11 @@ export function observe(payment: Payment, object: ProviderObject, seen: Seen): r
       return seen.operation === undefined ? [] : transferSeen(payment, object, seen.operation);
     case "refund":
       return seen.operation === undefined ? [] : refundSeen(payment, object, seen.operation);
-    case "reversal":
-      return [];
+    case "reversal": {
+      const { operation, seller } = seen;
+      if (operation === undefined) return [];
+      return reversalSeen(payment, object, operation, required(seller, "what the seller owes"));
+    }
     default:
       return object satisfies never;
   }
@@ -205,11 +212,21 @@ function settle(fold: Fold, arrived: boolean, now: Date): void {
   fold.add(...returnPending(fold.payment(), fold.payment().funds.pending, now));
 }
 
+/** What a lock kept back goes on: funding completes, or what is not the escrow's goes home. */
+export function settlePending(payment: Payment, now: Date): readonly Effect[] {
+  if (payment.funds.pending === 0n) return [];
+  const fold = createFold(payment);
+  settle(fold, true, now);
+  return fold.effects;
+}
+
 function transferSeen(
   payment: Payment,
-  { status, objectId }: ProviderTransfer,
+  object: ProviderTransfer,
   operation: Operation,
 ): readonly Effect[] {
+  const { status, objectId } = object;
+  if (operation.kind === "RETRANSFER") return retransferSeen(payment, object, operation);
   if (isFinal(operation)) return [];
   if (status === "failed") return transferUndone(payment, operation, "PROVIDER_REFUSED");
   const state = status === "succeeded" ? "SUCCEEDED" : "PENDING";

@@ -72,7 +72,8 @@ export type OperationKind =
   | "CANCEL_PAYMENT"
   | "TRANSFER"
   | "REFUND"
-  | "REVERSAL";
+  | "REVERSAL"
+  | "RETRANSFER";
 
 /**
  * READY: may be called. SENT: a call is under way, or its caller died. UNKNOWN: it may have
@@ -112,7 +113,8 @@ export interface Operation {
   /**
    * Minor units; net is what the provider is asked for. TRANSFER: gross = fee + netted + net.
    * REFUND: gross is out of held (or pending), fee is the buyer's fee on top, net = gross + fee.
-   * REVERSAL: gross = net is asked back from the transfer `target`.
+   * REVERSAL: gross = net is asked back from the transfer `target`. RETRANSFER: gross = net, what is
+   * payable to the seller, out of the platform's own balance.
    */
   readonly gross: bigint;
   readonly fee: bigint;

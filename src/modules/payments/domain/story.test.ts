@@ -78,6 +78,7 @@ function createStory() {
       sellerReady: asked % 7 !== 3,
       sellerAccount: "",
       debt,
+      nettable: (net) => net,
       providerKnown: true,
       providerStopped: false,
     };
@@ -207,6 +208,7 @@ function createStory() {
         sellerReady: true,
         sellerAccount: "",
         debt,
+        nettable: (net) => net,
         providerKnown: true,
         providerStopped: false,
       };

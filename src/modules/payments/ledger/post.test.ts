@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { addFunds, type Change, type Funds, noFunds } from "../domain/funds.ts";
 import { accountName } from "./accounts.ts";
 import * as post from "./post.ts";
+import { disputeReinstated, disputeTaken } from "./post-dispute.ts";
 
 const amount = 10_000n;
 const buyerFee = 320n;
@@ -120,8 +121,10 @@ function chargeback(story: Story, progress: Progress, wish: bigint, ending: stri
   const debt = (rest - kept) / 2n;
   const losses = rest - kept - debt;
   const shares = { fees, pending: 0n, held: kept, debt, losses };
+  const counter = "chargedBack" as const;
+  const from = { provider: "sandbox", disputeId: "d1", sellerId: "bob", counter };
   story.fact(
-    post.chargebackTaken("sandbox", "d1", "bob", wish, shares),
+    disputeTaken(from, wish, shares),
     [D, C, wish],
     [F, D, fees],
     [H, D, kept],
@@ -132,7 +135,7 @@ function chargeback(story: Story, progress: Progress, wish: bigint, ending: stri
   if (ending !== "returned") return;
   const payable = debt / 2n;
   story.fact(
-    post.chargebackReinstated("sandbox", "d1", "bob", wish, {
+    disputeReinstated(from, wish, {
       ...shares,
       debt: debt - payable,
       payable,

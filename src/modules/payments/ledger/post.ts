@@ -8,11 +8,9 @@ import {
   type Account,
   blocked,
   clearing,
-  dispute,
   held,
   pending,
   platformFees,
-  platformLosses,
   providerFees,
   reserved,
   sellerDebt,
@@ -76,8 +74,11 @@ export function fundingComplete(amount: bigint, buyerFee: bigint): LedgerTransac
   );
 }
 
+/** A negative one was given back. */
 export function providerFeeKnown(provider: string, fee: bigint): LedgerTransaction {
-  return transaction("provider_fee", {}, move(providerFees, clearing(provider), fee));
+  const [debit, credit] = [providerFees, clearing(provider)];
+  if (fee < 0n) return transaction("provider_fee_returned", {}, move(credit, debit, -fee));
+  return transaction("provider_fee", {}, move(debit, credit, fee));
 }
 
 export function releaseAccepted(
@@ -132,6 +133,10 @@ export function pendingRefundAccepted(amount: bigint): LedgerTransaction {
   );
 }
 
+export function pendingRefundUndone(amount: bigint): LedgerTransaction {
+  return mirror("pending_refund_undone", pendingRefundAccepted(amount));
+}
+
 export function refundConfirmed(provider: string, amount: bigint): LedgerTransaction {
   return transaction(
     "refund_confirmed",
@@ -145,87 +150,7 @@ export function refundReturned(provider: string, amount: bigint): LedgerTransact
   return mirror("refund_returned", refundConfirmed(provider, amount));
 }
 
-/** Where the money the bank took is found, in this order. */
-export interface ChargebackShares {
-  readonly fees: bigint;
-  readonly pending: bigint;
-  readonly held: bigint;
-  /** Paid out already: what the seller owes, and what the platform bears. */
-  readonly debt: bigint;
-  readonly losses: bigint;
-}
-
-/** Taken once per balance transaction; what is in flight stays open in the dispute's account. */
-export function chargebackTaken(
-  provider: string,
-  disputeId: string,
-  sellerId: string,
-  taken: bigint,
-  shares: ChargebackShares,
-): LedgerTransaction {
-  return transaction(
-    "chargeback_taken",
-    {
-      fees: -shares.fees,
-      pending: -shares.pending,
-      held: -shares.held,
-      chargedBack: shares.fees + shares.pending + shares.held,
-    },
-    move(dispute(disputeId), clearing(provider), taken),
-    ...chargebackSources(disputeId, sellerId, shares),
-  );
-}
-
-/** Reinstated by the bank: the mirror; what the seller no longer owes becomes payable to him. */
-export function chargebackReinstated(
-  provider: string,
-  disputeId: string,
-  sellerId: string,
-  reinstated: bigint,
-  shares: ChargebackShares & { readonly payable: bigint },
-): LedgerTransaction {
-  const back = chargebackSources(disputeId, sellerId, shares).map(swap);
-  return transaction(
-    "chargeback_reinstated",
-    {
-      fees: shares.fees,
-      pending: shares.pending,
-      held: shares.held,
-      chargedBack: -(shares.fees + shares.pending + shares.held),
-    },
-    move(clearing(provider), dispute(disputeId), reinstated),
-    ...back,
-    move(dispute(disputeId), sellerPayable(sellerId), shares.payable),
-  );
-}
-
-function chargebackSources(
-  disputeId: string,
-  sellerId: string,
-  { fees, pending: waiting, held: kept, debt, losses }: ChargebackShares,
-): Posting[] {
-  const account = dispute(disputeId);
-  return [
-    move(platformFees, account, fees),
-    move(pending, account, waiting),
-    move(held, account, kept),
-    move(sellerDebt(sellerId), account, debt),
-    move(platformLosses, account, losses),
-  ];
-}
-
-export function transferReversed(
-  provider: string,
-  sellerId: string,
-  amount: bigint,
-): LedgerTransaction {
-  return transaction(
-    "transfer_reversed",
-    {},
-    move(clearing(provider), sellerDebt(sellerId), amount),
-  );
-}
-
+/** What he got too little of is on its way to him. */
 export function payablePaid(provider: string, sellerId: string, amount: bigint): LedgerTransaction {
   return transaction("payable_paid", {}, move(sellerPayable(sellerId), clearing(provider), amount));
 }
@@ -254,21 +179,25 @@ export function fundsUnblocked(shares: Parameters<typeof fundsBlocked>[0]): Ledg
   return mirror("funds_unblocked", fundsBlocked(shares));
 }
 
-function move(debit: Account, credit: Account, amount: bigint): Posting {
+export function move(debit: Account, credit: Account, amount: bigint): Posting {
   return { debit, credit, amount };
 }
 
-function swap({ debit, credit, amount }: Posting): Posting {
+export function swap({ debit, credit, amount }: Posting): Posting {
   return { debit: credit, credit: debit, amount };
 }
 
-function transaction(reason: string, change: Change, ...moves: Posting[]): LedgerTransaction {
+export function transaction(
+  reason: string,
+  change: Change,
+  ...moves: Posting[]
+): LedgerTransaction {
   const postings = moves.filter(({ amount }) => amount !== 0n);
   if (postings.some(({ amount }) => amount < 0n)) throw new Error(`${reason}: negative posting`);
   return { reason, postings, change };
 }
 
-function mirror(reason: string, { postings, change }: LedgerTransaction): LedgerTransaction {
+export function mirror(reason: string, { postings, change }: LedgerTransaction): LedgerTransaction {
   return {
     reason,
     postings: postings.map(swap),

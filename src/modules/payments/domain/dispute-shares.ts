@@ -1,0 +1,107 @@
+/**
+ * Where money that a bank takes is found, and where it goes when it comes back. Pure. In order: its
+ * share of the buyer's fee, pending, held, what is in flight (it waits), what was paid out (by the
+ * terms' policy the seller's debt, up to what he got), the platform's loss. Back in the other order,
+ * so that a part that came back leaves what the rest alone would have taken.
+ */
+import { max, min, sum, takeInOrder } from "#kernel/money";
+import type { Sources } from "../ledger/post-dispute.ts";
+import type { Dispute, Places } from "./dispute.ts";
+import type { Operation, Payment } from "./payment.ts";
+
+export interface Situation {
+  readonly payment: Payment;
+  /** All of the payment's. */
+  readonly disputes: Iterable<Dispute>;
+  readonly operations: Iterable<Operation>;
+}
+
+/** Of `amount`, taken now for a dispute of the payment. Unsent operations have been withdrawn. */
+export function placesOfTaken(amount: bigint, situation: Situation): Places {
+  const { funds } = situation.payment;
+  const fees = feeShare(amount, situation);
+  const order = [funds.pending, funds.held, inFlight(situation)];
+  const { parts, rest } = takeInOrder(amount - fees, order);
+  const [pending = 0n, held = 0n, open = 0n] = parts;
+  return { fees, pending, held, open, ...paidOut(rest, situation) };
+}
+
+/** Of what waited for operations, as much as they can no longer take along. */
+export function placesOfOpen(dispute: Dispute, situation: Situation): Sources {
+  const { funds } = situation.payment;
+  const others = [...situation.disputes].filter(({ disputeId }) => disputeId !== dispute.disputeId);
+  const waiting = inFlight({ ...situation, disputes: others });
+  const due = feeOf(dispute.taken - dispute.reinstated, situation.payment) - dispute.fees;
+  // A refund that failed brought its part of the fee back.
+  const fees = min(max(due, 0n), feesKept(situation));
+  const order = [fees, funds.pending, funds.held];
+  const { parts, rest } = takeInOrder(max(dispute.open - waiting, 0n), order);
+  const [fee = 0n, pending = 0n, held = 0n] = parts;
+  return { fees: fee, pending, held, ...paidOut(rest, situation) };
+}
+
+/** `open` of what came back waits no longer for anything; `borne` is what the seller gets back. */
+export interface Returned extends Omit<Places, "debt"> {
+  readonly borne: bigint;
+}
+
+export function placesOfReturned(
+  amount: bigint,
+  dispute: Dispute,
+  { payment }: Pick<Situation, "payment">,
+): Returned {
+  const net = max(dispute.taken - dispute.reinstated - amount, 0n);
+  const fees = min(max(dispute.fees - feeOf(net, payment), 0n), amount);
+  const borne = dispute.debt - dispute.payable;
+  const order = [dispute.losses, borne, dispute.open, dispute.held, dispute.pending];
+  const { parts, rest } = takeInOrder(amount - fees, order);
+  const [losses = 0n, seller = 0n, open = 0n, held = 0n, pending = 0n] = parts;
+  // The fee's share is a floor, so a unit of it may be left over.
+  const more = min(rest, dispute.fees - fees);
+  return { fees: fees + more, pending, held, open, borne: seller, losses: losses + rest - more };
+}
+
+/** Nothing of the buyer's fee is taken once the escrow itself is empty: that sale is over. */
+function feeShare(amount: bigint, situation: Situation): bigint {
+  const { payment, disputes } = situation;
+  const { pending, held, reserved } = payment.funds;
+  if (pending + held + reserved === 0n) return 0n;
+  const before = sum([...disputes].map(({ taken, reinstated }) => taken - reinstated));
+  const share = feeOf(before + amount, payment) - feeOf(before, payment);
+  return min(max(share, 0n), min(feesKept(situation), amount));
+}
+
+/** What is left of the buyer's fee; the seller's was earned by what he got. */
+function feesKept({ payment, operations }: Pick<Situation, "payment" | "operations">): bigint {
+  const sellers = [...operations]
+    .filter(({ kind, state }) => kind === "TRANSFER" && state === "SUCCEEDED")
+    .map(({ fee }) => fee);
+  return max(payment.funds.fees - sum(sellers), 0n);
+}
+
+function feeOf(amount: bigint, { buyerFee, funds }: Payment): bigint {
+  return funds.funded === 0n ? 0n : (amount * buyerFee) / funds.funded;
+}
+
+/** Reserved money that is under way and no dispute waits for yet. */
+function inFlight({ payment, disputes }: Pick<Situation, "payment" | "disputes">): bigint {
+  return max(payment.funds.reserved - sum([...disputes].map(({ open }) => open)), 0n);
+}
+
+function paidOut(amount: bigint, { payment, disputes }: Situation) {
+  const borne = sum([...disputes].map(({ debt, payable }) => debt - payable));
+  const got = max(payment.funds.released - borne, 0n);
+  const debt = (min(amount, got) * sellersPercent(payment)) / 100n;
+  return { debt, losses: amount - debt };
+}
+
+function sellersPercent({ chargebackLiability }: Payment): bigint {
+  switch (chargebackLiability) {
+    case "PLATFORM":
+      return 0n;
+    case "RATIO":
+      return 50n;
+    default:
+      return 100n;
+  }
+}

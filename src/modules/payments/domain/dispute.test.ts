@@ -1,0 +1,307 @@
+/**
+ * Disputes by number: 10000 USD, buyer's fee 320, seller's 50, 329 of 10320 kept by the provider,
+ * 1500 for a dispute. After every step the books balance, nothing owed is negative, and the escrow's
+ * own count, which only knows what it was told, is the ledger's.
+ */
+import { afterEach, describe, expect, test } from "bun:test";
+import {
+  type BankStoryOptions,
+  createBankStory,
+  createBooks,
+  reinstated,
+  taken,
+} from "../../../../test/support/bank-story.ts";
+
+const stories: ReturnType<typeof createBankStory>[] = [];
+
+function story(options: BankStoryOptions = {}) {
+  const made = createBankStory(options);
+  stories.push(made);
+  return made;
+}
+
+function funded(options: BankStoryOptions = {}) {
+  const sale = story(options);
+  sale.pay();
+  return sale;
+}
+
+function released(options: BankStoryOptions = {}) {
+  const sale = funded(options);
+  sale.release("t1");
+  sale.confirm("t1");
+  return sale;
+}
+
+afterEach(() => {
+  for (const sale of stories.splice(0)) expect(sale.counted()).toEqual(sale.funds());
+});
+
+describe("story 8: the bank takes what is held", () => {
+  test("R2, pitfall 17: all of it is charged back, the dispute's own fee is the platform's", () => {
+    const sale = funded();
+    sale.bank({ movements: [taken(10_320n)] });
+    expect(sale.funds()).toEqual({ funded: 10_320n, chargedBack: 10_320n });
+    expect(sale.payment().frozen).toBe(true);
+    expect(sale.balance("platform:provider_fees")).toBe(1_829n);
+    expect(sale.balance("dispute:dp_1")).toBe(0n);
+    sale.bank({ status: "lost", movements: [taken(10_320n)] });
+    expect(sale.payment().frozen).toBe(false);
+    expect(sale.said.filter((name) => name.startsWith("charge"))).toEqual([
+      "chargebackOpened",
+      "chargebackClosed",
+    ]);
+    expect(sale.operations().filter(({ kind }) => kind === "REFUND")).toEqual([]);
+  });
+
+  test("R4: won, it is all as before, the fee of the dispute too", () => {
+    const sale = funded();
+    const before = { ...sale.books.balances };
+    sale.bank({ movements: [taken(10_320n)] });
+    sale.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] });
+    expect(sale.funds()).toEqual({ funded: 10_320n, held: 10_000n, fees: 320n });
+    const { "dispute:dp_1": open, ...after } = sale.books.balances;
+    expect(after).toEqual(before);
+    expect([open, sale.payment().frozen]).toEqual([0n, false]);
+  });
+
+  test("pitfall 16: a movement twice is booked once; money that came back is no verdict", () => {
+    const sale = funded();
+    const both = [taken(10_320n), reinstated(10_320n)];
+    sale.bank({ movements: both.slice(0, 1) });
+    sale.bank({ movements: both });
+    sale.bank({ movements: both });
+    expect(sale.funds()).toEqual({ funded: 10_320n, held: 10_000n, fees: 320n });
+    expect(sale.payment().frozen).toBe(true);
+    sale.bank({ status: "lost", movements: both });
+    expect(sale.payment().frozen).toBe(false);
+  });
+
+  test("pitfall 16: won and not back yet stays frozen, because the money is not there", () => {
+    const sale = funded();
+    sale.bank({ status: "won", movements: [taken(10_320n)] });
+    expect(sale.payment().frozen).toBe(true);
+    sale.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] });
+    expect(sale.payment().frozen).toBe(false);
+  });
+
+  test("R6, pitfall 16: an inquiry moves nothing and freezes nothing until it escalates", () => {
+    const sale = funded();
+    sale.bank({ status: "inquiry" });
+    expect([sale.payment().frozen, sale.said.at(-1)]).toEqual([false, "riskOpened"]);
+    sale.bank({ status: "open", movements: [taken(10_320n)] });
+    expect([sale.payment().frozen, sale.funds().chargedBack]).toEqual([true, 10_320n]);
+    const other = funded();
+    other.bank({ status: "inquiry" });
+    other.bank({ status: "inquiry_closed" });
+    expect(other.said.slice(-2)).toEqual(["riskOpened", "riskClosed"]);
+    expect(other.funds()).toEqual({ funded: 10_320n, held: 10_000n, fees: 320n });
+  });
+});
+
+describe("story 8p: a part", () => {
+  test("R4: 4000 takes 124 of the fee and 3876 of what is held; the rest stays held", () => {
+    const sale = funded();
+    sale.bank({ amount: 4_000n, movements: [taken(4_000n)] });
+    sale.bank({ amount: 4_000n, status: "lost", movements: [taken(4_000n)] });
+    expect(sale.funds()).toEqual({
+      funded: 10_320n,
+      held: 6_124n,
+      fees: 196n,
+      chargedBack: 4_000n,
+    });
+  });
+
+  test("R4: several add up to the whole, and a part that comes back leaves what the rest took", () => {
+    const sale = funded();
+    sale.bank({ amount: 4_000n, movements: [taken(4_000n)] });
+    const second = { objectId: "dp_2", amount: 6_320n };
+    sale.bank({ ...second, movements: [taken(6_320n, 0n)] });
+    expect(sale.funds()).toEqual({ funded: 10_320n, chargedBack: 10_320n });
+    sale.bank({ ...second, status: "won", movements: [taken(6_320n, 0n), reinstated(6_320n, 0n)] });
+    expect([sale.payment().frozen, sale.funds().held]).toEqual([true, 6_124n]);
+    sale.bank({ amount: 4_000n, movements: [taken(4_000n), reinstated(1_000n, 0n)] });
+    expect(sale.funds()).toMatchObject({ held: 7_093n, fees: 227n, chargedBack: 3_000n });
+  });
+});
+
+describe("story 8b: the transfer is under way", () => {
+  function crossed(options: BankStoryOptions = {}) {
+    const sale = funded(options);
+    sale.release("t1");
+    sale.sent("t1");
+    sale.bank({ movements: [taken(10_320n)] });
+    return sale;
+  }
+
+  test("R3: it succeeds, and the seller owes what he got", () => {
+    const sale = crossed();
+    expect(sale.funds()).toEqual({ funded: 10_320n, reserved: 10_000n, chargedBack: 320n });
+    expect(sale.balance("dispute:dp_1")).toBe(10_000n);
+    sale.bank({ status: "lost", movements: [taken(10_320n)] });
+    expect(sale.payment().frozen).toBe(true);
+    sale.confirm("t1");
+    expect(sale.funds()).toEqual({
+      funded: 10_320n,
+      released: 9_950n,
+      fees: 50n,
+      chargedBack: 320n,
+    });
+    expect([sale.balance("seller:bob:debt"), sale.balance("platform:losses")]).toEqual([
+      9_950n,
+      50n,
+    ]);
+    expect([sale.balance("dispute:dp_1"), sale.payment().frozen]).toEqual([0n, false]);
+  });
+
+  test("R3: it does not, and what it had reserved is what the bank took", () => {
+    const sale = crossed();
+    sale.confirm("t1", "failed");
+    expect(sale.funds()).toEqual({ funded: 10_320n, chargedBack: 10_320n });
+    expect(sale.balance("seller:bob:debt")).toBe(0n);
+  });
+
+  test("R3: won meanwhile, nothing waits for it any more", () => {
+    const sale = crossed();
+    sale.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] });
+    expect(sale.funds()).toEqual({ funded: 10_320n, reserved: 10_000n, fees: 320n });
+    sale.confirm("t1");
+    expect(sale.funds()).toEqual({ funded: 10_320n, released: 9_950n, fees: 370n });
+  });
+
+  test("R3: a call that may have happened is looked up, not made again", () => {
+    const sale = funded();
+    sale.release("t1");
+    sale.sent("t1");
+    const [operation] = sale.operations();
+    if (operation) Object.assign(operation, { state: "UNKNOWN" });
+    sale.bank({ movements: [taken(10_320n)] });
+    expect(sale.operations()[0]).toMatchObject({ state: "LOOKUP", lookups: 0 });
+  });
+});
+
+describe("story 8c: the transfer was not sent", () => {
+  test("R2: it is withdrawn, netted debt included, before the bank's share is found", () => {
+    const books = createBooks();
+    released({ books }).bank({ movements: [taken(10_320n)] });
+    const sale = funded({ escrowId: "e2", books, netCap: 3_000n });
+    sale.release("t2");
+    expect(books.owed).toBe(6_950n);
+    sale.bank({ objectId: "dp_2", movements: [taken(10_320n, 0n)] });
+    expect(sale.operations().find(({ kind }) => kind === "TRANSFER")?.state).toBe("REJECTED");
+    expect([books.owed, sale.funds()]).toEqual([9_950n, { funded: 10_320n, chargedBack: 10_320n }]);
+  });
+
+  test("R1, pitfall 14: a refund that was not sent goes back, and the bank pays the buyer", () => {
+    const sale = funded();
+    sale.refund("r1", 4_000n, 128n);
+    sale.bank({ movements: [taken(10_320n)] });
+    expect(sale.funds()).toEqual({ funded: 10_320n, chargedBack: 10_320n });
+    expect(sale.said).toContain("refundRejected");
+  });
+
+  test("R1, pitfall 14: a refund under way fails because of the dispute and goes back too", () => {
+    const sale = funded();
+    sale.refund("r1", 4_000n, 128n);
+    sale.sent("r1");
+    sale.bank({ movements: [taken(10_320n)] });
+    expect(sale.balance("dispute:dp_1")).toBe(4_128n);
+    sale.confirm("r1", "failed");
+    expect(sale.funds()).toEqual({ funded: 10_320n, chargedBack: 10_320n });
+    expect(sale.said.at(-1)).toBe("refundFailed");
+  });
+});
+
+describe("story 9: after the payout", () => {
+  test("R3, pitfall 18: reversal 6000, debt 3950, netted 3000, won: debt 0 and 9000 payable", () => {
+    const books = createBooks();
+    const first = released({ books });
+    first.bank({ movements: [taken(10_320n)] });
+    expect(first.funds()).toEqual({ funded: 10_320n, released: 9_950n, fees: 370n });
+    expect([books.owed, first.balance("platform:losses")]).toEqual([9_950n, 370n]);
+    const [reversal] = first.operations().filter(({ kind }) => kind === "REVERSAL");
+    expect(reversal).toMatchObject({ net: 9_950n, target: "o_t1", state: "READY" });
+    const operationId = reversal?.operationId ?? "";
+    first.look({
+      kind: "reversal",
+      objectId: "trr_1",
+      operationId,
+      status: "succeeded",
+      amount: 6_000n,
+    });
+    expect(books.owed).toBe(3_950n);
+
+    const second = funded({ escrowId: "e2", books, netCap: 3_000n });
+    second.release("t2");
+    second.confirm("t2");
+    expect(second.funds()).toEqual({ funded: 10_320n, released: 9_950n, fees: 370n });
+    expect(books.owed).toBe(950n);
+
+    first.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] });
+    expect([books.owed, first.balance("seller:bob:payable")]).toEqual([0n, -9_000n]);
+    expect(first.balance("platform:losses")).toBe(0n);
+    const anew = first.operations().find(({ kind }) => kind === "RETRANSFER");
+    expect(anew).toMatchObject({ net: 9_000n, target: "acct_1", state: "READY" });
+    first.confirm(anew?.operationId ?? "");
+    expect(first.balance("seller:bob:payable")).toBe(0n);
+  });
+
+  test("pitfall 15: a reversal that finds too little leaves the debt", () => {
+    const sale = released();
+    sale.bank({ movements: [taken(10_320n)] });
+    const reversal = sale.operations().find(({ kind }) => kind === "REVERSAL");
+    sale.confirm(reversal?.operationId ?? "", "failed");
+    expect([sale.books.owed, sale.said.at(-1)]).toEqual([9_950n, "reversalFailed"]);
+  });
+
+  test("R3: won before the reversal was sent, it is withdrawn", () => {
+    const sale = released();
+    sale.bank({ movements: [taken(10_320n)] });
+    sale.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] });
+    const kinds = sale.operations().map(({ kind, state }) => `${kind} ${state}`);
+    expect(kinds).toEqual(["TRANSFER SUCCEEDED", "REVERSAL WITHDRAWN"]);
+    expect(sale.books.owed).toBe(0n);
+  });
+
+  test("R3: a reversal that arrives when nothing is owed any more goes out again", () => {
+    const sale = released();
+    sale.bank({ movements: [taken(10_320n)] });
+    const reversal = sale.operations().find(({ kind }) => kind === "REVERSAL");
+    sale.sent(reversal?.operationId ?? "");
+    sale.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] });
+    sale.confirm(reversal?.operationId ?? "");
+    const anew = sale.operations().find(({ kind }) => kind === "RETRANSFER");
+    expect([sale.balance("seller:bob:payable"), anew?.net]).toEqual([-9_950n, 9_950n]);
+  });
+
+  test.each([
+    ["PLATFORM", 0n, 10_320n],
+    ["RATIO", 4_975n, 5_345n],
+  ])("R3: by policy %s the seller owes %p", (liability, debt, losses) => {
+    const sale = released({ liability });
+    sale.bank({ movements: [taken(10_320n)] });
+    expect([sale.books.owed, sale.balance("platform:losses")]).toEqual([debt, losses]);
+  });
+
+  test("G7: what was forgiven and comes back is not paid to him", () => {
+    const sale = released();
+    sale.bank({ movements: [taken(10_320n)] });
+    sale.writeOff(9_950n);
+    expect([sale.books.owed, sale.balance("platform:losses")]).toEqual([0n, 10_320n]);
+    sale.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] }, 9_950n);
+    expect([sale.books.owed, sale.balance("platform:losses")]).toEqual([0n, 0n]);
+    expect(sale.balance("seller:bob:payable")).toBe(0n);
+    sale.bank({ objectId: "dp_2", movements: [taken(10_320n, 0n)] });
+    expect(sale.books.owed).toBe(9_950n);
+  });
+});
+
+test("story 13: a debit that the bank returns is a dispute lost at once", () => {
+  const sale = funded();
+  sale.bank({ status: "lost", movements: [taken(10_320n, 0n)] });
+  expect(sale.said.slice(-2)).toEqual(["chargebackOpened", "chargebackClosed"]);
+  expect([sale.funds(), sale.payment().frozen]).toEqual([
+    { funded: 10_320n, chargedBack: 10_320n },
+    false,
+  ]);
+});

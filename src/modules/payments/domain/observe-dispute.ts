@@ -1,0 +1,310 @@
+/**
+ * What follows from a bank's dispute as it stands now. Pure and monotone: each movement is booked
+ * once, by its id; the status alone decides the outcome. The escrow is told first, then money moves,
+ * so that nothing is decided on what the bank has taken.
+ */
+import { create } from "@bufbuild/protobuf";
+import {
+  ChargebackClosedSchema,
+  ChargebackOpenedSchema,
+  ForeignMovementSeenSchema,
+  RiskClosedSchema,
+  RiskOpenedSchema,
+} from "#gen/payments/v1/events_pb";
+import { min } from "#kernel/money";
+import * as post from "../ledger/post.ts";
+import {
+  disputeReinstated,
+  disputeSettled,
+  disputeTaken,
+  foreignReversal,
+  type Sources,
+  type TakenFrom,
+  writeOffUndone,
+} from "../ledger/post-dispute.ts";
+import type {
+  DisputeMovement,
+  ForeignMovement,
+  ProviderDispute,
+  ProviderWarning,
+} from "../provider.ts";
+import { type BankCase, continueCase, openCase, type Surroundings } from "./bank-case.ts";
+import { assertExplained, type Dispute, freezes, newDispute } from "./dispute.ts";
+import { placesOfOpen, placesOfReturned, placesOfTaken, type Situation } from "./dispute-shares.ts";
+import { type Effect, postFor, say } from "./effect.ts";
+import { settlePending } from "./observe.ts";
+import type { Payment } from "./payment.ts";
+import { netted, reverseTransfers, transferAnew, withdrawReversals } from "./reversal.ts";
+import { withdrawUnsent } from "./withdraw.ts";
+
+export interface DisputeSurroundings extends Surroundings {
+  /** What of the dispute's debt was forgiven; minor units. */
+  readonly writtenOff: bigint;
+}
+
+export function disputeSeen(
+  payment: Payment,
+  object: ProviderDispute,
+  around: DisputeSurroundings,
+): readonly Effect[] {
+  const bankCase = openCase(payment, around);
+  const { objectId: disputeId, status, amount, reason, evidenceDueBy: dueBy } = object;
+  const known = bankCase.dispute(disputeId);
+  const stated = { status, amount, reason, dueBy };
+  const dispute = known
+    ? { ...known, ...stated }
+    : newDispute({ ...stated, disputeId, kind: "DISPUTE" });
+  if (known === undefined || !isSame(known, dispute)) record(bankCase, dispute);
+  tell(bankCase, dispute, known === undefined || known.status !== status);
+  for (const movement of object.movements) book(bankCase, disputeId, movement, around.writtenOff);
+  settleDisputes(bankCase);
+  return bankCase.effects;
+}
+
+export function warningSeen(
+  payment: Payment,
+  { objectId: disputeId, open }: ProviderWarning,
+  around: Surroundings,
+): readonly Effect[] {
+  const bankCase = openCase(payment, around);
+  const status = open ? "inquiry" : "inquiry_closed";
+  const stated = { status, amount: 0n, reason: "FRAUD_WARNING", dueBy: undefined } as const;
+  const dispute =
+    bankCase.dispute(disputeId) ?? newDispute({ ...stated, disputeId, kind: "WARNING" });
+  record(bankCase, { ...dispute, status });
+  tell(bankCase, { ...dispute, status }, open);
+  settleDisputes(bankCase);
+  return bankCase.effects;
+}
+
+/** Money somebody else moved: booked once, by the object's id, and shown to an operator. */
+export function foreignSeen(
+  payment: Payment,
+  { objectId: disputeId, movement, amount, currency }: ForeignMovement,
+  around: Surroundings,
+): readonly Effect[] {
+  if (around.disputes.has(disputeId) || currency !== payment.currency) return [];
+  const bankCase = openCase(payment, around);
+  const kind = movement === "refund" ? "FOREIGN_REFUND" : "FOREIGN_REVERSAL";
+  const reason = "FOREIGN_MOVEMENT";
+  const stated = { status: "lost", amount, reason, dueBy: undefined } as const;
+  record(bankCase, newDispute({ ...stated, disputeId, kind }));
+  const value = create(ForeignMovementSeenSchema, { kind: movement, amount });
+  bankCase.add(say({ case: "foreignMovementSeen", value }));
+  if (movement === "reversal") {
+    bankCase.add(postFor({ disputeId }, foreignReversal(payment.provider, amount)));
+  } else {
+    book(bankCase, disputeId, { movementId: disputeId, direction: "taken", amount, fee: 0n }, 0n);
+  }
+  settleDisputes(bankCase);
+  return bankCase.effects;
+}
+
+/** After an operation of a frozen payment had its outcome, `done`: what waited for it is settled. */
+export function whileFrozen(
+  payment: Payment,
+  done: readonly Effect[],
+  around: Surroundings,
+): readonly Effect[] {
+  if (!payment.frozen) return done;
+  const bankCase = continueCase(payment, done, around);
+  settleDisputes(bankCase);
+  return bankCase.effects;
+}
+
+/** The escrow is stopped before anything of its money is touched. */
+function tell(bankCase: BankCase, dispute: Dispute, news: boolean): void {
+  const { disputeId, amount, status, lock } = dispute;
+  if (!news) return;
+  if (status === "inquiry" && lock === "NONE") {
+    record(bankCase, { ...dispute, lock: "RISK" });
+    const value = create(RiskOpenedSchema, { reference: disputeId });
+    bankCase.add(say({ case: "riskOpened", value }));
+  }
+  if (status === "inquiry" || status === "inquiry_closed" || lock === "CHARGEBACK") return;
+  record(bankCase, { ...dispute, lock: "CHARGEBACK" });
+  const value = create(ChargebackOpenedSchema, { disputeId, amount, inquiry: false });
+  bankCase.add({ case: "set", fields: { frozen: true } }, say({ case: "chargebackOpened", value }));
+}
+
+function book(
+  bankCase: BankCase,
+  disputeId: string,
+  movement: DisputeMovement,
+  writtenOff: bigint,
+): void {
+  const dispute = bankCase.dispute(disputeId);
+  if (dispute === undefined || dispute.movements.has(movement.movementId)) return;
+  const { provider } = bankCase.payment();
+  if (movement.direction === "taken") take(bankCase, dispute, movement);
+  else giveBack(bankCase, dispute, movement, writtenOff);
+  if (movement.fee !== 0n) {
+    bankCase.add(postFor({ disputeId }, post.providerFeeKnown(provider, movement.fee)));
+  }
+}
+
+function take(bankCase: BankCase, dispute: Dispute, movement: DisputeMovement): void {
+  // Money that is on its way could leave while the bank takes it: a second loss.
+  withdrawUnsent(locked(bankCase));
+  const { amount } = movement;
+  const { open, ...sources } = placesOfTaken(amount, situationOf(bankCase));
+  const from = takenFrom(bankCase.payment(), dispute);
+  const transaction = disputeTaken(from, amount, sources);
+  bankCase.add(postFor(dispute, transaction, transaction.change));
+  const next = withSources({ ...dispute, taken: dispute.taken + amount }, sources);
+  move(bankCase, { ...next, open: next.open + open }, movement);
+  owe(bankCase, sources.debt);
+}
+
+function giveBack(
+  bankCase: BankCase,
+  dispute: Dispute,
+  movement: DisputeMovement,
+  writtenOff: bigint,
+): void {
+  const { amount } = movement;
+  const { sellerId } = bankCase.payment();
+  const { borne, open, ...places } = placesOfReturned(amount, dispute, situationOf(bankCase));
+  forgiveNot(bankCase, dispute, min(writtenOff, borne));
+  const debt = min(borne, bankCase.owed());
+  const payable = borne - debt;
+  const returned = { ...places, debt, payable };
+  const from = takenFrom(bankCase.payment(), dispute);
+  const transaction = disputeReinstated(from, amount, returned);
+  bankCase.add(postFor(dispute, transaction, transaction.change), ...netted(sellerId, debt));
+  const next = withSources({ ...dispute, reinstated: dispute.reinstated + amount }, returned, -1n);
+  move(bankCase, { ...next, open: next.open - open, payable: next.payable + payable }, movement);
+  withdrawReversals(bankCase, debt);
+  const { sellerAccount, now } = bankCase;
+  bankCase.add(...transferAnew(bankCase.payment(), payable, sellerAccount, now));
+}
+
+/** The platform bore it and has it again: the seller, who was forgiven, is not paid for it. */
+function forgiveNot(bankCase: BankCase, { disputeId }: Dispute, amount: bigint): void {
+  if (amount === 0n) return;
+  const { sellerId } = bankCase.payment();
+  const reference = { operationId: `writeoff_${disputeId}` };
+  bankCase.add(postFor(reference, writeOffUndone(sellerId, amount)), ...netted(sellerId, -amount));
+}
+
+/** Settles what waited, withdraws what cannot go, and ends what the bank has decided. */
+function settleDisputes(bankCase: BankCase): void {
+  if (bankCase.disputes().some(freezes)) withdrawUnsent(locked(bankCase));
+  for (const { disputeId } of bankCase.disputes()) settleOpen(bankCase, disputeId);
+  for (const dispute of bankCase.disputes()) end(bankCase, dispute);
+  const frozen = bankCase.disputes().some(freezes);
+  const before = bankCase.payment().frozen;
+  if (frozen !== before) bankCase.add({ case: "set", fields: { frozen } });
+  if (before && !frozen) bankCase.add(...settlePending(bankCase.payment(), bankCase.now));
+}
+
+function settleOpen(bankCase: BankCase, disputeId: string): void {
+  const dispute = bankCase.dispute(disputeId);
+  if (dispute === undefined || dispute.open === 0n) return;
+  const sources = placesOfOpen(dispute, situationOf(bankCase));
+  const settled = sources.fees + sources.pending + sources.held + sources.debt + sources.losses;
+  if (settled === 0n) return;
+  const transaction = disputeSettled(takenFrom(bankCase.payment(), dispute), sources);
+  bankCase.add(postFor(dispute, transaction, transaction.change));
+  record(bankCase, { ...withSources(dispute, sources), open: dispute.open - settled });
+  owe(bankCase, sources.debt);
+}
+
+function end(bankCase: BankCase, dispute: Dispute): void {
+  const { disputeId, lock, taken, reinstated } = dispute;
+  if (lock === "NONE" || !isOver(dispute, bankCase.disputes())) return;
+  record(bankCase, { ...dispute, lock: "NONE" });
+  if (lock === "RISK") {
+    const value = create(RiskClosedSchema, { reference: disputeId });
+    bankCase.add(say({ case: "riskClosed", value }));
+    return;
+  }
+  const won = dispute.status !== "lost";
+  const amount = taken - reinstated;
+  const value = create(ChargebackClosedSchema, { disputeId, won, amount });
+  bankCase.add(say({ case: "chargebackClosed", value }));
+}
+
+/**
+ * The bank has decided, and the money is where that says: what is in flight has its outcome, what
+ * was won is back, what the provider gave to the buyer is booked. Until then nothing leaves.
+ */
+function isOver(dispute: Dispute, all: readonly Dispute[]): boolean {
+  const { status, open, taken, reinstated, amount } = dispute;
+  switch (status) {
+    case "inquiry":
+    case "open":
+      return false;
+    case "inquiry_closed":
+      return true;
+    case "lost":
+      return open === 0n;
+    case "won":
+      return open === 0n && reinstated >= taken;
+    case "prevented": {
+      const given = all
+        .filter(({ kind }) => kind === "FOREIGN_REFUND")
+        .reduce((total, refund) => total + refund.taken, 0n);
+      return open === 0n && given + taken - reinstated >= amount;
+    }
+    default:
+      return status satisfies never;
+  }
+}
+
+function owe(bankCase: BankCase, debt: bigint): void {
+  if (debt === 0n) return;
+  bankCase.add(...netted(bankCase.payment().sellerId, -debt));
+  reverseTransfers(bankCase, debt);
+}
+
+/** A case in which nothing leaves from here on. */
+function locked(bankCase: BankCase): BankCase {
+  if (!bankCase.payment().frozen) bankCase.add({ case: "set", fields: { frozen: true } });
+  return bankCase;
+}
+
+function withSources(dispute: Dispute, sources: Sources, sign: 1n | -1n = 1n): Dispute {
+  const { fees, pending, held, debt, losses } = sources;
+  return {
+    ...dispute,
+    fees: dispute.fees + sign * fees,
+    pending: dispute.pending + sign * pending,
+    held: dispute.held + sign * held,
+    debt: dispute.debt + sign * debt,
+    losses: dispute.losses + sign * losses,
+  };
+}
+
+function move(bankCase: BankCase, dispute: Dispute, movement: DisputeMovement): void {
+  const { disputeId } = dispute;
+  const movements = new Set([...dispute.movements, movement.movementId]);
+  const next = assertExplained({ ...dispute, movements });
+  bankCase.add({ case: "disputed", dispute: next, movement: { ...movement, disputeId } });
+}
+
+function record(bankCase: BankCase, dispute: Dispute): void {
+  bankCase.add({ case: "disputed", dispute: assertExplained(dispute), movement: undefined });
+}
+
+function isSame(known: Dispute, next: Dispute): boolean {
+  return (
+    known.status === next.status &&
+    known.amount === next.amount &&
+    known.reason === next.reason &&
+    known.dueBy?.getTime() === next.dueBy?.getTime()
+  );
+}
+
+function takenFrom({ provider, sellerId }: Payment, { disputeId, kind }: Dispute): TakenFrom {
+  const counter = kind === "FOREIGN_REFUND" ? "refunded" : "chargedBack";
+  return { provider, sellerId, disputeId, counter };
+}
+
+function situationOf(bankCase: BankCase): Situation {
+  return {
+    payment: bankCase.payment(),
+    disputes: bankCase.disputes(),
+    operations: bankCase.operations(),
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * A lock that meets money on its way. What was not sent is withdrawn by the mirror of its acceptance;
+ * what may have been sent is looked up, never sent again, until it is known.
+ */
+import { create } from "@bufbuild/protobuf";
+import { RefundFailedSchema, RefundRejectedSchema } from "#gen/payments/v1/events_pb";
+import * as post from "../ledger/post.ts";
+import type { BankCase } from "./bank-case.ts";
+import { isReturn } from "./decide.ts";
+import { type Effect, postFor, say } from "./effect.ts";
+import { transferUndone } from "./observe.ts";
+import { isLocked, type Operation, type Payment } from "./payment.ts";
+
+/** Of a locked payment; may be asked any number of times. */
+export function withdrawUnsent(bankCase: BankCase): void {
+  for (const operation of bankCase.operations()) {
+    if (operation.kind !== "TRANSFER" && operation.kind !== "REFUND") continue;
+    if (neverHappened(operation)) bankCase.add(...withdrawn(bankCase.payment(), operation));
+    else if (operation.state === "READY" || operation.state === "UNKNOWN") {
+      bankCase.add({ case: "moved", operation: toLookUp(operation, bankCase.now) });
+    }
+  }
+}
+
+/** A locked payment's calls that may have happened are looked up instead of made again. */
+export function lookOnly(payment: Payment, operation: Operation): Operation {
+  const leaves = operation.kind === "TRANSFER" || operation.kind === "REFUND";
+  const asked = operation.state === "SENT" || operation.state === "UNKNOWN";
+  if (!leaves || !asked || !isLocked(payment)) return operation;
+  return { ...operation, state: "LOOKUP", lookups: 0 };
+}
+
+/** Not tried, tried once and provably not taken, or a refund that the provider could not make. */
+function neverHappened({ state, tries, kind }: Operation): boolean {
+  if (state === "FAILED") return kind === "REFUND";
+  return state === "READY" && tries <= 1;
+}
+
+function toLookUp(operation: Operation, now: Date): Operation {
+  return { ...operation, state: "LOOKUP", lookups: 0, dueAt: now };
+}
+
+function withdrawn(payment: Payment, operation: Operation): readonly Effect[] {
+  if (operation.kind === "TRANSFER") return transferUndone(payment, operation, "LOCKED");
+  const moved: Effect = {
+    case: "moved",
+    operation: { ...operation, state: "WITHDRAWN", dueAt: undefined, code: "LOCKED" },
+  };
+  return [moved, ...refundUndone(operation)];
+}
+
+function refundUndone(operation: Operation): readonly Effect[] {
+  const { operationId, gross, fee, net, state } = operation;
+  if (isReturn(operation)) {
+    const back = post.pendingRefundUndone(gross);
+    return [postFor({ operationId }, back, back.change)];
+  }
+  const code = "LOCKED";
+  const change = { reserved: -net, held: gross, fees: fee };
+  const posted = postFor({ operationId }, post.refundUndone({ amount: gross, feeReturned: fee }));
+  if (state === "FAILED") {
+    const value = create(RefundFailedSchema, {
+      operationId,
+      code,
+      amount: net,
+      returnedToHeld: true,
+    });
+    return [posted, say({ case: "refundFailed", value }, change)];
+  }
+  const value = create(RefundRejectedSchema, { operationId, code, amount: gross });
+  return [posted, say({ case: "refundRejected", value }, change)];
+}
