@@ -8,9 +8,10 @@ export interface Sale {
   readonly bob: Client;
 }
 
-/** Alice buys from Bob for 100.00 USD, in milestones when some are given. */
+/** Alice buys from Bob, or another seller, for 100.00 USD, in milestones when some are given. */
 export async function createEscrow(app: TestApp, changes: object = {}): Promise<Sale> {
-  const [alice, bob] = [app.as("alice", "buyer"), app.as("bob", "seller")];
+  const { sellerId = "bob" } = changes as { readonly sellerId?: string };
+  const [alice, bob] = [app.as("alice", "buyer"), app.as(sellerId, "seller")];
   const created = await alice.post("/v1/escrows", {
     buyerId: "alice",
     sellerId: "bob",

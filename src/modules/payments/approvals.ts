@@ -22,7 +22,8 @@ export function createPaymentsApprovals({
     partiesOf: async (command) => {
       // A provider belongs to nobody.
       if (isProviderCommand(command)) return [];
-      const { escrowId } = command;
+      const { escrowId, body } = command;
+      if (body.case === "writeOffDebt") return [body.value.partyId];
       const [row] = await db.sql<{ buyer_id: string; seller_id: string }>`
         SELECT buyer_id, seller_id FROM payments.payment WHERE escrow_id = ${escrowId}`;
       return row && [row.buyer_id, row.seller_id];

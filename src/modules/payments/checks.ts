@@ -16,6 +16,7 @@ import type { Database } from "#platform/database";
 import type { EventLog, LogRecord } from "#platform/messaging/event-log";
 import { positionsOf } from "#platform/messaging/positions";
 import { topics } from "#topics";
+import { checkDisputes } from "./check-disputes.ts";
 import { verifyLedger } from "./ledger/verify.ts";
 import { stuckWork } from "./stuck.ts";
 
@@ -23,6 +24,7 @@ export function paymentsChecks(db: Database, clock: Clock): readonly Check[] {
   return [
     async ({ patienceMs }) => [await checkNobodyAsked(db, clock, patienceMs)],
     async () => [await checkLedger(db)],
+    async () => [await checkDisputes(db)],
     async () => [await checkNumbers(db)],
     async ({ log }) => [await checkCommands(db, log)],
     () => checkEffects(db),
@@ -117,7 +119,8 @@ async function checkEffects(db: Database): Promise<readonly Finding[]> {
       WHERE b.amount IS DISTINCT FROM o.net OR b.currency IS DISTINCT FROM p.currency) AS wrong
     FROM payments.operation o JOIN payments.payment p USING (escrow_no)
     LEFT JOIN sandbox.object b ON b.object_id = o.object_id AND b.operation_id = o.operation_id
-    WHERE o.provider = 'sandbox' AND o.state = 'SUCCEEDED' AND o.kind IN ('TRANSFER', 'REFUND')`;
+    WHERE o.provider = 'sandbox' AND o.state = 'SUCCEEDED' AND o.net > 0
+      AND o.kind IN ('TRANSFER', 'REFUND', 'RETRANSFER')`;
   const [other] = await db.sql<{ checked: bigint; wrong: string | null }>`
     SELECT count(*) AS checked, min(a.key) FILTER (
       WHERE o.key IS NOT NULL AND o.body_hash <> a.body_hash) AS wrong

@@ -6,6 +6,7 @@ import type { Tx } from "#platform/database";
 import { sent, wayOf } from "./domain/calls.ts";
 import { mayBeCalled } from "./domain/conclude.ts";
 import type { Operation } from "./domain/payment.ts";
+import { lookOnly } from "./domain/withdraw.ts";
 import type { Root } from "./journal.ts";
 import { leaseMsOf } from "./provider.ts";
 import { type OperationRow, operationOf } from "./schema.ts";
@@ -77,8 +78,9 @@ function passGate(
   const claims: Claim[] = [];
   const refused: OperationRow[] = [];
   for (const row of rows) {
-    const operation = operationOf(row);
     const root = roots.get(row.escrow_id);
+    const operation =
+      root === undefined ? operationOf(row) : lookOnly(root.payment, operationOf(row));
     if (root === undefined || !mayBeCalled(root.payment, operation)) refused.push(row);
     else {
       const way = wayOf(operation, now);

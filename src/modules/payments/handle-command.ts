@@ -80,6 +80,7 @@ async function load(
   const sellers = [...roots.values()].map(({ payment }) => payment.sellerId);
   const transfers = commands.some(({ body }) => body.case === "transferToSeller");
   const stops = transfers || commands.some(isProviderCommand) ? await stopsOf(tx) : new Map();
+  const forgives = commands.some(({ body }) => body.case === "writeOffDebt");
   const nos = [...roots.values()].map(({ escrowNo }) => escrowNo);
   return {
     now,
@@ -91,7 +92,7 @@ async function load(
       nos,
     ),
     operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
-    debts: transfers ? await lockDebts(tx, sellers) : new Map(),
+    debts: transfers || forgives ? await lockDebts(tx, sellers) : new Map(),
     readiness: transfers ? await loadReadiness(tx, sellers) : new Map(),
     desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()) }),
   };

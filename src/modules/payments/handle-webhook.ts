@@ -45,7 +45,9 @@ export function createWebhookHandler({
           journal.apply(root, [webhookHandled({ eventId, type })], cause);
         }
       }
-      await signal(tx, known, now);
+      // What nobody knows yet is read too: a dispute has no call of ours before it.
+      await nameAccounts(tx, fresh);
+      await signal(tx, fresh, now);
       await journal.write(tx);
       return journal.outgoing;
     },
@@ -75,6 +77,20 @@ async function remember(
     ON CONFLICT (provider, event_id) DO NOTHING RETURNING provider, event_id`;
   const fresh = new Set(inserted.map(({ provider, event_id }) => `${provider} ${event_id}`));
   return webhooks.filter(({ provider, eventId }) => fresh.delete(`${provider} ${eventId}`));
+}
+
+/** Where what a webhook tells of is to be read. */
+async function nameAccounts(tx: Tx, webhooks: readonly WebhookReceived[]): Promise<void> {
+  const named = webhooks.filter(({ account }) => account !== "");
+  if (named.length === 0) return;
+  await tx.sql`
+    UPDATE payments.provider_object o SET account = k.account
+    FROM (
+      SELECT DISTINCT ON (provider, object_id) provider, object_id, account
+      FROM unnest(${named.map(({ provider }) => provider)}::text[],
+        ${named.map(({ objectId }) => objectId)}::text[],
+        ${named.map(({ account }) => account)}::text[]) AS k(provider, object_id, account)
+    ) k WHERE o.provider = k.provider AND o.object_id = k.object_id`;
 }
 
 function objectOf(

@@ -18,6 +18,7 @@ import { createAccess } from "./access.ts";
 import { createPaymentsApprovals } from "./approvals.ts";
 import { countBooks, paymentBooks, paymentsChecks } from "./checks.ts";
 import { paymentsConsumers } from "./consumers.ts";
+import { createDisputeRoutes } from "./disputes-http.ts";
 import { createPaymentRoutes } from "./http.ts";
 import { createOperations } from "./operations.ts";
 import { createPartyRoutes } from "./parties.ts";
@@ -27,6 +28,8 @@ import { type PaymentsPreview, preview } from "./preview.ts";
 import type { PaymentProvider, Providers } from "./provider.ts";
 import { createProviderRoutes } from "./provider-routes.ts";
 import { createBank } from "./providers/sandbox/bank.ts";
+import { createDisputingBank } from "./providers/sandbox/bank-disputes.ts";
+import { createSandboxDisputeRoutes } from "./providers/sandbox/disputes-http.ts";
 import { createSandboxRoutes } from "./providers/sandbox/http.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
@@ -145,9 +148,13 @@ function createRoutes(
   routes.route("/", createApprovalRoutes({ approvals, accept: commands.accept }));
   const partyAccess = createPartyAccess(parts);
   routes.route("/", createPartyRoutes({ ...parts, access: partyAccess }));
+  routes.route("/", createDisputeRoutes({ ...parts, access, partyAccess, commands }));
   if (sandboxWorker !== undefined) {
     const bank = createBank(parts);
+    const disputing = createDisputingBank(parts);
     const { wake: onPlayed } = sandboxWorker;
+    const played = { access, partyAccess, bank: disputing, onPlayed };
+    routes.route("/", createSandboxDisputeRoutes(played));
     routes.route("/", createSandboxRoutes({ access, partyAccess, bank, onPlayed }));
   }
   return routes;

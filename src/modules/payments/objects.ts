@@ -30,7 +30,7 @@ export async function lockObjects(
 }
 
 export interface ObjectLink extends ObjectKey {
-  readonly kind: "payment" | "transfer" | "refund" | "reversal" | "account";
+  readonly kind: Exclude<ProviderObjectRow["kind"], "unmatched">;
   readonly escrowId: string | null;
   readonly operationId: string | null;
   readonly attempt: number | null;

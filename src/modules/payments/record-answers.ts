@@ -8,6 +8,7 @@ import { accountsOf, distrust, type RefusedSeller } from "./accounts.ts";
 import type { Claim } from "./claim-operations.ts";
 import { type Answer, conclude } from "./domain/conclude.ts";
 import type { Effect } from "./domain/effect.ts";
+import { whileFrozen } from "./domain/observe-dispute.ts";
 import type { Operation } from "./domain/payment.ts";
 import { type Cause, createJournal, type Journal, type Root } from "./journal.ts";
 import {
@@ -21,6 +22,7 @@ import {
 } from "./objects.ts";
 import { type OperationRow, operationOf, requestIn } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
+import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 import { webhookHandled } from "./webhook-handled.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
@@ -51,6 +53,7 @@ export async function recordAnswers(
   const deposits = await loadDeposits(tx, roots.values());
   await linkObjects(tx, links);
   const drained = await drainUnmatched(tx, links, now);
+  const surroundings = await loadSurroundings(tx, heeded(answers, roots), now);
   const journal = createJournal({ now });
   const readAgain: ObjectKey[] = [];
   const refused: RefusedSeller[] = [];
@@ -61,7 +64,7 @@ export async function recordAnswers(
     const seen = { now, deposits: deposits.get(root.escrowNo) ?? new Set<string>() };
     const objectId = objectIdOf(answered);
     const heard = drained.filter((webhook) => webhook.objectId === objectId).map(webhookHandled);
-    applyAnswer({ journal, root, row, answered, seen, heard, logger });
+    applyAnswer({ journal, root, row, answered, seen, surroundings, heard, logger });
     refused.push(...refusedSeller(answered));
     // A cancellation that was refused met a payment: reading it now says what happened.
     if (row.kind === "CANCEL_PAYMENT") readAgain.push(...paymentKey(root, row));
@@ -70,6 +73,16 @@ export async function recordAnswers(
   await distrust(tx, refused, now);
   await journal.write(tx);
   await outbox.enqueue(tx, journal.outgoing);
+}
+
+/** Where an answer may concern more than its operation: a dispute waits for it, a debt is repaid. */
+function heeded(answers: readonly Answered[], roots: ReadonlyMap<string, Root>): Root[] {
+  const reversed = answers
+    .filter(({ claim }) => claim.row.kind === "REVERSAL")
+    .map(({ claim }) => claim.row.escrow_id);
+  return [...roots.values()].filter(
+    ({ payment }) => payment.frozen || reversed.includes(payment.escrowId),
+  );
 }
 
 /** What the database refused for good, alone: it is not asked again, a person looks at it. */
@@ -111,18 +124,23 @@ interface Application {
   readonly row: OperationRow;
   readonly answered: Answered;
   readonly seen: { readonly now: Date; readonly deposits: ReadonlySet<string> };
+  readonly surroundings: SurroundingsOfRoots;
   /** Webhooks that waited for the object the answer names. */
   readonly heard: readonly Effect[];
   readonly logger: Logger;
 }
 
 function applyAnswer(application: Application): void {
-  const { journal, root, row, answered, seen, heard, logger } = application;
+  const { journal, root, row, answered, seen, surroundings, heard, logger } = application;
   const operation = operationOf(row);
   const cause = causeOf(row);
   try {
-    const effects = conclude(root.payment, operation, answered.answer, seen);
+    const around = surroundings.of(root);
+    const known = around === undefined ? seen : { ...seen, seller: around };
+    const done = conclude(root.payment, operation, answered.answer, known);
+    const effects = around === undefined ? done : whileFrozen(root.payment, done, around);
     journal.apply(root, [...heard, ...effects], cause);
+    surroundings.track(root, effects);
   } catch (error) {
     // A bug must not stop its neighbours, nor be called again and again: a person looks at it.
     logger.error({ err: error, operationId: row.operation_id }, "an answer could not be applied");

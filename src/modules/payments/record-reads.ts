@@ -6,12 +6,14 @@
 import type { Tx } from "#platform/database";
 import { updateAccount } from "./accounts.ts";
 import { observe } from "./domain/observe.ts";
+import { whileFrozen } from "./domain/observe-dispute.ts";
 import type { Operation } from "./domain/payment.ts";
 import { createJournal, type Root } from "./journal.ts";
 import { lockObjects, pollAt } from "./objects.ts";
 import type { Outcome, ProviderAccount, ProviderObject } from "./provider.ts";
 import { type OperationRow, operationOf, type ProviderObjectRow, type WriteRow } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
+import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
 export interface Read {
@@ -33,6 +35,13 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
     reads.flatMap(({ row }) => row.operation_id ?? []),
   );
   const deposits = await loadDeposits(tx, roots.values());
+  const reversed = new Set(
+    reads.flatMap(({ row }) => (row.kind === "reversal" ? [row.escrow_id] : [])),
+  );
+  const heeded = [...roots.values()].filter(
+    ({ payment }) => payment.frozen || reversed.has(payment.escrowId),
+  );
+  const surroundings = await loadSurroundings(tx, heeded, now);
   const journal = createJournal({ now });
   const next: WriteRow[] = [];
   for (const read of reads) {
@@ -48,7 +57,7 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
     if (object !== undefined && object.kind !== "account" && root !== undefined) {
       const opened = operations.get(row.operation_id ?? "");
       const seen = { now, deposits: deposits.get(root.escrowNo) ?? new Set<string>() };
-      problem = apply({ read, object, root, opened, seen, journal, deps });
+      problem = apply({ read, object, root, opened, seen, surroundings, journal, deps });
     }
     next.push(problem ? failedRead(row, problem, now) : nextRead(row, { signalled, outcome, now }));
   }
@@ -60,7 +69,10 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
 /** What the database refused for good, alone. */
 export async function setReadAside(
   tx: Tx,
-  { row, outcome }: Read,
+  {
+    row,
+    outcome,
+  }: { readonly row: ProviderObjectRow; readonly outcome: { readonly kind: string } },
   error: unknown,
   { clock, logger }: Deps,
 ): Promise<void> {
@@ -76,18 +88,28 @@ interface Application {
   readonly root: Root;
   readonly opened: OperationRow | undefined;
   readonly seen: { readonly now: Date; readonly deposits: ReadonlySet<string> };
+  readonly surroundings: SurroundingsOfRoots;
   readonly journal: ReturnType<typeof createJournal>;
   readonly deps: Deps;
 }
 
 /** Why it could not be applied; its neighbours go on. */
-function apply({ read, object, root, opened, seen, journal, deps }: Application): unknown {
+function apply(application: Application): unknown {
+  const { read, object, root, opened, seen, surroundings, journal, deps } = application;
   const { row } = read;
   const causationId = `${row.provider}:${row.object_id}`;
   const correlationId = opened?.correlation_id ?? causationId;
   try {
-    const effects = observe(root.payment, object, { ...seen, operation: currentOf(row, opened) });
+    const around = surroundings.of(root);
+    const operation = currentOf(row, opened);
+    const done = observe(root.payment, object, {
+      ...seen,
+      operation,
+      ...(around && { seller: around }),
+    });
+    const effects = around === undefined ? done : whileFrozen(root.payment, done, around);
     if (effects.length > 0) journal.apply(root, effects, { correlationId, causationId });
+    surroundings.track(root, effects);
     return undefined;
   } catch (error) {
     deps.logger.error({ err: error, object: causationId }, "an object's state cannot be applied");
@@ -168,7 +190,8 @@ function keyOf({ row }: Pick<Read, "row">) {
   return { provider: row.provider, objectId: row.object_id };
 }
 
-async function schedule(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
+/** When each object is read next, and what is wrong with it. */
+export async function schedule(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
   await tx.sql`
     UPDATE payments.provider_object o SET
       sync_due_at = n.sync_due_at, failures = n.failures, problem = n.problem, lease_until = NULL

@@ -12,7 +12,7 @@ import {
   type Payment,
   type PaymentStatus,
 } from "./domain/payment.ts";
-import type { ProviderRequest } from "./provider.ts";
+import type { ForeignObject, ProviderObject, ProviderRequest } from "./provider.ts";
 
 /** A row to write: every column of its table, bigints and bytes as PostgreSQL's text. */
 export type WriteRow = Readonly<Record<string, unknown>>;
@@ -213,11 +213,13 @@ export function operationChange(operation: Operation, now: Date): WriteRow {
 export interface ProviderObjectRow {
   readonly provider: string;
   readonly object_id: string;
-  readonly kind: "unmatched" | "payment" | "transfer" | "refund" | "reversal" | "account";
+  readonly kind: "unmatched" | "account" | ProviderObject["kind"] | ForeignObject["kind"];
   readonly escrow_id: string | null;
   readonly operation_id: string | null;
   readonly attempt: number | null;
   readonly party_id: string | null;
+  /** Whose account a webhook named; "": the platform's. */
+  readonly account: string;
   readonly signals: bigint;
   readonly sync_due_at: Date | null;
   readonly sync_tries: number;

@@ -12,6 +12,7 @@ import {
   type ProviderAccount,
   type ProviderObject,
 } from "./provider.ts";
+import { type ForeignRead, recordForeign } from "./record-foreign.ts";
 import { type Read, recordReads, setReadAside } from "./record-reads.ts";
 import type { ProviderObjectRow } from "./schema.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
@@ -28,8 +29,13 @@ export function createSync(deps: PaymentWorkerDeps): WakeableWorker {
       const rows = await claim(deps);
       if (rows.length === 0) return "idle";
       const reads = await Promise.all(rows.map((row) => read(row, deps)));
-      await recordOneByOne(reads, {
+      const [own, foreign] = sorted(reads);
+      await recordOneByOne(own, {
         record: (some) => db.withTx((tx) => recordReads(tx, some, deps)),
+        setAside: (one, error) => db.withTx((tx) => setReadAside(tx, one, error, deps)),
+      });
+      await recordOneByOne(foreign, {
+        record: (some) => db.withTx((tx) => recordForeign(tx, some, deps)),
         setAside: (one, error) => db.withTx((tx) => setReadAside(tx, one, error, deps)),
       });
       outbox.wake();
@@ -52,18 +58,48 @@ async function claim({ db, clock, providers }: PaymentWorkerDeps): Promise<Provi
     RETURNING o.*`;
 }
 
-async function read(row: ProviderObjectRow, { providers }: PaymentWorkerDeps): Promise<Read> {
-  const provider = providers.get(row.provider);
-  if (provider === undefined) return { row, outcome: { kind: "retry", afterMs: 60_000 } };
-  const outcome = await readObject(provider, row).catch(
-    (error: unknown) => ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
-  );
-  return { row, outcome };
+type AnyRead = { readonly own: Read } | { readonly foreign: ForeignRead };
+
+/** What calls of ours made, and what came to be without one. */
+function sorted(reads: readonly AnyRead[]): [Read[], ForeignRead[]] {
+  return [
+    reads.flatMap((read) => ("own" in read ? [read.own] : [])),
+    reads.flatMap((read) => ("foreign" in read ? [read.foreign] : [])),
+  ];
 }
 
-async function readObject(
+async function read(row: ProviderObjectRow, { providers }: PaymentWorkerDeps): Promise<AnyRead> {
+  const provider = providers.get(row.provider);
+  const { kind } = row;
+  switch (kind) {
+    case "unmatched":
+    case "dispute":
+    case "warning":
+    case "foreign":
+    case "payout": {
+      const { object_id, account } = row;
+      const outcome = await ask(provider, (there) => there.getForeign(object_id, account));
+      return { foreign: { row, outcome } };
+    }
+    default:
+      return { own: { row, outcome: await ask(provider, (there) => readOwn(there, row, kind)) } };
+  }
+}
+
+async function ask<T>(
+  provider: PaymentProvider | undefined,
+  question: (provider: PaymentProvider) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  if (provider === undefined) return { kind: "retry", afterMs: 60_000 };
+  return question(provider).catch(
+    (error: unknown) => ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
+  );
+}
+
+async function readOwn(
   provider: PaymentProvider,
-  { kind, object_id }: ProviderObjectRow,
+  { object_id }: ProviderObjectRow,
+  kind: ProviderObject["kind"] | "account",
 ): Promise<Outcome<ProviderObject | ProviderAccount>> {
   switch (kind) {
     case "payment":
@@ -76,8 +112,6 @@ async function readObject(
       return provider.getReversal(object_id);
     case "account":
       return provider.getAccount(object_id);
-    case "unmatched":
-      return { kind: "refused", code: "NOT_FOUND", detail: "not ours" };
     default:
       return kind satisfies never;
   }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/http.proto.
  */
 export const file_payments_v1_http: GenFile = /*@__PURE__*/
-  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCJ8ChFTYW5kYm94UGF5UmVxdWVzdBI3CgdvdXRjb21lGAEgASgJQia6SCNyITIfXihzdWNjZWVkfGRlY2xpbmV8cHJvY2Vzc2luZyk/JBIuCgZhbW91bnQYAiABKAlCHrpIG3IZMhdeKHwwfFsxLTldWzAtOV17MCwxNX0pJCIoChdTYW5kYm94UmVhZGluZXNzUmVxdWVzdBINCgVyZWFkeRgBIAEoCCIXChVSZXRyeU9wZXJhdGlvblJlcXVlc3QiMwoVUHJvdmlkZXJSZWFzb25SZXF1ZXN0EhoKBnJlYXNvbhgBIAEoCUIKukgHcgUQARj0A2IGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCJ8ChFTYW5kYm94UGF5UmVxdWVzdBI3CgdvdXRjb21lGAEgASgJQia6SCNyITIfXihzdWNjZWVkfGRlY2xpbmV8cHJvY2Vzc2luZyk/JBIuCgZhbW91bnQYAiABKAlCHrpIG3IZMhdeKHwwfFsxLTldWzAtOV17MCwxNX0pJCIoChdTYW5kYm94UmVhZGluZXNzUmVxdWVzdBINCgVyZWFkeRgBIAEoCCIXChVSZXRyeU9wZXJhdGlvblJlcXVlc3QiMwoVUHJvdmlkZXJSZWFzb25SZXF1ZXN0EhoKBnJlYXNvbhgBIAEoCUIKukgHcgUQARj0AyJ9ChVTYW5kYm94RGlzcHV0ZVJlcXVlc3QSLAoGYW1vdW50GAEgASgJQhy6SBlyFzIVXih8WzEtOV1bMC05XXswLDE1fSkkEiUKBnJlYXNvbhgCIAEoCUIVukgSchAyDl5bYS16X117MCw2NH0kEg8KB2lucXVpcnkYAyABKAgiVQoaU2FuZGJveENsb3NlRGlzcHV0ZVJlcXVlc3QSNwoHb3V0Y29tZRgBIAEoCUImukgjciEyH14od29ufGxvc3R8cHJldmVudGVkfGVzY2FsYXRlKSQiJAoSU2FuZGJveFdhcm5SZXF1ZXN0Eg4KBmNsb3NlZBgBIAEoCCJEChRTYW5kYm94UmVmdW5kUmVxdWVzdBIsCgZhbW91bnQYASABKAlCHLpIGXIXMhVeKHxbMS05XVswLTldezAsMTV9KSQimAEKFFNhbmRib3hQYXlvdXRSZXF1ZXN0EigKB291dGNvbWUYASABKAlCF7pIFHISMhBeKHBhaWR8ZmFpbGVkKT8kEiwKBmFtb3VudBgCIAEoCUIcukgZchcyFV4ofFsxLTldWzAtOV17MCwxNX0pJBIoCghjdXJyZW5jeRgDIAEoCUIWukgTchEyD14oW0EtWl17Myw0fSk/JCJnChNXcml0ZU9mZkRlYnRSZXF1ZXN0EikKBmFtb3VudBgBIAEoCUIZukgWchQyEl5bMS05XVswLTldezAsMTV9JBIlCghjdXJyZW5jeRgCIAEoCUITukgQcg4yDF5bQS1aXXszLDR9JGIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * POST /v1/escrows/{id}/payment
@@ -201,4 +201,157 @@ export type ProviderReasonRequest = Message<"payments.v1.ProviderReasonRequest">
  */
 export const ProviderReasonRequestSchema: GenMessage<ProviderReasonRequest> = /*@__PURE__*/
   messageDesc(file_payments_v1_http, 6);
+
+/**
+ * POST /sandbox/payments/{paymentId}/dispute
+ *
+ * @generated from message payments.v1.SandboxDisputeRequest
+ */
+export type SandboxDisputeRequest = Message<"payments.v1.SandboxDisputeRequest"> & {
+  /**
+   * Minor units; all that was paid when absent.
+   *
+   * @generated from field: string amount = 1;
+   */
+  amount: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The bank only asks; no money moves.
+   *
+   * @generated from field: bool inquiry = 3;
+   */
+  inquiry: boolean;
+};
+
+/**
+ * Describes the message payments.v1.SandboxDisputeRequest.
+ * Use `create(SandboxDisputeRequestSchema)` to create a new message.
+ */
+export const SandboxDisputeRequestSchema: GenMessage<SandboxDisputeRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 7);
+
+/**
+ * POST /sandbox/disputes/{disputeId}/close
+ *
+ * @generated from message payments.v1.SandboxCloseDisputeRequest
+ */
+export type SandboxCloseDisputeRequest = Message<"payments.v1.SandboxCloseDisputeRequest"> & {
+  /**
+   * escalate: an inquiry becomes a dispute, and the money goes.
+   *
+   * @generated from field: string outcome = 1;
+   */
+  outcome: string;
+};
+
+/**
+ * Describes the message payments.v1.SandboxCloseDisputeRequest.
+ * Use `create(SandboxCloseDisputeRequestSchema)` to create a new message.
+ */
+export const SandboxCloseDisputeRequestSchema: GenMessage<SandboxCloseDisputeRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 8);
+
+/**
+ * POST /sandbox/payments/{paymentId}/warn
+ *
+ * @generated from message payments.v1.SandboxWarnRequest
+ */
+export type SandboxWarnRequest = Message<"payments.v1.SandboxWarnRequest"> & {
+  /**
+   * @generated from field: bool closed = 1;
+   */
+  closed: boolean;
+};
+
+/**
+ * Describes the message payments.v1.SandboxWarnRequest.
+ * Use `create(SandboxWarnRequestSchema)` to create a new message.
+ */
+export const SandboxWarnRequestSchema: GenMessage<SandboxWarnRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 9);
+
+/**
+ * POST /sandbox/payments/{paymentId}/refund: on the provider's own pages, behind our back.
+ *
+ * @generated from message payments.v1.SandboxRefundRequest
+ */
+export type SandboxRefundRequest = Message<"payments.v1.SandboxRefundRequest"> & {
+  /**
+   * @generated from field: string amount = 1;
+   */
+  amount: string;
+};
+
+/**
+ * Describes the message payments.v1.SandboxRefundRequest.
+ * Use `create(SandboxRefundRequestSchema)` to create a new message.
+ */
+export const SandboxRefundRequestSchema: GenMessage<SandboxRefundRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 10);
+
+/**
+ * POST /sandbox/parties/{partyId}/payout
+ *
+ * @generated from message payments.v1.SandboxPayoutRequest
+ */
+export type SandboxPayoutRequest = Message<"payments.v1.SandboxPayoutRequest"> & {
+  /**
+   * paid (default) or failed.
+   *
+   * @generated from field: string outcome = 1;
+   */
+  outcome: string;
+
+  /**
+   * Minor units; all that lies in the seller's account when absent.
+   *
+   * @generated from field: string amount = 2;
+   */
+  amount: string;
+
+  /**
+   * USD when absent.
+   *
+   * @generated from field: string currency = 3;
+   */
+  currency: string;
+};
+
+/**
+ * Describes the message payments.v1.SandboxPayoutRequest.
+ * Use `create(SandboxPayoutRequestSchema)` to create a new message.
+ */
+export const SandboxPayoutRequestSchema: GenMessage<SandboxPayoutRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 11);
+
+/**
+ * POST /v1/debts/{partyId}/write-off
+ *
+ * @generated from message payments.v1.WriteOffDebtRequest
+ */
+export type WriteOffDebtRequest = Message<"payments.v1.WriteOffDebtRequest"> & {
+  /**
+   * Minor units.
+   *
+   * @generated from field: string amount = 1;
+   */
+  amount: string;
+
+  /**
+   * @generated from field: string currency = 2;
+   */
+  currency: string;
+};
+
+/**
+ * Describes the message payments.v1.WriteOffDebtRequest.
+ * Use `create(WriteOffDebtRequestSchema)` to create a new message.
+ */
+export const WriteOffDebtRequestSchema: GenMessage<WriteOffDebtRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 12);
 

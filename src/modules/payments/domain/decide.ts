@@ -34,6 +34,7 @@ import {
   paidByBuyer,
   type Terms,
 } from "./payment.ts";
+import { writeOffDebt } from "./write-off.ts";
 
 export interface Context {
   readonly now: Date;
@@ -70,10 +71,14 @@ export function decide(payment: Payment, command: Command, context: Context): De
       return renewPayment(payment, command);
     case "retryOperation":
       return retryOperation(payment, command, body.value.operationId, context);
+    case "writeOffDebt":
+      return writeOffDebt(payment, command, body.value, {
+        owed: context.debt,
+        done: succeeded(command),
+      });
     case "reverseTransfer":
     case "decideDeposit":
     case "decideReview":
-    case "writeOffDebt":
       return reject("NOT_SUPPORTED", `${body.case} is not supported`);
     case "stopProvider":
     case "resumeProvider":

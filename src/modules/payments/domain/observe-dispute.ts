@@ -29,6 +29,7 @@ import type {
   ProviderWarning,
 } from "../provider.ts";
 import { type BankCase, continueCase, openCase, type Surroundings } from "./bank-case.ts";
+import { writeOffReference } from "./debt.ts";
 import { assertExplained, type Dispute, freezes, newDispute } from "./dispute.ts";
 import { placesOfOpen, placesOfReturned, placesOfTaken, type Situation } from "./dispute-shares.ts";
 import { type Effect, postFor, say } from "./effect.ts";
@@ -183,7 +184,7 @@ function giveBack(
 function forgiveNot(bankCase: BankCase, { disputeId }: Dispute, amount: bigint): void {
   if (amount === 0n) return;
   const { sellerId } = bankCase.payment();
-  const reference = { operationId: `writeoff_${disputeId}` };
+  const reference = { operationId: writeOffReference(disputeId) };
   bankCase.add(postFor(reference, writeOffUndone(sellerId, amount)), ...netted(sellerId, -amount));
 }
 

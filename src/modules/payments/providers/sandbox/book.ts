@@ -8,12 +8,21 @@ import type {
   ProviderAccount,
   ProviderPayment,
   ProviderRefund,
+  ProviderReversal,
   ProviderTransfer,
 } from "../../provider.ts";
 import { has } from "./magic.ts";
 import { movementsOf, recordMovements } from "./movements.ts";
 
-export type ObjectKind = "payment" | "transfer" | "refund" | "account";
+export type ObjectKind =
+  | "payment"
+  | "transfer"
+  | "refund"
+  | "account"
+  | "reversal"
+  | "dispute"
+  | "warning"
+  | "payout";
 
 export interface Details {
   readonly deposits?: readonly {
@@ -23,6 +32,17 @@ export interface Details {
   }[];
   readonly fee?: string;
   readonly lastError?: string;
+  /** Of a dispute. */
+  readonly reason?: string;
+  readonly dueBy?: string;
+  readonly movements?: readonly {
+    readonly movementId: string;
+    readonly direction: "taken" | "reinstated";
+    readonly amount: string;
+    readonly fee: string;
+  }[];
+  /** Whose account a payout is from. */
+  readonly account?: string;
 }
 
 export interface BookObject {
@@ -43,7 +63,16 @@ export interface BookObject {
 }
 
 export function objectIdFor(kind: ObjectKind, key: string): string {
-  const prefix = { payment: "sbx_pay", transfer: "sbx_tr", refund: "sbx_re", account: "sbx_acct" };
+  const prefix = {
+    payment: "sbx_pay",
+    transfer: "sbx_tr",
+    refund: "sbx_re",
+    account: "sbx_acct",
+    reversal: "sbx_trr",
+    dispute: "sbx_dp",
+    warning: "sbx_warn",
+    payout: "sbx_po",
+  };
   return `${prefix[kind]}_${hashFields(kind, key).slice(0, 24)}`;
 }
 
@@ -102,7 +131,11 @@ async function announce(tx: Tx, object: BookObject, type: string, now: Date): Pr
     id: eventId,
     type,
     created: now.toISOString(),
-    data: { objectId: object.object_id, kind: object.kind },
+    data: {
+      objectId: object.object_id,
+      kind: object.kind,
+      ...(object.details.account && { account: object.details.account }),
+    },
   });
   const dueAt = late ? new Date(now.getTime() + 1_000) : now;
   await tx.sql`
@@ -113,14 +146,6 @@ async function announce(tx: Tx, object: BookObject, type: string, now: Date): Pr
     INSERT INTO sandbox.delivery (event_id, object_id, body, due_at)
     SELECT ${eventId}::text, ${object.object_id}::text, ${body}::text, ${dueAt}::timestamptz
     FROM generate_series(1, ${copies}::int)`;
-}
-
-/** What of a payment's money has not gone out again. The caller has locked the payment. */
-export async function available(tx: Tx, payment: BookObject): Promise<bigint> {
-  const [spent] = await tx.sql<{ amount: bigint }>`
-    SELECT coalesce(sum(amount), 0)::bigint AS amount FROM sandbox.object
-    WHERE source_id = ${payment.object_id} AND kind IN ('transfer', 'refund') AND status <> 'failed'`;
-  return received(payment) - (spent?.amount ?? 0n);
 }
 
 export function received({ details }: Pick<BookObject, "details">): bigint {
@@ -158,6 +183,16 @@ export function refundOf(object: BookObject): ProviderRefund {
     operationId: object.operation_id,
     status: object.status as ProviderRefund["status"],
     code: object.details.lastError ?? "",
+  };
+}
+
+export function reversalOf(object: BookObject): ProviderReversal {
+  return {
+    kind: "reversal",
+    objectId: object.object_id,
+    operationId: object.operation_id,
+    status: object.status as ProviderReversal["status"],
+    amount: object.amount,
   };
 }
 

@@ -15,6 +15,11 @@ export interface Movement {
 }
 
 interface Details {
+  readonly movements?: readonly {
+    readonly direction: "taken" | "reinstated";
+    readonly amount: string;
+    readonly fee: string;
+  }[];
   readonly deposits?: readonly { readonly amount: string; readonly currency: string }[];
   readonly fee?: string;
 }
@@ -62,6 +67,19 @@ export function movementsOf(before: Before, { status, details }: Change): Moveme
       return before.status === "succeeded" && status === "failed"
         ? [{ ...line, category: "refund_failure", amount }]
         : [];
+    case "reversal":
+      return turned(before, status, "succeeded")
+        ? [{ ...line, category: "transfer_reversal", amount }]
+        : [];
+    case "dispute":
+      return (details?.movements ?? [])
+        .slice(before.details.movements?.length ?? 0)
+        .map((movement) => ({
+          ...line,
+          category: movement.direction === "taken" ? "dispute" : "dispute_reversal",
+          amount: BigInt(movement.amount) * (movement.direction === "taken" ? -1n : 1n),
+          fee: BigInt(movement.fee),
+        }));
     default:
       return [];
   }

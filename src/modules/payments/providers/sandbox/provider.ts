@@ -16,7 +16,6 @@ import type {
 } from "../../provider.ts";
 import {
   accountOf,
-  available,
   type BookObject,
   changeObject,
   insertObject,
@@ -25,8 +24,10 @@ import {
   objectIdFor,
   paymentOf,
   refundOf,
+  reversalOf,
   transferOf,
 } from "./book.ts";
+import { available, foreignOf, reverse } from "./disputes.ts";
 import { has } from "./magic.ts";
 import { listEvents, listMovements } from "./movements.ts";
 import { signatureHeader, verify } from "./sign.ts";
@@ -44,8 +45,6 @@ type Saved =
   | { readonly refused: RefusalCode }
   | { readonly error: true };
 
-const notThere = { kind: "refused", code: "NOT_FOUND", detail: "no reversals here" } as const;
-const nothing = { kind: "succeeded", value: undefined } as const;
 const keysKeptMs = 24 * 3_600_000;
 const busyCalls = 2;
 
@@ -98,10 +97,14 @@ export function createSandboxProvider(options: SandboxOptions): PaymentProvider 
     findPayment: find("payment", paymentOf),
     findTransfer: find("transfer", transferOf),
     findRefund: find("refund", refundOf),
-    createReversal: async () => notThere,
-    getReversal: async () => notThere,
-    findReversal: async () => nothing,
-    getForeign: async () => nothing,
+    createReversal: call("reversal", reversalOf),
+    getReversal: get(reversalOf),
+    findReversal: find("reversal", reversalOf),
+    getForeign: async (objectId) => {
+      const [object] = await db.sql<BookObject>`
+        SELECT * FROM sandbox.object WHERE object_id = ${objectId}`;
+      return { kind: "succeeded", value: object && foreignOf(object) };
+    },
     listEvents: async (request) => ({ kind: "succeeded", value: await listEvents(db, request) }),
     listMovements: async (request) => ({
       kind: "succeeded",
@@ -183,8 +186,17 @@ async function execute(
       return transfer(tx, key, request, now);
     case "refund":
       return refund(tx, key, request, now);
+    case "reversal": {
+      const reversal = await reverse(tx, key, request, now);
+      return reversal === undefined
+        ? { refused: "PROVIDER_REFUSED" }
+        : { object: reversal.object_id };
+    }
     case "account":
-      throw new Error("accounts are opened without a key");
+    case "dispute":
+    case "warning":
+    case "payout":
+      throw new Error(`${kind} is made without a key`);
     default:
       return kind satisfies never;
   }
@@ -222,10 +234,13 @@ async function draw(
   now: Date,
   nextStatus: string,
 ): Promise<Saved> {
-  const payment = await lockObject(tx, request.paymentRef);
-  if (payment === undefined) return { refused: "NOT_FOUND" };
-  if ((await available(tx, payment)) < BigInt(request.amount)) {
-    return { refused: "PROVIDER_REFUSED" };
+  // A transfer that draws on no payment is out of the platform's own balance.
+  if (kind === "refund" || request.paymentRef !== "") {
+    const payment = await lockObject(tx, request.paymentRef);
+    if (payment === undefined) return { refused: "NOT_FOUND" };
+    if ((await available(tx, payment)) < BigInt(request.amount)) {
+      return { refused: "PROVIDER_REFUSED" };
+    }
   }
   // A key that was forgotten pays again, as with a real provider.
   const object = newObject(kind, `${key} ${now.toISOString()}`, request, "pending");
@@ -293,7 +308,7 @@ function parseWebhook(bytes: Uint8Array): VerifiedWebhook | undefined {
       readonly id: unknown;
       readonly type: unknown;
       readonly created: unknown;
-      readonly data?: { readonly objectId?: unknown };
+      readonly data?: { readonly objectId?: unknown; readonly account?: unknown };
     };
     const objectId = data?.objectId;
     if (typeof id !== "string" || typeof type !== "string" || typeof objectId !== "string") {
@@ -301,7 +316,8 @@ function parseWebhook(bytes: Uint8Array): VerifiedWebhook | undefined {
     }
     const createdAt = new Date(String(created));
     if (Number.isNaN(createdAt.getTime())) return undefined;
-    return { eventId: id, type, objectId, createdAt, livemode: false, account: "" };
+    const account = typeof data?.account === "string" ? data.account : "";
+    return { eventId: id, type, objectId, createdAt, livemode: false, account };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
     throw error;

@@ -1,0 +1,98 @@
+/**
+ * The outside world that wants its money back, played: banks' disputes, fraud warnings, refunds on
+ * the provider's own pages, payouts to sellers' banks. What follows arrives by signed webhook.
+ */
+import { type Context, Hono } from "hono";
+import {
+  SandboxCloseDisputeRequestSchema,
+  SandboxDisputeRequestSchema,
+  SandboxPayoutRequestSchema,
+  SandboxRefundRequestSchema,
+  SandboxWarnRequestSchema,
+} from "#gen/payments/v1/http_pb";
+import { requireRole } from "#platform/http/auth";
+import { readJson, toMessage } from "#platform/http/body";
+import { notFound } from "#platform/http/problem";
+import type { HttpEnv } from "#platform/module";
+import { type Access, anyStanding, standingOf } from "../../access.ts";
+import type { PartyAccess } from "../../party-access.ts";
+import type { DisputeOutcome, DisputingBank } from "./bank-disputes.ts";
+
+export interface SandboxDisputeRouteOptions {
+  readonly access: Access;
+  readonly partyAccess: PartyAccess;
+  readonly bank: DisputingBank;
+  /** Something is to be delivered. */
+  readonly onPlayed: () => void;
+}
+
+export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions): Hono<HttpEnv> {
+  const { access, partyAccess, bank, onPlayed } = options;
+  const app = new Hono<HttpEnv>();
+
+  /** The provider's id of a payment the caller may play with. */
+  async function paymentOf(c: Context<HttpEnv>): Promise<string> {
+    const principal = c.get("principal");
+    const row = await access.byPaymentId(c.req.param("id") ?? "", principal, anyStanding);
+    // An auditor sees it and changes nothing.
+    if (standingOf(row, principal) === "operator") requireRole(principal, "admin");
+    if (row.provider !== "sandbox" || row.provider_ref === null) throw notFound();
+    return row.provider_ref;
+  }
+  const played = (c: Context<HttpEnv>, name: string, id: string | undefined) => {
+    if (id === undefined) throw notFound();
+    onPlayed();
+    return c.json({ [name]: id, status: "accepted" }, 202);
+  };
+
+  app.post("/sandbox/payments/:id/dispute", async (c) => {
+    const body = toMessage(SandboxDisputeRequestSchema, await readJson(c.req.raw));
+    const { reason, inquiry } = body;
+    const dispute = { amount: amountOf(body.amount), reason: reason || "fraudulent", inquiry };
+    const id = await bank.dispute(await paymentOf(c), dispute, keyOf(c));
+    return played(c, "disputeId", id);
+  });
+  app.post("/sandbox/disputes/:id/close", async (c) => {
+    const body = toMessage(SandboxCloseDisputeRequestSchema, await readJson(c.req.raw));
+    const disputeId = c.req.param("id");
+    const escrowId = await bank.escrowOf(disputeId);
+    if (escrowId === undefined) throw notFound();
+    const principal = c.get("principal");
+    const row = await access.byEscrowId(escrowId, principal, anyStanding);
+    if (standingOf(row, principal) === "operator") requireRole(principal, "admin");
+    const found = await bank.close(disputeId, body.outcome as DisputeOutcome);
+    return played(c, "disputeId", found ? disputeId : undefined);
+  });
+  app.post("/sandbox/payments/:id/warn", async (c) => {
+    const { closed } = toMessage(SandboxWarnRequestSchema, await readJson(c.req.raw));
+    return played(c, "warningId", await bank.warn(await paymentOf(c), !closed));
+  });
+  app.post("/sandbox/payments/:id/refund", async (c) => {
+    const body = toMessage(SandboxRefundRequestSchema, await readJson(c.req.raw));
+    const id = await bank.refund(await paymentOf(c), amountOf(body.amount), keyOf(c));
+    return played(c, "refundId", id);
+  });
+  app.post("/sandbox/parties/:id/payout", async (c) => {
+    const body = toMessage(SandboxPayoutRequestSchema, await readJson(c.req.raw));
+    const partyId = c.req.param("id");
+    const standing = await partyAccess.standing(partyId, c.get("principal"));
+    if (standing !== "self" && standing !== "operator" && standing !== "service") throw notFound();
+    const outcome = body.outcome === "failed" ? "failed" : "paid";
+    const payout = {
+      amount: amountOf(body.amount),
+      currency: body.currency || "USD",
+      outcome,
+    } as const;
+    return played(c, "payoutId", await bank.payOut(partyId, payout, keyOf(c)));
+  });
+  return app;
+}
+
+function amountOf(text: string): bigint | undefined {
+  return text === "" ? undefined : BigInt(text);
+}
+
+/** The same request again is the same event. */
+function keyOf(c: Context<HttpEnv>): string {
+  return c.req.header("Idempotency-Key") ?? c.get("correlationId");
+}
