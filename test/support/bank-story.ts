@@ -127,6 +127,7 @@ export function createBankStory(options: BankStoryOptions = {}) {
       debt: books.owed,
       nettable: (net) => (netCap !== undefined && netCap < net ? netCap : net),
       providerKnown: true,
+      providerStopped: false,
     };
     const given = create(CommandSchema, { escrowId, actor: create(ActorSchema), body });
     const decision = decide(payment, given, context);

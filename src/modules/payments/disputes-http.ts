@@ -12,7 +12,7 @@ import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
-import { type Access, anyStanding } from "./access.ts";
+import { type Access, partiesAndOperators } from "./access.ts";
 import { debtsOf, disputesOf, escrowOfDebt } from "./dispute-views.ts";
 import type { PartyAccess, PartyStanding } from "./party-access.ts";
 import { payoutsOf } from "./payouts.ts";
@@ -32,7 +32,7 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
   const { db, access, partyAccess, commands } = options;
   const app = new Hono<HttpEnv>();
   app.get("/v1/escrows/:id/disputes", async (c) => {
-    const row = await access.byEscrowId(c.req.param("id"), c.get("principal"), anyStanding);
+    const row = await access.byEscrowId(c.req.param("id"), c.get("principal"), partiesAndOperators);
     return c.json({ items: await disputesOf(db, row.escrow_no) });
   });
   app.get("/v1/parties/:id/payouts", async (c) => {
@@ -42,10 +42,14 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     return c.json({ items: await payoutsOf(db, partyId) });
   });
   app.get("/v1/debts", async (c) => {
-    const { roles, subject, onBehalfOf } = c.get("principal");
+    const principal = c.get("principal");
+    const { roles, subject, onBehalfOf } = principal;
     const all = roles.includes("admin") || roles.includes("auditor");
-    const items = await debtsOf(db, all ? c.req.query("party") : (onBehalfOf ?? subject));
-    return c.json({ items });
+    if (all) return c.json({ items: await debtsOf(db, c.req.query("party")) });
+    const partyId = onBehalfOf ?? subject;
+    const standing = await partyAccess.standing(partyId, principal);
+    if (standing === undefined || !readers.includes(standing)) throw notFound();
+    return c.json({ items: await debtsOf(db, partyId) });
   });
   app.post("/v1/debts/:id/write-off", async (c) => {
     requireRole(c.get("principal"), "admin");

@@ -14,7 +14,7 @@ import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
-import { type Access, anyStanding, standingOf } from "../../access.ts";
+import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
 import type { PartyAccess } from "../../party-access.ts";
 import type { DisputeOutcome, DisputingBank } from "./bank-disputes.ts";
 
@@ -33,9 +33,9 @@ export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions):
   /** The provider's id of a payment the caller may play with. */
   async function paymentOf(c: Context<HttpEnv>): Promise<string> {
     const principal = c.get("principal");
-    const row = await access.byPaymentId(c.req.param("id") ?? "", principal, anyStanding);
+    const row = await access.byPaymentId(c.req.param("id") ?? "", principal, partiesAndOperators);
     // An auditor sees it and changes nothing.
-    if (standingOf(row, principal) === "operator") requireRole(principal, "admin");
+    if (standingTo(row, principal) === "auditor") requireRole(principal, "admin");
     if (row.provider !== "sandbox" || row.provider_ref === null) throw notFound();
     return row.provider_ref;
   }
@@ -58,8 +58,8 @@ export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions):
     const escrowId = await bank.escrowOf(disputeId);
     if (escrowId === undefined) throw notFound();
     const principal = c.get("principal");
-    const row = await access.byEscrowId(escrowId, principal, anyStanding);
-    if (standingOf(row, principal) === "operator") requireRole(principal, "admin");
+    const row = await access.byEscrowId(escrowId, principal, partiesAndOperators);
+    if (standingTo(row, principal) === "auditor") requireRole(principal, "admin");
     const found = await bank.close(disputeId, body.outcome as DisputeOutcome);
     return played(c, "disputeId", found ? disputeId : undefined);
   });
