@@ -6,6 +6,8 @@ import type { Hono } from "hono";
 import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import { createHealth, type Health } from "#platform/health";
+import { createApiKeyRoutes } from "#platform/http/api-key-routes";
+import { type ApiKeys, type ApiKeyVerifier, createApiKeys } from "#platform/http/api-keys";
 import { createAuth } from "#platform/http/auth";
 import { fingerprintKeyFrom } from "#platform/http/idempotency";
 import { createJwks } from "#platform/http/jwks";
@@ -69,6 +71,7 @@ export interface ApplicationDeps {
 export interface Application {
   readonly http: Hono<HttpEnv>;
   readonly health: Health;
+  readonly apiKeys: ApiKeys;
   readonly consumers: readonly Worker[];
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
@@ -94,8 +97,14 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const health = createHealth({ clock });
   const modules = createModules(deps, outboxes, publisher);
   const relay = createRelayModule(deps, outboxes);
+  const apiKeys = createApiKeys({
+    db: deps.databases.platform,
+    clock,
+    issuer: config.JWT_ISSUER,
+    live: config.APP_ENV === "production",
+  });
   const http = createHttp({
-    auth: createTokenAuth(deps),
+    auth: createTokenAuth(deps, apiKeys),
     health,
     metrics,
     logger,
@@ -107,10 +116,12 @@ export function buildApplication(deps: ApplicationDeps): Application {
     const { routes } = modules[name];
     if (routes) http.route("/", routes);
   }
+  http.route("/", createApiKeyRoutes(apiKeys));
   const active = messagingSchemas.filter((name) => working.has(name));
   return {
     http,
     health,
+    apiKeys,
     consumers: active.flatMap((name) => consumersOf(deps, name, modules[name], outboxes[name])),
     activities: [
       ...active.flatMap((name) => modules[name].workers),
@@ -266,15 +277,16 @@ function logWorkers({ databases, log, clock, logger }: ApplicationDeps): Worker[
     : [];
 }
 
-function createTokenAuth({ config, secrets, clock, logger }: ApplicationDeps) {
+function createTokenAuth(deps: ApplicationDeps, apiKeys: ApiKeyVerifier) {
+  const { config, secrets, clock, logger } = deps;
   const { JWT_JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
   if (jwksUrl) {
     const jwks = createJwks({ url: jwksUrl, clock, logger });
-    return createAuth({ keys: { jwks }, issuer, audience, clock });
+    return createAuth({ keys: { jwks }, issuer, audience, clock, apiKeys });
   }
   if (!secrets.jwtSecret) throw new Error("neither JWT_SECRET nor JWT_JWKS_URL");
   const secret = new TextEncoder().encode(secrets.jwtSecret);
-  return createAuth({ keys: { secret }, issuer, audience, clock });
+  return createAuth({ keys: { secret }, issuer, audience, clock, apiKeys });
 }
 
 /** The modules whose routes, or whose workers, this process's roles turn on. */

@@ -20,10 +20,10 @@ import type { Config } from "./config.ts";
 /** Schemas with cursors and an outbox of their own. */
 export const messagingSchemas = ["escrow", "payments", "projections"] as const;
 export type MessagingSchema = (typeof messagingSchemas)[number];
-const platformSchemas = ["keyring", "log"] as const;
+const platformSchemas = ["keyring", "log", "access"] as const;
 
 export interface Databases extends Readonly<Record<MessagingSchema, Database>> {
-  /** Keyring, and the table log where it serves. */
+  /** Keyring, API keys, and the table log where it serves. */
   readonly platform: Database;
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../config.ts";
 import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
+import { runKeys } from "./keys.ts";
 import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
 import { runServe } from "./run-serve.ts";
@@ -95,6 +96,7 @@ function addSmall(program: Command): void {
       examples("app token --sub alice --role buyer", "app token --sub ops --role admin"),
     )
     .action((options) => runToken(configOf({ ...options, role: undefined }), options));
+  addKeys(program);
   located(program.command("config"))
     .description("Print every setting with its value, secrets masked.")
     .argument("[action]", "show or check", "show")
@@ -123,6 +125,28 @@ function located(command: Command): Command {
     .option("--data-dir <dir>", "folder of the embedded data; unused with DATABASE_URL (DATA_DIR)")
     .option("--memory", "keep the embedded data in memory (MEMORY)")
     .option("--config <file>", "settings as TOML");
+}
+
+function addKeys(program: Command): void {
+  located(program.command("keys"))
+    .description("Make, list and revoke API keys; a new key is printed once and kept nowhere.")
+    .argument("<action>", "create, list or revoke")
+    .argument("[id]", "the key to revoke")
+    .option("--sub <subject>", "who calls made with the key are made by")
+    .option("--name <name>", "what it is for; the subject when absent")
+    .option("--role <role...>", "buyer, seller, admin, auditor, service; service when absent", [])
+    .option("--scope <scope...>", 'read, escrows:release, escrows:*, "*" and the like', [])
+    .option("--expires <duration>", "ISO 8601", "P365D")
+    .addHelpText(
+      "after",
+      examples(
+        "app keys create --sub shop --scope read escrows:*",
+        "app keys revoke 0123456789abcdef",
+      ),
+    )
+    .action((action, id, options) =>
+      runKeys(configOf({ ...options, role: undefined }), action, id, options),
+    );
 }
 
 function configOf(options: Record<string, unknown>, { serving } = { serving: false }): Config {

@@ -52,4 +52,8 @@ export interface Principal {
   readonly roles: readonly string[];
   /** Set when a service acts for a member. */
   readonly onBehalfOf?: string | undefined;
+  /** Set when an API key was sent instead of a token. */
+  readonly keyId?: string | undefined;
+  /** What that key may be used for; absent: all that the roles allow. */
+  readonly scopes?: readonly string[] | undefined;
 }

@@ -12,6 +12,7 @@ import {
 } from "jose";
 import type { Clock } from "../clock.ts";
 import type { HttpEnv, Principal } from "../module.ts";
+import type { ApiKeyVerifier } from "./api-keys.ts";
 import type { Jwks } from "./jwks.ts";
 import { HttpProblem } from "./problem.ts";
 import { createVerifiedTokens } from "./verified-tokens.ts";
@@ -22,6 +23,8 @@ export interface AuthOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly clock: Pick<Clock, "wall">;
+  /** Absent: tokens only. */
+  readonly apiKeys?: ApiKeyVerifier | undefined;
 }
 
 export interface Auth {
@@ -35,6 +38,7 @@ const MAX_TOKEN_LENGTH = 4_096;
 const SKEW_SECONDS = 60;
 const MIN_SECRET_BYTES = 32;
 const bearer = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
+const bearerKey = /^Bearer (esk_[A-Za-z0-9_-]{1,128})$/i;
 const subjectPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 const rolePattern = /^[a-z][a-z_-]{0,31}$/;
 const keyIdPattern = /^[A-Za-z0-9_.:=-]{1,128}$/;
@@ -42,7 +46,7 @@ const keyIdPattern = /^[A-Za-z0-9_.:=-]{1,128}$/;
 const allowedHeader = new Set(["alg", "typ", "kid"]);
 const tokenTypes = new Set(["jwt", "at+jwt"]);
 
-export function createAuth({ keys, issuer, audience, clock }: AuthOptions): Auth {
+export function createAuth({ keys, issuer, audience, clock, apiKeys }: AuthOptions): Auth {
   const claims = { issuer, audience, clockTolerance: SKEW_SECONDS, requiredClaims: ["exp", "sub"] };
   const check = keyChecker(keys);
   const known = "secret" in keys ? createVerifiedTokens({ clock }) : undefined;
@@ -72,7 +76,10 @@ export function createAuth({ keys, issuer, audience, clock }: AuthOptions): Auth
       if (c.req.query("access_token") !== undefined || c.req.query("token") !== undefined) {
         throw refused("Send the token in the Authorization header, never in the address.");
       }
-      const principal = await verify(bearerToken(c.req.header("Authorization")));
+      const header = c.req.header("Authorization");
+      const key = apiKeys && bearerKey.exec(header ?? "")?.[1];
+      const principal = key ? await apiKeys.verify(key) : await verify(bearerToken(header));
+      if (principal === undefined) throw refused("The API key is not valid.");
       return onBehalf(principal, c.req.header("On-Behalf-Of"));
     },
   };

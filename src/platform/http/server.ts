@@ -11,6 +11,7 @@ import { allowedMethods } from "./allowed-methods.ts";
 import { type Auth, requireAuth } from "./auth.ts";
 import { HttpProblem, notFound, problemOf, problemResponse } from "./problem.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import { requireScope } from "./scopes.ts";
 
 export interface Metrics {
   readonly contentType: string;
@@ -23,7 +24,7 @@ export interface HttpOptions {
   readonly metrics?: Metrics | undefined;
   readonly logger: Logger;
   readonly clock: Pick<Clock, "wall" | "monotonicMs">;
-  /** Per subject; 200 a second unless told otherwise. */
+  /** Per subject, or per API key; 200 a second unless told otherwise. */
   readonly rateLimit?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
 
@@ -93,6 +94,7 @@ function guarded(auth: Auth, limit: MiddlewareHandler<HttpEnv>): MiddlewareHandl
   return async (c, next) => {
     if (c.req.path.startsWith(webhooks)) return next();
     return authenticate(c, async () => {
+      requireScope(c.get("principal"), c.req.method, c.req.path);
       await limit(c, next);
     });
   };
@@ -101,8 +103,8 @@ function guarded(auth: Auth, limit: MiddlewareHandler<HttpEnv>): MiddlewareHandl
 function rateLimited({ rateLimit, clock }: HttpOptions): MiddlewareHandler<HttpEnv> {
   const limit = createRateLimit({ perSecond: 200, burst: 200, ...rateLimit, clock });
   return async (c, next) => {
-    const { issuer, subject } = c.get("principal");
-    const seconds = limit.take(`${issuer}|${subject}`);
+    const { issuer, subject, keyId } = c.get("principal");
+    const seconds = limit.take(keyId === undefined ? `${issuer}|${subject}` : `key|${keyId}`);
     if (seconds > 0) {
       throw new HttpProblem("RATE_LIMITED", "Too many requests: slow down.", {
         headers: { "Retry-After": String(seconds) },

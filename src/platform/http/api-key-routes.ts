@@ -1,0 +1,63 @@
+/** POST, GET and DELETE /v1/api-keys, for admins who came with a token: a key makes no keys. */
+import { type Context, Hono } from "hono";
+import { CreateApiKeyRequestSchema } from "#gen/platform/v1/http_pb";
+import { parseDuration } from "#kernel/duration";
+import type { HttpEnv, Principal } from "../module.ts";
+import type { ApiKey, ApiKeys } from "./api-keys.ts";
+import { requireRole } from "./auth.ts";
+import { readJson, toMessage } from "./body.ts";
+import { idOf } from "./path-id.ts";
+import { HttpProblem, notFound } from "./problem.ts";
+
+const dayMs = 86_400_000n;
+const usualMs = 365n * dayMs;
+const mostMs = 731n * dayMs;
+
+export function createApiKeyRoutes(keys: ApiKeys): Hono<HttpEnv> {
+  return new Hono<HttpEnv>()
+    .post("/v1/api-keys", async (c) => {
+      const admin = adminOf(c);
+      const body = toMessage(CreateApiKeyRequestSchema, await readJson(c.req.raw));
+      const { key, secret } = await keys.create({
+        ...body,
+        roles: body.roles.length > 0 ? body.roles : ["service"],
+        createdBy: admin.subject,
+        lifetimeMs: lifetimeOf(body.expiresIn),
+      });
+      return c.json({ ...view(key), key: secret }, 201);
+    })
+    .get("/v1/api-keys", async (c) => {
+      adminOf(c);
+      return c.json({ items: (await keys.list()).map(view) });
+    })
+    .delete("/v1/api-keys/:id", async (c) => {
+      adminOf(c);
+      const key = await keys.revoke(idOf(c.req.param("id")));
+      if (key === undefined) throw notFound();
+      return c.json(view(key));
+    });
+}
+
+function adminOf(c: Context<HttpEnv>): Principal {
+  const principal = c.get("principal");
+  requireRole(principal, "admin");
+  if (principal.keyId === undefined) return principal;
+  throw new HttpProblem("SCOPE_REQUIRED", "Keys are managed with a token, not with a key.");
+}
+
+function lifetimeOf(text: string): number {
+  const ms = text === "" ? usualMs : (parseDuration(text) ?? 0n);
+  if (ms > 0n && ms <= mostMs) return Number(ms);
+  const detail = "A duration above 0 and up to two years, such as P90D.";
+  throw new HttpProblem("INVALID_DURATION", detail, { field: "expiresIn" });
+}
+
+function view({ createdAt, expiresAt, lastUsedAt, revokedAt, ...key }: ApiKey) {
+  return {
+    ...key,
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+    ...(lastUsedAt && { lastUsedAt: lastUsedAt.toISOString() }),
+    ...(revokedAt && { revokedAt: revokedAt.toISOString() }),
+  };
+}
