@@ -241,11 +241,13 @@ export interface Deal {
   readonly sellerId?: string;
   readonly serviceId?: string;
   readonly amount?: bigint;
+  readonly provider?: string;
 }
 
 /** 10000 USD with a buyer's fee of 320 and a seller's of 50. */
 export function openPayment(escrowId: string, deal: Deal = {}): Command {
   const { buyerId = "alice", sellerId = "bob", serviceId = "", amount = 10_000n } = deal;
+  const { provider = "sandbox" } = deal;
   const value = create(CreatePaymentIntentSchema, {
     buyerId,
     sellerId,
@@ -253,7 +255,7 @@ export function openPayment(escrowId: string, deal: Deal = {}): Command {
     amount: create(MoneySchema, { amount, currency: "USD" }),
     buyerFee: 320n,
     sellerFee: 50n,
-    provider: "sandbox",
+    provider,
   });
   return commandFor(escrowId, { case: "createPaymentIntent", value });
 }

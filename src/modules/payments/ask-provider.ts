@@ -15,23 +15,16 @@ import type {
 import { requestIn } from "./schema.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
-/** A provider that this process does not have: another one may. */
-const noProvider = { kind: "retry", afterMs: 60_000 } as const;
-
 export async function askProvider(
+  provider: PaymentProvider,
   claim: Claim,
-  { providers, clock, logger }: Pick<PaymentWorkerDeps, "providers" | "clock" | "logger">,
+  { clock, logger }: Pick<PaymentWorkerDeps, "clock" | "logger">,
 ): Promise<Answer> {
   const { row, way } = claim;
   const startedMs = clock.monotonicMs();
-  const provider = providers.get(row.provider);
-  const outcome =
-    provider === undefined
-      ? noProvider
-      : await ask(provider, claim).catch(
-          (error: unknown) =>
-            ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
-        );
+  const outcome = await ask(provider, claim).catch(
+    (error: unknown) => ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
+  );
   if (outcome.kind === "unknown") {
     const { operation_id: operationId, attempt } = row;
     logger.warn({ operationId, attempt, way, detail: outcome.detail }, "outcome unknown");

@@ -23,18 +23,23 @@ export interface Claim {
 
 /** What may not be called now is looked at again after this time. */
 const putOffMs = 60_000;
-const maxClaims = 32;
 
-export async function claimOperations({
-  db,
-  clock,
-  providers,
-}: PaymentWorkerDeps): Promise<readonly Claim[]> {
+export interface ClaimOptions {
+  readonly provider: string;
+  /** At most so many. */
+  readonly limit: number;
+}
+
+export async function claimOperations(
+  { db, clock, providers }: PaymentWorkerDeps,
+  { provider, limit }: ClaimOptions,
+): Promise<readonly Claim[]> {
   const now = clock.now();
   const wall = clock.wall();
   const candidates = await db.sql<{ operation_id: string; escrow_id: string }>`
     SELECT o.operation_id, o.escrow_id FROM payments.operation o
     WHERE o.state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP') AND o.due_at <= ${now}
+      AND o.provider = ${provider}
       AND (o.lease_until IS NULL OR o.lease_until < ${wall})
       AND NOT EXISTS (
         SELECT FROM payments.operation e
@@ -43,7 +48,7 @@ export async function claimOperations({
         SELECT FROM payments.provider_stop s
         WHERE s.provider = o.provider AND o.state = 'READY' AND o.tries = 0
           AND (o.kind = 'TRANSFER' OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at)))
-    ORDER BY o.due_at LIMIT ${maxClaims}`;
+    ORDER BY o.due_at LIMIT ${limit}`;
   if (candidates.length === 0) return [];
   return db.withTx(async (tx) => {
     const roots = await tryLockRoots(

@@ -123,7 +123,7 @@ describe("unknown outcomes", () => {
     const seller = "frank_timeout";
     const escrowId = await deals.funded({ sellerId: seller });
     await world.handle(transfer(escrowId, `rel-${escrowId}`, 10_000n, { sellerId: seller }));
-    await world.worker("payments.operations").step();
+    await world.worker("payments.operations.sandbox").step();
     expect(await deals.operation(`rel-${escrowId}`)).toMatchObject({
       state: "UNKNOWN",
       attempt: 1,

@@ -116,7 +116,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     routes: createRoutes(parts, sandboxWorker),
     handlers: paymentsConsumers(parts),
     workers: [
-      createOperations(parts),
+      ...[...providers.values()].map((provider) => createOperations(parts, provider)),
       createSync(parts),
       createReadiness(parts),
       createStoppedLine(parts),

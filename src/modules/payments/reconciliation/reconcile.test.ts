@@ -153,7 +153,7 @@ describe("G5: our books against the provider's", () => {
   test("what an open operation moved is a matter of time, and a break when it lasts", async () => {
     const escrowId = await deals.funded();
     await world.handle(transfer(escrowId, "rel-open"));
-    await world.worker("payments.operations").step();
+    await world.worker("payments.operations.sandbox").step();
     const objectId = await objectOf(escrowId, "transfer");
     await inject({ objectId, category: "transfer", amount: -9_950n });
     expect(kindsOf(await reconcile())).toEqual([`timing ${escrowId} rel-open`]);
@@ -247,7 +247,7 @@ describe("G6: the line", () => {
     await world.handle(transfer(escrowId, "rel-1"));
     const [before] = await db.sql<{ row: string }>`
       SELECT to_jsonb(o)::text AS row FROM payments.operation o WHERE operation_id = 'rel-1'`;
-    await world.worker("payments.operations").step();
+    await world.worker("payments.operations.sandbox").step();
     await world.worker("payments.sandbox").step();
     expect(await deals.transfersOf(escrowId)).toBe(1n);
     // The backup was made before the call, and the provider has forgotten its keys since.

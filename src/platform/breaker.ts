@@ -1,0 +1,51 @@
+/**
+ * A circuit breaker: after five failures in a row within a minute nothing is asked for thirty
+ * seconds, then one probe at a time until two went well. It spares a service that is down, and the
+ * caller the waiting; it never changes what an answer means.
+ */
+import type { Clock } from "./clock.ts";
+
+export interface Breaker {
+  /** How many calls may begin now, given how many are under way. */
+  room(underWay: number, most: number): number;
+  succeeded(): void;
+  failed(): void;
+  state(): "closed" | "open" | "half-open";
+}
+
+const failuresToOpen = 5;
+const withinMs = 60_000;
+const openMs = 30_000;
+const successesToClose = 2;
+
+export function createBreaker({ clock }: { readonly clock: Pick<Clock, "monotonicMs"> }): Breaker {
+  let failedAtMs: number[] = [];
+  let openedAtMs: number | undefined;
+  let probes = 0;
+
+  const state = () => {
+    if (openedAtMs === undefined) return "closed";
+    return clock.monotonicMs() - openedAtMs < openMs ? "open" : "half-open";
+  };
+  return {
+    state,
+    room(underWay, most) {
+      const now = state();
+      const limit = now === "closed" ? most : now === "open" ? 0 : 1;
+      return Math.max(0, limit - underWay);
+    },
+    succeeded() {
+      failedAtMs = [];
+      if (state() !== "half-open") return;
+      probes += 1;
+      if (probes >= successesToClose) openedAtMs = undefined;
+    },
+    failed() {
+      const nowMs = clock.monotonicMs();
+      failedAtMs = [...failedAtMs.filter((atMs) => nowMs - atMs < withinMs), nowMs];
+      if (openedAtMs === undefined && failedAtMs.length < failuresToOpen) return;
+      openedAtMs = nowMs;
+      probes = 0;
+    },
+  };
+}
