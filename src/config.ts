@@ -119,6 +119,7 @@ const settings = z.object({
   SANDBOX_WEBHOOK_URL: httpUrl.optional(),
   SANDBOX_WEBHOOK_SECRET: secret32.optional(),
   ...stripeSettings,
+  SWEEP_INTERVAL: whole(10, 86_400).default(300),
   RECONCILE_INTERVAL: whole(60, 604_800).default(3_600),
   RECONCILE_TOLERANCE: minorUnits.default(0n),
   SHUTDOWN_TIMEOUT: whole(1, 600).default(25),

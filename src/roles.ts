@@ -181,7 +181,9 @@ function createModules(
         webhookSecrets: [secrets.sandboxWebhookSecret],
       },
     }),
+    metrics: deps.metrics,
     proof: {
+      sweepEveryMs: config.SWEEP_INTERVAL * 1_000,
       reconcileEveryMs: config.RECONCILE_INTERVAL * 1_000,
       toleranceMinor: config.RECONCILE_TOLERANCE,
     },

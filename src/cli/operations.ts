@@ -43,9 +43,24 @@ export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
       requireRole(c.get("principal"), "admin", "auditor");
       return c.json(await application.verify());
     })
+    .post("/v1/operations/reconcile", async (c) => {
+      requireRole(c.get("principal"), "admin");
+      const { provider, from, until } = c.req.query();
+      const request = { provider, from: instantOf(from), until: instantOf(until) };
+      return c.json({ providers: await application.reconcile(request) });
+    })
     .post("/v1/operations/rebuild", async (c) => {
       requireRole(c.get("principal"), "admin");
       const { messages, setAside } = await application.rebuild();
       return c.json({ messages: String(messages), setAside });
     });
+}
+
+function instantOf(text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const instant = new Date(text);
+  if (Number.isNaN(instant.getTime())) {
+    throw new HttpProblem("BAD_REQUEST", "An instant such as 2030-01-31T00:00:00Z.");
+  }
+  return instant;
 }

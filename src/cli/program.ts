@@ -13,6 +13,7 @@ import { runDemo } from "./demo.ts";
 import { runKeys } from "./keys.ts";
 import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
+import { runReconcile } from "./reconcile.ts";
 import { runServe } from "./run-serve.ts";
 import { runToken } from "./token.ts";
 import { runTopics } from "./topics.ts";
@@ -77,6 +78,16 @@ function addStores(program: Command): void {
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app verify", "app verify --json"))
     .action((options) => runVerify(configOf(options), options));
+  located(program.command("reconcile"))
+    .description(
+      "Hold the books against the providers' own; a break above tolerance stops releases.",
+    )
+    .option("--provider <name>", "only this one")
+    .option("--from <instant>", "since then, instead of since the last time")
+    .option("--until <instant>", "up to then, instead of now")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", examples("app reconcile", "app reconcile --provider sandbox --json"))
+    .action((options) => runReconcile(configOf(options), options));
   located(program.command("rebuild"))
     .description(
       "Make the read models anew from the topics, beside the live ones, and swap them in.",

@@ -4,7 +4,7 @@
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { CommandSchema } from "#gen/payments/v1/commands_pb";
-import { EventSchema } from "#gen/payments/v1/events_pb";
+import { EventSchema, TreasuryEventSchema } from "#gen/payments/v1/events_pb";
 import { WebhookReceivedSchema } from "#gen/payments/v1/webhooks_pb";
 import { type Book, type BookRow, bookOf } from "#platform/books";
 import { checkEventTopic, historySlices, waitingIds } from "#platform/check-events";
@@ -18,7 +18,9 @@ import { positionsOf } from "#platform/messaging/positions";
 import { topics } from "#topics";
 import { checkDisputes } from "./check-disputes.ts";
 import { verifyLedger } from "./ledger/verify.ts";
+import { checkReconciled } from "./reconciliation/check.ts";
 import { stuckWork } from "./stuck.ts";
+import { treasuryHistorySlices } from "./treasury.ts";
 
 export function paymentsChecks(db: Database, clock: Clock): readonly Check[] {
   return [
@@ -30,6 +32,8 @@ export function paymentsChecks(db: Database, clock: Clock): readonly Check[] {
     () => checkEffects(db),
     async ({ log }) => [await checkWebhooks(db, log)],
     ({ log }) => checkTopic(db, log),
+    ({ log }) => checkTreasuryTopic(db, log),
+    checkReconciled(db, clock),
     async ({ patienceMs }) => [
       await checkHeldBack(
         db,
@@ -186,6 +190,16 @@ function checkTopic(db: Database, log: EventLog): Promise<readonly Finding[]> {
     decode: (value) => fromBinary(EventSchema, value),
     versionOf: ({ version }) => version,
     history: () => historySlices(db, "payments"),
+    waiting: () => waitingIds(db, "payments"),
+  });
+}
+
+function checkTreasuryTopic(db: Database, log: EventLog): Promise<readonly Finding[]> {
+  return checkEventTopic(log, {
+    topic: topics.treasuryEvents,
+    decode: (value) => fromBinary(TreasuryEventSchema, value),
+    versionOf: ({ version }) => version,
+    history: () => treasuryHistorySlices(db),
     waiting: () => waitingIds(db, "payments"),
   });
 }

@@ -13,6 +13,7 @@ import type { Keyring } from "#platform/keyring";
 import type { Logger } from "#platform/logger";
 import type { Outbox } from "#platform/messaging/outbox";
 import type { Publisher } from "#platform/messaging/publisher";
+import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module } from "#platform/module";
 import { createAccess } from "./access.ts";
 import { createPaymentsApprovals } from "./approvals.ts";
@@ -25,6 +26,7 @@ import { createPartyRoutes } from "./parties.ts";
 import { createPartyAccess } from "./party-access.ts";
 import { pendingWork } from "./pending.ts";
 import { type PaymentsPreview, preview } from "./preview.ts";
+import { createProof, type Proof, type ProofConfig } from "./proof.ts";
 import type { PaymentProvider, Providers } from "./provider.ts";
 import { createProviderRoutes } from "./provider-routes.ts";
 import { createBank } from "./providers/sandbox/bank.ts";
@@ -35,9 +37,7 @@ import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
 import { createStripeProvider, type StripeConfig } from "./providers/stripe/provider.ts";
 import { createReadiness } from "./readiness.ts";
-import { createReconciler, type Reconciler } from "./reconciliation/reconciler.ts";
 import { createCommandSender } from "./send-command.ts";
-import { createStoppedLine } from "./stopped-line.ts";
 import { stuckWork } from "./stuck.ts";
 import { createSync } from "./sync.ts";
 import { createWebhookRoutes } from "./webhooks.ts";
@@ -49,13 +49,6 @@ export interface SandboxConfig {
   readonly webhookSecrets: readonly string[];
   /** How a webhook leaves; fetch unless told otherwise. */
   readonly post?: typeof fetch;
-}
-
-/** How often the books are held against the providers', and what they may differ by. */
-export interface ProofConfig {
-  readonly reconcileEveryMs: number;
-  /** A break that weighs more, in minor units, stops releases through its provider. */
-  readonly toleranceMinor: bigint;
 }
 
 export interface PaymentsOptions {
@@ -72,6 +65,7 @@ export interface PaymentsOptions {
   readonly sandbox?: SandboxConfig;
   readonly stripe?: StripeConfig;
   readonly proof: ProofConfig;
+  readonly metrics?: Metrics;
   /** Further providers, by their name. */
   readonly providers?: readonly PaymentProvider[];
 }
@@ -88,7 +82,7 @@ export interface PaymentsModule extends Module {
   /** Work that a person must look at or that is due for longer than `patienceMs`, in words. */
   stuck(patienceMs: number): Promise<string[]>;
   countBooks(): Promise<bigint>;
-  readonly reconcile: Reconciler["run"];
+  readonly reconcile: Proof["reconcile"];
   /** Names of the providers there are. */
   readonly providerNames: readonly string[];
 }
@@ -108,8 +102,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
   );
   const parts = { ...options, providers };
   const sandboxWorker = sandbox && createSandboxWorker(sandbox);
-  const { reconcileEveryMs: everyMs, toleranceMinor } = options.proof;
-  const reconciler = createReconciler({ ...parts, everyMs, toleranceMinor });
+  const proof = createProof(parts);
   return {
     name: "payments",
     prepare: async () => stripe?.prepare({ db, logger }),
@@ -119,8 +112,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
       ...[...providers.values()].map((provider) => createOperations(parts, provider)),
       createSync(parts),
       createReadiness(parts),
-      createStoppedLine(parts),
-      reconciler.worker,
+      ...proof.workers,
       ...(sandboxWorker ? [sandboxWorker] : []),
     ],
     pending: () => pendingWork(db, clock),
@@ -129,7 +121,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     books: (escrowIds) => paymentBooks(db, escrowIds),
     stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
-    reconcile: reconciler.run,
+    reconcile: proof.reconcile,
     providerNames: [...providers.keys()],
   };
 }

@@ -7,7 +7,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type TreasuryEvent, TreasuryEventSchema } from "#gen/payments/v1/events_pb";
 import { generateEventId, hashFields } from "#kernel/ids";
-import type { Tx } from "#platform/database";
+import { sliceSize } from "#platform/checks";
+import type { Database, Tx } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import { encodeBytes } from "#platform/statement";
 import { topics } from "#topics";
@@ -83,4 +84,24 @@ async function keep(tx: Tx, events: readonly TreasuryEvent[], now: Date): Promis
     INSERT INTO payments.treasury_history
     SELECT * FROM jsonb_populate_recordset(NULL::payments.treasury_history,
       ${JSON.stringify(rows)}::jsonb)`;
+}
+
+/** All that was ever said, in slices, to be held against the topic. */
+export async function* treasuryHistorySlices(db: Database) {
+  let [subject, version] = ["", 0n];
+  for (;;) {
+    const rows = await db.sql<{
+      subject: string;
+      version: bigint;
+      id: string;
+      payload: Uint8Array;
+    }>`
+      SELECT subject, version, event_id AS id, payload FROM payments.treasury_history
+      WHERE (subject, version) > (${subject}, ${version}::bigint)
+      ORDER BY subject, version LIMIT ${sliceSize}`;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    yield rows;
+    [subject, version] = [last.subject, last.version];
+  }
 }

@@ -11,8 +11,12 @@ const counterpartOf: Readonly<Record<string, (provider: string) => Account>> = {
   network_cost: () => providerFees,
   tax: () => providerFees,
   payout: () => platformBank,
+  payout_reversal: () => platformBank,
   topup: () => platformBank,
+  topup_reversal: () => platformBank,
   reserved: reserveAt,
+  risk_reserved_funds: reserveAt,
+  connect_reserved_funds: reserveAt,
 };
 
 export function isPlatformCategory(category: string): boolean {

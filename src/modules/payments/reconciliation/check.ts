@@ -1,0 +1,105 @@
+/**
+ * I11: where a provider was reconciled, each of its movements and each of our postings on its
+ * clearing account matches or is an open break with the figures of today. Compared anew from the
+ * tables, whatever reconciliation itself came to.
+ */
+import { type Check, type Finding, found } from "#platform/checks";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { type BreakRow, openBreaks } from "./breaks.ts";
+import { classify, freshMs, type Pair, type Side } from "./classify.ts";
+import { compareBooks, type Scope } from "./compare.ts";
+
+export function checkReconciled(db: Database, clock: Clock): Check {
+  return async () => {
+    const marks = await db.sql<{ provider: string; done_until: Date }>`
+      SELECT provider, done_until FROM payments.provider_task
+      WHERE task = 'reconcile' AND done_until IS NOT NULL ORDER BY provider`;
+    const findings: Finding[] = [];
+    for (const { provider, done_until } of marks) {
+      findings.push(await checkProvider(db, provider, done_until, clock.now()));
+    }
+    return findings;
+  };
+}
+
+async function checkProvider(
+  db: Database,
+  provider: string,
+  doneUntil: Date,
+  now: Date,
+): Promise<Finding> {
+  const known = new Map((await openBreaks(db, provider)).map((row) => [nameOf(row), row]));
+  const name = `${provider} and our books agree, or a break says by how much`;
+  let checked = 0n;
+  for await (const scope of scopes(db, provider)) {
+    const pairs = await compareBooks(db, provider, scope);
+    checked += BigInt(pairs.length);
+    const wrong = pairs.find((pair) => isUntold(pair, known, doneUntil, now));
+    if (wrong !== undefined) return { id: "I11", name, checked, ...found(sentence(wrong)) };
+  }
+  return { id: "I11", name, checked };
+}
+
+/** What moved after the last reading was never compared. */
+function isUntold(
+  pair: Pair,
+  known: ReadonlyMap<string, BreakRow>,
+  doneUntil: Date,
+  now: Date,
+): boolean {
+  const verdict = classify(pair, now);
+  if (verdict === undefined || verdict === "fresh") return false;
+  const { ours, theirs, escrowNo: escrow_no, key, currency } = pair;
+  const judgedUntil = doneUntil.getTime() - freshMs;
+  if ([ours, theirs].some((side) => side !== undefined && side.lastAt.getTime() >= judgedUntil)) {
+    return false;
+  }
+  const row = known.get(nameOf({ escrow_no, key, currency }));
+  return row === undefined || !isLike(row, ours, theirs);
+}
+
+function isLike(row: BreakRow, ours: Side | undefined, theirs: Side | undefined): boolean {
+  const { gross = 0n, fee = 0n } = ours ?? {};
+  const { gross: theirGross = 0n, fee: theirFee = 0n } = theirs ?? {};
+  return (
+    row.ours === gross &&
+    row.ours_fee === fee &&
+    row.theirs === theirGross &&
+    row.theirs_fee === theirFee
+  );
+}
+
+function sentence({ escrowNo, key, ours, theirs }: Pair): string {
+  const side = (one: Side | undefined) => (one ? `${one.gross} (fee ${one.fee})` : "nothing");
+  return `${escrowNo}/${key}: ${side(ours)} here, ${side(theirs)} there, and no break says so`;
+}
+
+function nameOf({ escrow_no, key, currency }: Pick<BreakRow, "escrow_no" | "key" | "currency">) {
+  return `${escrow_no} ${key} ${currency}`;
+}
+
+const slice = 250;
+
+async function* scopes(db: Database, provider: string): AsyncGenerator<Scope> {
+  for (let after = 0n; ; ) {
+    const rows = await db.sql<{ no: bigint }>`
+      SELECT escrow_no AS no FROM payments.payment WHERE escrow_no > ${after}
+      ORDER BY escrow_no LIMIT ${slice}`;
+    const last = rows.at(-1);
+    if (last === undefined) break;
+    yield { escrowNos: rows.map(({ no }) => no), keys: [] };
+    after = last.no;
+  }
+  for (let after = ""; ; ) {
+    const rows = await db.sql<{ key: string }>`
+      SELECT key FROM (
+        SELECT key FROM payments.provider_movement WHERE provider = ${provider} AND escrow_no = 0
+        UNION SELECT reference FROM payments.ledger_transaction WHERE escrow_no = 0
+      ) keys WHERE key > ${after} ORDER BY key LIMIT ${slice}`;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    yield { escrowNos: [], keys: rows.map(({ key }) => key) };
+    after = last.key;
+  }
+}
