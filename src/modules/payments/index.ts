@@ -109,8 +109,10 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     routes: createRoutes(parts, sandboxWorker),
     handlers: paymentsConsumers(parts),
     workers: [
-      ...[...providers.values()].map((provider) => createOperations(parts, provider)),
-      createSync(parts),
+      ...[...providers.values()].flatMap((provider) => [
+        createOperations(parts, provider),
+        createSync(parts, provider),
+      ]),
       createReadiness(parts),
       ...proof.workers,
       ...(sandboxWorker ? [sandboxWorker] : []),

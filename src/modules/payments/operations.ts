@@ -8,6 +8,7 @@ import { createBreaker } from "#platform/breaker";
 import type { WakeableWorker } from "#platform/worker-loop";
 import { askProvider } from "./ask-provider.ts";
 import { type Claim, claimOperations } from "./claim-operations.ts";
+import { createFlights } from "./flights.ts";
 import { createGather } from "./gather.ts";
 import { recordOneByOne } from "./one-by-one.ts";
 import type { PaymentProvider } from "./provider.ts";
@@ -16,8 +17,6 @@ import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
 /** Calls at one provider side by side. */
 const maxCalls = 32;
-/** So long a step waits for its calls; then it goes on beside those that are slow. */
-const patienceMs = 200;
 
 export function createOperations(
   deps: PaymentWorkerDeps,
@@ -26,8 +25,7 @@ export function createOperations(
   const { db, clock, logger, outbox } = deps;
   const { name } = provider.describe();
   const breaker = createBreaker({ clock });
-  const flying = new Set<Promise<void>>();
-  let failure: { readonly reason: unknown } | undefined;
+  const flights = createFlights({ clock });
 
   const record = createGather<Answered>(async (answers) => {
     await recordOneByOne(answers, {
@@ -37,26 +35,15 @@ export function createOperations(
     outbox.wake();
   });
 
-  /** Never rejects: what could not be recorded is claimed again when its lease ends. */
+  /** What could not be recorded is claimed again when its lease ends: same key, same bytes. */
   async function call(claim: Claim): Promise<void> {
-    try {
-      const answer = await askProvider(provider, claim, deps);
-      const before = breaker.state();
-      if (answer.outcome.kind === "unknown") breaker.failed();
-      else breaker.succeeded();
-      const after = breaker.state();
-      if (after !== before)
-        logger.warn({ provider: name, breaker: after }, "the breaker has switched");
-      await record({ claim, answer });
-    } catch (reason) {
-      failure ??= { reason };
-    }
-  }
-
-  function fly(claim: Claim): Promise<void> {
-    const flight = call(claim).finally(() => flying.delete(flight));
-    flying.add(flight);
-    return flight;
+    const answer = await askProvider(provider, claim, deps);
+    const before = breaker.state();
+    if (answer.outcome.kind === "unknown") breaker.failed();
+    else breaker.succeeded();
+    const after = breaker.state();
+    if (after !== before) logger.warn({ provider: name, breaker: after }, "the breaker switched");
+    await record({ claim, answer });
   }
 
   return {
@@ -64,18 +51,11 @@ export function createOperations(
     idleMs: 100,
     onWake: outbox.onWake,
     step: async () => {
-      const limit = breaker.room(flying.size, maxCalls);
+      const limit = breaker.room(flights.underWay, maxCalls);
       const claims = limit > 0 ? await claimOperations(deps, { provider: name, limit }) : [];
-      const done = new AbortController();
-      const calls = Promise.all(claims.map(fly)).then(() => done.abort());
-      await Promise.race([calls, clock.sleep(patienceMs, done.signal)]);
-      const { reason } = failure ?? {};
-      failure = undefined;
-      if (reason !== undefined) throw reason;
+      await flights.start(claims.map((claim) => () => call(claim)));
       return claims.length > 0 ? "worked" : "idle";
     },
-    stop: async () => {
-      await Promise.all(flying);
-    },
+    stop: flights.landed,
   };
 }

@@ -1,9 +1,11 @@
 /**
- * Reads provider objects again, because a webhook said so or none came for long, and applies their
+ * Reads one provider's objects again, because a webhook said so or none came for long, and applies their
  * present state. The read happens outside any transaction; a webhook that came meanwhile makes it
  * happen again, so the last state is never missed.
  */
 import type { WakeableWorker } from "#platform/worker-loop";
+import { createFlights } from "./flights.ts";
+import { createGather } from "./gather.ts";
 import { recordOneByOne } from "./one-by-one.ts";
 import {
   leaseMsOf,
@@ -17,101 +19,99 @@ import { type Read, recordReads, setReadAside } from "./record-reads.ts";
 import type { ProviderObjectRow } from "./schema.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
-const maxClaims = 32;
+/** Reads at one provider side by side. */
+const maxReads = 32;
 
-export function createSync(deps: PaymentWorkerDeps): WakeableWorker {
-  const { outbox, db } = deps;
+export function createSync(deps: PaymentWorkerDeps, provider: PaymentProvider): WakeableWorker {
+  const { outbox, db, clock } = deps;
+  const { name } = provider.describe();
+  const flights = createFlights({ clock });
+
+  const recordOwn = createGather<Read>(async (reads) => {
+    await recordOneByOne(reads, {
+      record: (some) => db.withTx((tx) => recordReads(tx, some, deps)),
+      setAside: (one, error) => db.withTx((tx) => setReadAside(tx, one, error, deps)),
+    });
+    outbox.wake();
+  });
+  const recordOthers = createGather<ForeignRead>(async (reads) => {
+    await recordOneByOne(reads, {
+      record: (some) => db.withTx((tx) => recordForeign(tx, some, deps)),
+      setAside: (one, error) => db.withTx((tx) => setReadAside(tx, one, error, deps)),
+    });
+    outbox.wake();
+  });
+
+  async function read(row: ProviderObjectRow): Promise<void> {
+    const { kind, object_id: objectId, account } = row;
+    switch (kind) {
+      case "unmatched":
+      case "dispute":
+      case "warning":
+      case "foreign":
+      case "payout":
+        return recordOthers({ row, outcome: await ask(provider.getForeign(objectId, account)) });
+      default:
+        return recordOwn({ row, outcome: await ask(readOwn(provider, objectId, kind)) });
+    }
+  }
+
   return {
-    name: "payments.sync",
+    name: `payments.sync.${name}`,
     idleMs: 200,
     onWake: outbox.onWake,
     step: async () => {
-      const rows = await claim(deps);
-      if (rows.length === 0) return "idle";
-      const reads = await Promise.all(rows.map((row) => read(row, deps)));
-      const [own, foreign] = sorted(reads);
-      await recordOneByOne(own, {
-        record: (some) => db.withTx((tx) => recordReads(tx, some, deps)),
-        setAside: (one, error) => db.withTx((tx) => setReadAside(tx, one, error, deps)),
-      });
-      await recordOneByOne(foreign, {
-        record: (some) => db.withTx((tx) => recordForeign(tx, some, deps)),
-        setAside: (one, error) => db.withTx((tx) => setReadAside(tx, one, error, deps)),
-      });
-      outbox.wake();
-      return "worked";
+      const limit = maxReads - flights.underWay;
+      const rows = limit > 0 ? await claim(deps, name, limit) : [];
+      await flights.start(rows.map((row) => () => read(row)));
+      return rows.length > 0 ? "worked" : "idle";
     },
+    stop: flights.landed,
   };
 }
 
-async function claim({ db, clock, providers }: PaymentWorkerDeps): Promise<ProviderObjectRow[]> {
+async function claim(
+  { db, clock, providers }: PaymentWorkerDeps,
+  provider: string,
+  limit: number,
+): Promise<ProviderObjectRow[]> {
   const wall = clock.wall();
   return db.sql<ProviderObjectRow>`
     UPDATE payments.provider_object o
     SET lease_until = ${new Date(wall.getTime() + leaseMsOf(providers))}, sync_tries = o.sync_tries + 1
     FROM (
       SELECT provider, object_id FROM payments.provider_object
-      WHERE sync_due_at <= ${clock.now()} AND (lease_until IS NULL OR lease_until < ${wall})
-      ORDER BY sync_due_at LIMIT ${maxClaims} FOR UPDATE SKIP LOCKED
+      WHERE sync_due_at <= ${clock.now()} AND provider = ${provider}
+        AND (lease_until IS NULL OR lease_until < ${wall})
+      ORDER BY sync_due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
     ) due
     WHERE o.provider = due.provider AND o.object_id = due.object_id
     RETURNING o.*`;
 }
 
-type AnyRead = { readonly own: Read } | { readonly foreign: ForeignRead };
-
-/** What calls of ours made, and what came to be without one. */
-function sorted(reads: readonly AnyRead[]): [Read[], ForeignRead[]] {
-  return [
-    reads.flatMap((read) => ("own" in read ? [read.own] : [])),
-    reads.flatMap((read) => ("foreign" in read ? [read.foreign] : [])),
-  ];
-}
-
-async function read(row: ProviderObjectRow, { providers }: PaymentWorkerDeps): Promise<AnyRead> {
-  const provider = providers.get(row.provider);
-  const { kind } = row;
-  switch (kind) {
-    case "unmatched":
-    case "dispute":
-    case "warning":
-    case "foreign":
-    case "payout": {
-      const { object_id, account } = row;
-      const outcome = await ask(provider, (there) => there.getForeign(object_id, account));
-      return { foreign: { row, outcome } };
-    }
-    default:
-      return { own: { row, outcome: await ask(provider, (there) => readOwn(there, row, kind)) } };
-  }
-}
-
-async function ask<T>(
-  provider: PaymentProvider | undefined,
-  question: (provider: PaymentProvider) => Promise<Outcome<T>>,
-): Promise<Outcome<T>> {
-  if (provider === undefined) return { kind: "retry", afterMs: 60_000 };
-  return question(provider).catch(
+/** A read that breaks on the way says nothing of its object. */
+async function ask<T>(question: Promise<Outcome<T>>): Promise<Outcome<T>> {
+  return question.catch(
     (error: unknown) => ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
   );
 }
 
 async function readOwn(
   provider: PaymentProvider,
-  { object_id }: ProviderObjectRow,
+  objectId: string,
   kind: ProviderObject["kind"] | "account",
 ): Promise<Outcome<ProviderObject | ProviderAccount>> {
   switch (kind) {
     case "payment":
-      return provider.getPayment(object_id);
+      return provider.getPayment(objectId);
     case "transfer":
-      return provider.getTransfer(object_id);
+      return provider.getTransfer(objectId);
     case "refund":
-      return provider.getRefund(object_id);
+      return provider.getRefund(objectId);
     case "reversal":
-      return provider.getReversal(object_id);
+      return provider.getReversal(objectId);
     case "account":
-      return provider.getAccount(object_id);
+      return provider.getAccount(objectId);
     default:
       return kind satisfies never;
   }
