@@ -4,6 +4,13 @@
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import {
+  custodianConfig,
+  custodianContradictions,
+  custodianGuards,
+  custodianSecretNames,
+  custodianSettings,
+} from "./custodian-settings.ts";
 import { dailyAmounts, feeFile } from "./deal-rules.ts";
 import {
   stripeConfig,
@@ -122,6 +129,7 @@ const settings = z.object({
   SWEEP_INTERVAL: whole(10, 86_400).default(300),
   RECONCILE_INTERVAL: whole(60, 604_800).default(3_600),
   RECONCILE_TOLERANCE: minorUnits.default(0n),
+  ...custodianSettings,
   SHUTDOWN_TIMEOUT: whole(1, 600).default(25),
   RATE_LIMIT_PER_SECOND: whole(1, 1_000_000).default(200),
   FEES: feeFile.optional(),
@@ -145,6 +153,7 @@ const secretNames: readonly SettingName[] = [
   "DATA_KEY",
   "SANDBOX_WEBHOOK_SECRET",
   ...stripeSecretNames,
+  ...custodianSecretNames,
 ];
 
 /** Everything a start is told, checked. */
@@ -190,9 +199,11 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
   };
   problems.push(...contradictions(config, serving));
   problems.push(...stripeContradictions(config).map(bySettings));
+  problems.push(...custodianContradictions(config).map(bySettings));
   const guards = [
     ...(config.APP_ENV === "production" ? productionGuards(config, serving) : []),
     ...stripeGuards(config).map(bySettings),
+    ...custodianGuards(config).map(bySettings),
   ];
   if (problems.length > 0) throw new ConfigError([...problems, ...guards]);
   if (guards.length > 0) throw new ProductionRefused(guards);
@@ -287,10 +298,10 @@ function productionGuards(config: Config, serving: boolean): ConfigProblem[] {
     ],
     [config.MEMORY, "MEMORY", "true", "false"],
     [
-      serving && stripeConfig(config) === undefined,
+      serving && !stripeConfig(config) && !custodianConfig(config),
       "provider",
       "sandbox",
-      "one that moves real money: STRIPE_SECRET_KEY",
+      "one that moves real money: STRIPE_SECRET_KEY, CUSTODIAN_URL",
     ],
   ];
   return guards

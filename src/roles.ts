@@ -24,6 +24,7 @@ import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
 import { booksAgree } from "./books-agree.ts";
 import type { Config, RoleName } from "./config.ts";
+import { custodianConfig } from "./custodian-settings.ts";
 import { dealRules } from "./deal-rules.ts";
 import { type Report, runChecks } from "./invariants.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
@@ -164,6 +165,7 @@ function createModules(
   const stripe = stripeConfig(config);
   const servesQueries = turnedOn(config, "routes").has("projections");
   const outcomes = servesQueries ? projections.outcomes : undefined;
+  const custodian = custodianConfig(config);
   const payments = createPayments({
     db: databases.payments,
     outbox: outboxes.payments,
@@ -174,6 +176,7 @@ function createModules(
     fingerprintKey,
     outcomes,
     ...(stripe && { stripe }),
+    ...(custodian && { custodian }),
     // Where money is real nothing may play it.
     ...(config.APP_ENV !== "production" && {
       sandbox: {

@@ -13,6 +13,7 @@ import type {
   ProviderRequest,
   VerifiedWebhook,
 } from "../../src/modules/payments/provider.ts";
+import { openCustodian } from "../support/custodian-harness.ts";
 import type { Harness } from "../support/provider-harness.ts";
 import { openSandbox } from "../support/sandbox-harness.ts";
 import { openStripe } from "../support/stripe-harness.ts";
@@ -49,6 +50,7 @@ async function pages<T>(
 const harnesses: readonly { readonly name: string; readonly open: () => Promise<Harness> }[] = [
   { name: "sandbox", open: openSandbox },
   { name: "stripe", open: openStripe },
+  { name: "custodian", open: openCustodian },
 ];
 
 describe.each(harnesses)("payment provider: $name", ({ open }) => {
@@ -129,7 +131,7 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     if (created.kind !== "succeeded") throw new Error(created.kind);
     await harness.decline(created.value.objectId);
     expect(await provider.getPayment(created.value.objectId)).toMatchObject({
-      value: { status: "requires_payment", lastError: "card_declined" },
+      value: { status: "requires_payment", lastError: harness.declined },
     });
     await harness.pay(created.value.objectId);
     expect(await provider.getPayment(created.value.objectId)).toMatchObject({

@@ -22,6 +22,8 @@ export interface Harness {
   /** Transfers and refunds draw on one figure; elsewhere each has the payment as its limit. */
   readonly onePool: boolean;
   readonly paidType: string;
+  /** What a payment says that did not come through. */
+  readonly declined: string;
   /** The buyer's side of a payment whose refund the bank will refuse, with the code it gives. */
   failingRefund(): Promise<{ readonly party: Partial<ProviderRequest>; readonly code: string }>;
   pay(objectId: string, amount?: bigint): Promise<void>;

@@ -42,6 +42,7 @@ export async function openSandbox(): Promise<Harness> {
     parts: [6_000n, 4_320n],
     onePool: true,
     paidType: "payment.succeeded",
+    declined: "card_declined",
     failingRefund: async () => ({
       party: { buyerId: "alice_refundfails" },
       code: "account_closed",

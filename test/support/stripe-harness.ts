@@ -78,6 +78,7 @@ export async function openStripe(changes: Partial<StripeConfig> = {}): Promise<S
     parts: [10_320n],
     onePool: false,
     paidType: "payment_intent.succeeded",
+    declined: "card_declined",
     failingRefund: async () => {
       control.settings({ refunds: "failed" });
       return { party: {}, code: "lost_or_stolen_card" };

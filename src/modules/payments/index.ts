@@ -29,6 +29,7 @@ import { type PaymentsPreview, preview } from "./preview.ts";
 import { createProof, type Proof, type ProofConfig } from "./proof.ts";
 import type { PaymentProvider, Providers } from "./provider.ts";
 import { createProviderRoutes } from "./provider-routes.ts";
+import { type CustodianConfig, createCustodianProvider } from "./providers/custodian/provider.ts";
 import { createBank } from "./providers/sandbox/bank.ts";
 import { createDisputingBank } from "./providers/sandbox/bank-disputes.ts";
 import { createSandboxDisputeRoutes } from "./providers/sandbox/disputes-http.ts";
@@ -66,6 +67,7 @@ export interface PaymentsOptions {
   readonly stripe?: StripeConfig;
   readonly proof: ProofConfig;
   readonly metrics?: Metrics;
+  readonly custodian?: CustodianConfig;
   /** Further providers, by their name. */
   readonly providers?: readonly PaymentProvider[];
 }
@@ -97,6 +99,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     [
       ...(sandbox ? [createSandboxProvider(sandbox)] : []),
       ...(stripe ? [stripe] : []),
+      ...(options.custodian ? [createCustodianProvider({ ...options.custodian, clock })] : []),
       ...(options.providers ?? []),
     ].map((provider) => [provider.describe().name, provider]),
   );

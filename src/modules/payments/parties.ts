@@ -155,7 +155,7 @@ async function saveMethod(
       VALUES (${id}, ${partyId}, ${provider}, ${objectId}, ${status},
         ${requirementsDue}::text[], ${subject}, ${now}, ${now})
       ON CONFLICT (party_id, provider) DO UPDATE SET
-        status = excluded.status, requirements_due = excluded.requirements_due,
+        account_id = excluded.account_id, status = excluded.status, requirements_due = excluded.requirements_due,
         updated_at = excluded.updated_at
       WHERE ${mayChange}::boolean
       RETURNING payout_method_id, provider, status, requirements_due`;

@@ -24,6 +24,8 @@ export interface ProviderRequest {
    * transfer a reversal takes back. "": the provider knows by itself.
    */
   readonly target: string;
+  /** The deposit that is given back whole, where it is of another asset than the payment. */
+  readonly depositId?: string;
 }
 
 export interface ProviderCall {
@@ -35,7 +37,13 @@ export interface ProviderCall {
 }
 
 /** Codes of a definite no. */
-export type RefusalCode = "SELLER_NOT_READY" | "PROVIDER_REFUSED" | "NOT_POSSIBLE" | "NOT_FOUND";
+export type RefusalCode =
+  | "SELLER_NOT_READY"
+  /** The buyer has no place of his own that a refund could go to. */
+  | "REFUND_ADDRESS_REQUIRED"
+  | "PROVIDER_REFUSED"
+  | "NOT_POSSIBLE"
+  | "NOT_FOUND";
 
 export type Outcome<T> =
   | { readonly kind: "succeeded"; readonly value: T }
@@ -50,6 +58,8 @@ export interface ProviderDeposit {
   readonly depositId: string;
   readonly amount: bigint;
   readonly currency: string;
+  /** The wallet it came from, where there is one: it is screened. */
+  readonly source?: string;
 }
 
 export interface ProviderPayment {
@@ -81,6 +91,8 @@ export interface ProviderRefund {
   /** A succeeded one may still fail. */
   readonly status: "pending" | "succeeded" | "failed";
   readonly code: string;
+  /** As a transfer's. */
+  readonly fee?: bigint | undefined;
 }
 
 /** What was taken back of a transfer. */

@@ -153,7 +153,8 @@ function book(fold: Fold, deposit: ProviderDeposit): void {
   if (disposition === Disposition.WRONG_ASSET) {
     const stray = post.depositUnattributed(payment.provider, amount, currency);
     fold.add(
-      { case: "set", fields: { status: "WRONG_ASSET" } },
+      // What is complete stays so, whatever else somebody sends.
+      ...(isComplete(payment) ? [] : [{ case: "set", fields: { status: "WRONG_ASSET" } } as const]),
       postFor({ depositId }, stray),
       say({ case: "depositReceived", value }),
     );
@@ -225,7 +226,7 @@ function transferSeen(
   object: ProviderTransfer,
   operation: Operation,
 ): readonly Effect[] {
-  const { status, objectId } = object;
+  const { status, objectId, fee } = object;
   if (operation.kind === "RETRANSFER") return retransferSeen(payment, object, operation);
   if (isFinal(operation)) return [];
   if (status === "failed") return transferUndone(payment, operation, "PROVIDER_REFUSED");
@@ -235,7 +236,22 @@ function transferSeen(
     case: "moved",
     operation: { ...operation, state, objectId, dueAt: undefined, code: "" },
   };
-  return state === "PENDING" ? [moved] : [moved, ...transferConfirmed(payment, operation)];
+  if (state === "PENDING") return [moved];
+  return [
+    moved,
+    ...transferConfirmed(payment, operation),
+    ...feePaid(payment.provider, operation, fee),
+  ];
+}
+
+/** What the provider or its network took for moving the money: the platform's expense. */
+function feePaid(
+  provider: string,
+  { operationId }: Operation,
+  fee: bigint | undefined,
+): readonly Effect[] {
+  if (fee === undefined || fee === 0n) return [];
+  return [postFor({ operationId }, post.providerFeeKnown(provider, fee))];
 }
 
 /** Nothing was or will be sent: the exact mirror of the acceptance, the netted debt included. */
@@ -271,7 +287,11 @@ function refundSeen(
       return isFinal(operation) || operation.state === "PENDING" ? [] : [moved("PENDING")];
     case "succeeded":
       if (isFinal(operation)) return [];
-      return [moved("SUCCEEDED"), ...refundConfirmed(payment, operation)];
+      return [
+        moved("SUCCEEDED"),
+        ...refundConfirmed(payment, operation),
+        ...feePaid(payment.provider, operation, object.fee),
+      ];
     case "failed":
       if (operation.state === "FAILED") return [];
       return [moved("FAILED", object.code), ...refundFailed(payment, operation, object.code)];

@@ -1,0 +1,151 @@
+/**
+ * Deposit addresses: one for each payment, never used again. What arrived counts when the custodian
+ * calls it final; before that it is only shown, and a reorganisation may take it away again.
+ */
+import type {
+  Outcome,
+  PaymentProvider,
+  ProviderDeposit,
+  ProviderDispute,
+  ProviderPayment,
+} from "../../provider.ts";
+import { type Asset, bookable, checksummed } from "./assets.ts";
+import { type CustodianClient, mapped, refusedHere } from "./client.ts";
+import {
+  type CustodianDeposit,
+  type DepositAddress,
+  depositAddress,
+  foundDeposit,
+  listOf,
+} from "./shapes.ts";
+
+export interface DepositOptions {
+  readonly client: CustodianClient;
+  readonly asset: Asset;
+  /** How many make a deposit final. */
+  readonly confirmations: number;
+}
+
+type Deposits = Pick<
+  PaymentProvider,
+  "createPayment" | "cancelPayment" | "getPayment" | "findPayment" | "getForeign"
+>;
+
+export function createDeposits({ client, asset, confirmations }: DepositOptions): Deposits {
+  const paymentOf = (address: DepositAddress) => viewOf(address, asset);
+  const at = (id: string) => `/v1/deposit-addresses/${encodeURIComponent(id)}`;
+  return {
+    createPayment: async ({ request, key }) => {
+      const { operationId: reference, escrowId: group, amount, currency } = request;
+      if (currency !== "USDC") return refusedHere("PROVIDER_REFUSED", `no ${currency} here`);
+      const { chainId, token } = asset;
+      const body = { reference, group, chainId, token, amount, confirmations };
+      return mapped(
+        await client.post("/v1/deposit-addresses", body, key, depositAddress),
+        paymentOf,
+      );
+    },
+    cancelPayment: async ({ request, key }) => {
+      const path = `${at(request.paymentRef)}/close`;
+      const body = { reference: request.operationId };
+      return mapped(await client.post(path, body, key, depositAddress), paymentOf);
+    },
+    getPayment: async (id) => mapped(await client.get(at(id), depositAddress), paymentOf),
+    findPayment: async ({ escrowId, operationId }) => {
+      const path = `/v1/deposit-addresses?group=${encodeURIComponent(escrowId)}`;
+      return mapped(await client.get(path, listOf(depositAddress)), ({ items }) => {
+        const found = items.find(({ reference }) => reference === operationId);
+        return found && paymentOf(found);
+      });
+    },
+    getForeign: async (id) => foreignOf(await client.get(depositPath(id), foundDeposit), asset),
+  };
+}
+
+function depositPath(id: string): string {
+  return `/v1/deposits/${encodeURIComponent(id)}`;
+}
+
+function viewOf(address: DepositAddress, asset: Asset): ProviderPayment {
+  const deposits = address.deposits.flatMap((deposit) => confirmed(deposit, asset));
+  const ours = address.deposits.filter(({ token }) => checksummed(token) === asset.token);
+  const received = deposits
+    .filter(({ currency }) => currency === "USDC")
+    .reduce((sum, { amount }) => sum + amount, 0n);
+  const complete = received >= BigInt(address.amount);
+  const waiting = ours.filter(({ status }) => status === "seen");
+  const orphaned = ours.some(({ status, wasFinal }) => status === "orphaned" && !wasFinal);
+  const idle = waiting.length === 0 && !complete;
+  return {
+    kind: "payment",
+    objectId: address.id,
+    operationId: address.reference,
+    status: statusOf(address, { complete, processing: waiting.length > 0 }),
+    deposits,
+    fee: complete ? ours.reduce((sum, { fee }) => sum + BigInt(fee), 0n) : undefined,
+    lastError: idle && orphaned && received === 0n ? "DEPOSIT_ORPHANED" : undefined,
+    instructions: {
+      deposit: {
+        address: checksummed(address.address) ?? address.address,
+        chainId: address.chainId,
+        asset: `USDC ${asset.token}`,
+        confirmations: leastConfirmed(waiting, address, complete).toString(),
+        required: address.confirmations.toString(),
+      },
+    },
+  };
+}
+
+function statusOf(
+  { status }: DepositAddress,
+  { complete, processing }: { readonly complete: boolean; readonly processing: boolean },
+): ProviderPayment["status"] {
+  if (status === "closed") return "cancelled";
+  if (complete) return "succeeded";
+  return processing ? "processing" : "requires_payment";
+}
+
+/** Of what is still on its way; 0 when nothing is. */
+function leastConfirmed(
+  waiting: readonly CustodianDeposit[],
+  { confirmations }: DepositAddress,
+  complete: boolean,
+): number {
+  if (waiting.length === 0) return complete ? confirmations : 0;
+  return Math.min(...waiting.map((deposit) => deposit.confirmations));
+}
+
+/** Also one that was undone after it was final: it was booked, and what took it is a fact of its own. */
+function confirmed(deposit: CustodianDeposit, asset: Asset): ProviderDeposit[] {
+  if (!deposit.wasFinal) return [];
+  const booked = bookable(asset, deposit);
+  if (booked === undefined) return [];
+  return [{ depositId: deposit.id, source: checksummed(deposit.from) ?? "", ...booked }];
+}
+
+/** A final deposit that a reorganisation took: as if a bank had taken it back, and won at once. */
+function foreignOf(
+  outcome: Outcome<CustodianDeposit & { readonly depositAddress: string }>,
+  asset: Asset,
+): Outcome<ProviderDispute | undefined> {
+  if (outcome.kind === "refused" && outcome.code === "NOT_FOUND") {
+    return { kind: "succeeded", value: undefined };
+  }
+  return mapped(outcome, (deposit) => {
+    const booked = bookable(asset, deposit);
+    const lost = deposit.status === "orphaned" && deposit.wasFinal;
+    if (!lost || booked?.currency !== "USDC") return undefined;
+    const { amount, currency } = booked;
+    return {
+      kind: "dispute",
+      objectId: deposit.id,
+      paymentRef: deposit.depositAddress,
+      status: "lost",
+      amount,
+      currency,
+      reason: "chain_reorganised",
+      movements: [{ movementId: `${deposit.id}:lost`, direction: "taken", amount, fee: 0n }],
+      evidenceDueBy: undefined,
+    };
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * What leaves: payouts to the seller's approved address, refunds to the buyer's own. Each draws on
+ * the deposit address it names and on nothing else; what went out on chain never comes back.
+ */
+import type {
+  PaymentProvider,
+  ProviderCall,
+  ProviderRefund,
+  ProviderRequest,
+  ProviderTransfer,
+} from "../../provider.ts";
+import { type Asset, checksummed } from "./assets.ts";
+import { type CustodianClient, mapped, refusedHere } from "./client.ts";
+import { foundDeposit, listOf, type Withdrawal, withdrawal } from "./shapes.ts";
+
+export interface WithdrawalOptions {
+  readonly client: CustodianClient;
+  readonly asset: Asset;
+}
+
+type Withdrawals = Pick<
+  PaymentProvider,
+  | "createTransfer"
+  | "createRefund"
+  | "createReversal"
+  | "getTransfer"
+  | "getRefund"
+  | "getReversal"
+  | "findTransfer"
+  | "findRefund"
+  | "findReversal"
+>;
+
+export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdrawals {
+  async function send(
+    kind: "payout" | "refund" | "return",
+    { key, request }: ProviderCall,
+    drawn: { readonly token: string; readonly amount: string; readonly deposit: string },
+  ) {
+    const { operationId: reference, escrowId: group, paymentRef: source, target } = request;
+    const body = { reference, kind, group, source, to: target, ...drawn };
+    return client.post("/v1/withdrawals", body, key, withdrawal);
+  }
+
+  /** Another asset than USDC goes back whole, as it came: its own token, all of it. */
+  async function sendBack(call: ProviderCall, depositId: string) {
+    const path = `/v1/deposits/${encodeURIComponent(depositId)}`;
+    const found = await client.get(path, foundDeposit);
+    if (found.kind !== "succeeded") {
+      // The read moved nothing, whatever became of it.
+      return found.kind === "refused" ? found : ({ kind: "retry", afterMs: 1_000 } as const);
+    }
+    const { token, amount } = found.value;
+    return send("return", call, { token, amount, deposit: depositId });
+  }
+
+  const get = (id: string) => client.get(`/v1/withdrawals/${encodeURIComponent(id)}`, withdrawal);
+  const find = async ({ escrowId, operationId }: ProviderRequest) => {
+    const path = `/v1/withdrawals?group=${encodeURIComponent(escrowId)}`;
+    const listed = await client.get(path, listOf(withdrawal));
+    // The last one: an earlier attempt that failed is not the one looked for.
+    return mapped(listed, ({ items }) =>
+      items.findLast(({ reference }) => reference === operationId),
+    );
+  };
+  return {
+    createTransfer: async (call) => {
+      const { target, amount } = call.request;
+      if (checksummed(target) === undefined) {
+        return refusedHere("SELLER_NOT_READY", "the seller has no payout address");
+      }
+      const drawn = { token: asset.token, amount, deposit: "" };
+      return mapped(await send("payout", call, drawn), transferOf);
+    },
+    createRefund: async (call) => {
+      const { target, amount, currency, depositId = "" } = call.request;
+      if (checksummed(target) === undefined) {
+        return refusedHere("REFUND_ADDRESS_REQUIRED", "the buyer has no verified refund address");
+      }
+      const drawn = { token: asset.token, amount, deposit: "" };
+      const sent =
+        currency === "USDC" ? await send("refund", call, drawn) : await sendBack(call, depositId);
+      return mapped(sent, refundOf);
+    },
+    createReversal: async () => refusedHere("NOT_POSSIBLE", "nothing comes back on chain"),
+    getTransfer: async (id) => mapped(await get(id), transferOf),
+    getRefund: async (id) => mapped(await get(id), refundOf),
+    getReversal: async () => refusedHere("NOT_FOUND", "no reversals here"),
+    findTransfer: async (request) =>
+      mapped(await find(request), (found) => found && transferOf(found)),
+    findRefund: async (request) => mapped(await find(request), (found) => found && refundOf(found)),
+    findReversal: async () => ({ kind: "succeeded", value: undefined }),
+  };
+}
+
+const statuses = { pending: "pending", final: "succeeded", failed: "failed" } as const;
+
+function transferOf({ id, reference, status, networkFee }: Withdrawal): ProviderTransfer {
+  const fee = networkFee === null ? undefined : BigInt(networkFee);
+  const common = { objectId: id, operationId: reference, status: statuses[status] };
+  return { kind: "transfer", ...common, fee };
+}
+
+function refundOf({ id, reference, status, code, networkFee }: Withdrawal): ProviderRefund {
+  const fee = networkFee === null ? undefined : BigInt(networkFee);
+  const common = { objectId: id, operationId: reference, status: statuses[status] };
+  return { kind: "refund", ...common, code, fee };
+}
