@@ -13,6 +13,7 @@ import { fingerprintKeyFrom } from "#platform/http/idempotency";
 import { createJwks } from "#platform/http/jwks";
 import { createHttp } from "#platform/http/server";
 import { createKeyring } from "#platform/keyring";
+import { createLegalHolds } from "#platform/legal-holds";
 import type { Logger } from "#platform/logger";
 import { createConsumer } from "#platform/messaging/consumer";
 import type { EventLog } from "#platform/messaging/event-log";
@@ -32,6 +33,7 @@ import { createOutboxModule } from "./modules/outbox/index.ts";
 import { createPayments, type PaymentsModule } from "./modules/payments/index.ts";
 import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
 import { nothingStuck } from "./nothing-stuck.ts";
+import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
 import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
@@ -73,6 +75,7 @@ export interface Application {
   readonly http: Hono<HttpEnv>;
   readonly health: Health;
   readonly apiKeys: ApiKeys;
+  readonly personalData: PersonalData;
   readonly consumers: readonly Worker[];
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
@@ -118,11 +121,16 @@ export function buildApplication(deps: ApplicationDeps): Application {
     if (routes) http.route("/", routes);
   }
   http.route("/", createApiKeyRoutes(apiKeys));
+  const { openEscrowOf } = modules.projections;
+  const personalData = createPersonalData({ keyring: modules.keyring, openEscrowOf });
+  const holds = createLegalHolds({ db: deps.databases.platform });
+  http.route("/", personalDataRoutes(personalData, holds));
   const active = messagingSchemas.filter((name) => working.has(name));
   return {
     http,
     health,
     apiKeys,
+    personalData,
     consumers: active.flatMap((name) => consumersOf(deps, name, modules[name], outboxes[name])),
     activities: [
       ...active.flatMap((name) => modules[name].workers),
@@ -203,7 +211,7 @@ function createModules(
     settings: dealRules(config),
     outcomes,
   });
-  return { escrow, payments, projections };
+  return { escrow, payments, projections, keyring };
 }
 
 type Modules = ReturnType<typeof createModules>;

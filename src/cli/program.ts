@@ -10,6 +10,7 @@ import {
 } from "../config.ts";
 import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
+import { runErase } from "./erase.ts";
 import { runKeys } from "./keys.ts";
 import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
@@ -108,6 +109,11 @@ function addSmall(program: Command): void {
     )
     .action((options) => runToken(configOf({ ...options, role: undefined }), options));
   addKeys(program);
+  located(program.command("erase"))
+    .description("Forget a party: destroy its key, and with it every text it ever wrote.")
+    .requiredOption("--party <id>", "the party's id")
+    .addHelpText("after", examples("app erase --party alice"))
+    .action((options) => runErase(configOf(options), options.party));
   located(program.command("config"))
     .description("Print every setting with its value, secrets masked.")
     .argument("[action]", "show or check", "show")

@@ -9,6 +9,7 @@ import { type SealedText, SealedTextSchema } from "#gen/escrow/v1/types_pb";
 import type { Clock } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { TransientError } from "./errors.ts";
+import { heldFor } from "./legal-holds.ts";
 import { keyBytes, seal, unseal } from "./seal.ts";
 
 export interface Keyring {
@@ -16,8 +17,13 @@ export interface Keyring {
   seal(subject: string, text: string): Promise<SealedText>;
   /** Undefined once the subject was erased. */
   open(sealed: SealedText): Promise<string | undefined>;
-  /** Destroys the subject's keys; a later text of the subject gets a new one. */
-  erase(subject: string): Promise<void>;
+  /**
+   * Destroys the subject's keys, or names the case that holds them; a later text of the subject gets
+   * a new one.
+   */
+  erase(subject: string): Promise<{ readonly heldFor?: string | undefined }>;
+  /** Destroys the keys of all subjects from `first` up to `end`, which stays. */
+  eraseBetween(first: string, end: string): Promise<void>;
 }
 
 export interface KeyringOptions {
@@ -76,6 +82,11 @@ export function createKeyring({ db, dataKey, clock = realTime }: KeyringOptions)
     return row && unwrap(subject, row);
   }
 
+  function forget(): void {
+    current.clear();
+    byId.clear();
+  }
+
   return {
     seal: async (subject, text) => {
       const key = await current.get(subject, async () => (await alive(subject)) ?? make(subject));
@@ -87,11 +98,24 @@ export function createKeyring({ db, dataKey, clock = realTime }: KeyringOptions)
       return key && Buffer.from(unseal(key.secret, ciphertext, subject)).toString("utf8");
     },
     erase: async (subject) => {
-      await db.sql`
+      const reference = await db.withTx(async (tx) => {
+        const held = await heldFor(tx, subject);
+        if (held === undefined) {
+          await tx.sql`
+            UPDATE keyring.key SET wrapped = NULL, destroyed_at = clock_timestamp()
+            WHERE subject = ${subject} AND destroyed_at IS NULL`;
+        }
+        return held;
+      });
+      forget();
+      return { heldFor: reference };
+    },
+    eraseBetween: async (first, end) => {
+      const erased = await db.sql`
         UPDATE keyring.key SET wrapped = NULL, destroyed_at = clock_timestamp()
-        WHERE subject = ${subject} AND destroyed_at IS NULL`;
-      current.clear();
-      byId.clear();
+        WHERE subject COLLATE "C" >= ${first} AND subject COLLATE "C" < ${end}
+          AND destroyed_at IS NULL RETURNING key_id`;
+      if (erased.length > 0) forget();
     },
   };
 }

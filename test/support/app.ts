@@ -6,7 +6,7 @@
 import { type Server, startOn } from "../../src/cli/serve.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 import { mintToken } from "../../src/platform/http/token.ts";
-import { silentLogger } from "../../src/platform/logger.ts";
+import { type Logger, silentLogger } from "../../src/platform/logger.ts";
 import { openPglite } from "../../src/platform/pglite.ts";
 import { migrateAll, openStores, type Stores } from "../../src/stores.ts";
 
@@ -27,6 +27,8 @@ export interface Client {
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   /** With a fresh Idempotency-Key unless `key` is given, and `Prefer: wait=5`. */
   post(path: string, body?: unknown, options?: PostOptions): Promise<Answer>;
+  put(path: string, body: unknown): Promise<Answer>;
+  delete(path: string): Promise<Answer>;
 }
 
 export interface TestApp {
@@ -85,8 +87,9 @@ function snapshot(): Promise<Blob> {
 export async function startAppOn(
   stores: Stores,
   environment: Record<string, string> = {},
+  logger: Logger = silentLogger,
 ): Promise<TestApp> {
-  return appOf(await startOn(stores, testConfig(environment), silentLogger));
+  return appOf(await startOn(stores, testConfig(environment), logger));
 }
 
 function appOf(server: Server): TestApp {
@@ -130,6 +133,13 @@ function createClient(url: string, subject: string, roles: readonly string[]): C
   }
   return {
     get: (path, headers = {}) => call(path, { headers }),
+    put: (path, body) =>
+      call(path, {
+        method: "PUT",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+    delete: (path) => call(path, { method: "DELETE" }),
     post: (path, body = {}, { key = crypto.randomUUID(), wait = true, headers = {} } = {}) =>
       call(path, {
         method: "POST",

@@ -37,6 +37,7 @@ import { createSandboxRoutes } from "./providers/sandbox/http.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/worker.ts";
 import { createStripeProvider, type StripeConfig } from "./providers/stripe/provider.ts";
+import { createWebhookKeyPurge } from "./purge-webhook-keys.ts";
 import { createReadiness } from "./readiness.ts";
 import { createCommandSender } from "./send-command.ts";
 import { stuckWork } from "./stuck.ts";
@@ -118,6 +119,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
       ]),
       createReadiness(parts),
       ...proof.workers,
+      createWebhookKeyPurge(parts),
       ...(sandboxWorker ? [sandboxWorker] : []),
     ],
     pending: () => pendingWork(db, clock),

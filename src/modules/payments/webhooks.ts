@@ -16,6 +16,7 @@ import type { Publisher } from "#platform/messaging/publisher";
 import type { HttpEnv } from "#platform/module";
 import { topics } from "#topics";
 import type { Providers, VerifiedWebhook } from "./provider.ts";
+import { webhookSubject } from "./purge-webhook-keys.ts";
 
 export interface WebhookRouteOptions {
   readonly providers: Providers;
@@ -60,7 +61,7 @@ async function keep(arrival: Arrival, options: WebhookRouteOptions): Promise<voi
   const { name, webhook, bytes, correlationId } = arrival;
   const now = clock.wall();
   // One key a day, destroyed after 30: the bodies hold what providers know of people.
-  const subject = `webhooks-${now.toISOString().slice(0, 10)}`;
+  const subject = webhookSubject(now);
   try {
     const text = bytes.length <= keptBytes ? Buffer.from(bytes).toString("utf8") : "";
     const sealedBody = await keyring.seal(subject, text);

@@ -101,6 +101,7 @@ async function timelineItem({ sealed, ...row }: TimelineRow, texts: Texts) {
     id: row.id,
     version: row.version,
     text: text ?? "",
+    erased: sealed !== "" && text === undefined,
   };
 }
 

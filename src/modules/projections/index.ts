@@ -12,6 +12,7 @@ import { mayRead } from "./access.ts";
 import { projectionChecks } from "./checks.ts";
 import { projectionHandlers } from "./consumers.ts";
 import { createQueryRoutes } from "./http.ts";
+import { openEscrowOf } from "./open-escrows.ts";
 import { createOutcomePoller } from "./outcome-poller.ts";
 import { createPageCursors } from "./page-cursor.ts";
 import { findRecord } from "./queries.ts";
@@ -33,6 +34,8 @@ export interface ProjectionsDeps {
 
 export interface ProjectionsModule extends Module {
   readonly outcomes: Outcomes;
+  /** Some escrow of the party that is not over. */
+  openEscrowOf(partyId: string): Promise<string | undefined>;
   /** Makes the read models anew from the topics and swaps them in. */
   rebuild(log: EventLog): Promise<RebuildReport>;
   close(): void;
@@ -57,6 +60,7 @@ export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
         return record && mayRead(record, principal) ? viewOf(record, principal, deps) : undefined;
       },
     },
+    openEscrowOf: (partyId) => openEscrowOf(db, partyId),
     close: poller.close,
   };
 }

@@ -45,6 +45,7 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   CONFLICT: 409,
   APPROVAL_EXPIRED: 409,
   LEGAL_HOLD: 409,
+  ESCROW_OPEN: 409,
   VERSION_MOVED: 412,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,

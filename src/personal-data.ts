@@ -1,0 +1,72 @@
+/**
+ * A party's right to be forgotten, over all modules: its key is destroyed, and with it every text it
+ * ever wrote, in tables, topics, dead letters and copies alike. Amounts, ids and hashes stay, so the
+ * books still prove themselves. A legal hold wins, and so does a deal that is still open.
+ */
+import { Hono } from "hono";
+import { LegalHoldRequestSchema } from "#gen/platform/v1/http_pb";
+import { requireRole } from "#platform/http/auth";
+import { readJson, toMessage } from "#platform/http/body";
+import { HttpProblem, notFound } from "#platform/http/problem";
+import type { Keyring } from "#platform/keyring";
+import type { LegalHolds } from "#platform/legal-holds";
+import type { HttpEnv } from "#platform/module";
+
+export interface PersonalData {
+  /** Throws HttpProblem 409 while a deal of the party is open or a hold stands. */
+  erase(partyId: string): Promise<void>;
+}
+
+export interface PersonalDataOptions {
+  readonly keyring: Pick<Keyring, "erase">;
+  /** Some escrow of the party that is not over; undefined when all are. */
+  readonly openEscrowOf: (partyId: string) => Promise<string | undefined>;
+}
+
+export function createPersonalData({ keyring, openEscrowOf }: PersonalDataOptions): PersonalData {
+  return {
+    erase: async (partyId) => {
+      const open = await openEscrowOf(partyId);
+      if (open !== undefined) {
+        const extra = { escrowId: open };
+        throw new HttpProblem("ESCROW_OPEN", "A deal of this party is not over.", { extra });
+      }
+      const { heldFor } = await keyring.erase(partyId);
+      if (heldFor !== undefined) {
+        throw new HttpProblem("LEGAL_HOLD", `A legal hold stands: ${heldFor}.`);
+      }
+    },
+  };
+}
+
+const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
+
+/** For admins. Whether a party ever was here is told by none of the answers. */
+export function personalDataRoutes(data: PersonalData, holds: LegalHolds): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.delete("/v1/parties/:id/personal-data", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const partyId = partyOf(c.req.param("id"));
+    await data.erase(partyId);
+    return c.json({ partyId, erased: true });
+  });
+  app.put("/v1/parties/:id/legal-hold", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const partyId = partyOf(c.req.param("id"));
+    const { reference } = toMessage(LegalHoldRequestSchema, await readJson(c.req.raw));
+    await holds.set(partyId, reference, c.get("principal").subject);
+    return c.json({ partyId, reference });
+  });
+  app.delete("/v1/parties/:id/legal-hold", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const partyId = partyOf(c.req.param("id"));
+    if (!(await holds.lift(partyId))) throw notFound();
+    return c.json({ partyId });
+  });
+  return app;
+}
+
+function partyOf(id: string): string {
+  if (!partyPattern.test(id)) throw notFound();
+  return id;
+}
