@@ -30,6 +30,11 @@ interface PayoutMethodRow {
   readonly requirements_due: readonly string[];
 }
 
+interface KnownMethodRow extends PayoutMethodRow {
+  readonly registered_by: string;
+  readonly account_id: string;
+}
+
 const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 
 export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
@@ -44,12 +49,24 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
     const caller = await callerOf(c, options, ["self", "operator", "service"]);
     const body = toMessage(CreatePayoutMethodRequestSchema, await readJson(c.req.raw));
     const provider = body.provider || "sandbox";
-    const own = caller.mayChange ? undefined : await ownMethod(options, caller, provider);
-    if (own !== undefined) return c.json(methodView(own), 201);
-    const account = await openAccount(options, provider, { partyId: caller.partyId, ...body });
-    const method = await saveMethod(options, caller, provider, account);
-    const { onboardingUrl } = account;
-    return c.json({ ...methodView(method), ...(onboardingUrl && { onboardingUrl }) }, 201);
+    if (body.account !== "" && !caller.mayVouch) {
+      throw new HttpProblem("ROLE_REQUIRED", "An account is named by a service or an admin.", {
+        field: "account",
+      });
+    }
+    const known = await knownMethod(options, caller, provider);
+    if (known !== undefined && !caller.mayChange && known.status === "READY") {
+      return c.json(methodView(known), 201);
+    }
+    // Asked again it is the same account, with a new link to where it is completed.
+    const asked = caller.mayChange ? body.account || known?.account_id : known?.account_id;
+    const request = { ...body, partyId: caller.partyId, account: asked ?? body.account };
+    const account = await openAccount(options, provider, request);
+    const method =
+      known !== undefined && !caller.mayChange
+        ? known
+        : await saveMethod(options, caller, provider, account);
+    return c.json({ ...methodView(method), ...onboardingView(account) }, 201);
   });
   app.get("/v1/parties/:id/payout-methods", async (c) => {
     const { partyId } = await callerOf(c, options, ["self", "operator", "service", "reader"]);
@@ -68,6 +85,8 @@ interface Caller {
   readonly mayChange: boolean;
   /** A profile that is there may be written anew. */
   readonly mayRewrite: boolean;
+  /** May name an account that exists already as the party's. */
+  readonly mayVouch: boolean;
 }
 
 async function callerOf(
@@ -82,7 +101,8 @@ async function callerOf(
   if (standing === undefined || !standings.includes(standing)) throw notFound();
   const mayChange = standing === "self" || standing === "operator";
   const mayRewrite = mayChange || standing === "service";
-  return { partyId, subject: principal.subject, mayChange, mayRewrite };
+  const mayVouch = standing === "operator" || standing === "service";
+  return { partyId, subject: principal.subject, mayChange, mayRewrite, mayVouch };
 }
 
 async function saveProfile(
@@ -103,15 +123,15 @@ async function saveProfile(
 }
 
 /** A method is changed by its party or an admin; a service meets again the one it made, as it is. */
-async function ownMethod(
+async function knownMethod(
   { db }: Pick<PartyRouteOptions, "db">,
-  { partyId, subject }: Caller,
+  { partyId, subject, mayChange }: Caller,
   provider: string,
-): Promise<PayoutMethodRow | undefined> {
-  const [row] = await db.sql<PayoutMethodRow & { registered_by: string }>`
-    SELECT payout_method_id, provider, status, requirements_due, registered_by
+): Promise<KnownMethodRow | undefined> {
+  const [row] = await db.sql<KnownMethodRow>`
+    SELECT payout_method_id, provider, status, requirements_due, registered_by, account_id
     FROM payments.payout_method WHERE party_id = ${partyId} AND provider = ${provider}`;
-  if (row !== undefined && row.registered_by !== subject) throw notFound();
+  if (row !== undefined && !mayChange && row.registered_by !== subject) throw notFound();
   return row;
 }
 
@@ -143,6 +163,14 @@ async function saveMethod(
   const now = clock.now();
   const id = `pm_${hashFields(provider, partyId).slice(0, 32)}`;
   return db.withTx(async (tx) => {
+    const [other] = await tx.sql<{ party_id: string }>`
+      SELECT party_id FROM payments.payout_method
+      WHERE provider = ${provider} AND account_id = ${objectId} AND party_id <> ${partyId}`;
+    if (other !== undefined) {
+      throw new HttpProblem("ACCOUNT_TAKEN", "The account is another party's.", {
+        field: "account",
+      });
+    }
     // The account is known from here on: its webhooks are ours.
     await tx.sql`
       INSERT INTO payments.provider_object (provider, object_id, kind, party_id, sync_due_at)
@@ -163,6 +191,14 @@ async function saveMethod(
     if (row === undefined) throw notFound();
     return row;
   });
+}
+
+/** The provider's page where the account is completed, while it is good. */
+function onboardingView({ onboardingUrl, onboardingExpiresAt }: ProviderAccount) {
+  return {
+    ...(onboardingUrl !== undefined && { onboardingUrl }),
+    ...(onboardingExpiresAt !== undefined && { expiresAt: onboardingExpiresAt.toISOString() }),
+  };
 }
 
 function methodView(row: PayoutMethodRow) {

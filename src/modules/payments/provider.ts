@@ -206,6 +206,8 @@ export interface ProviderAccount {
   readonly status: "READY" | "PENDING" | "RESTRICTED" | "REJECTED";
   readonly requirementsDue: readonly string[];
   readonly onboardingUrl: string | undefined;
+  /** Until when the link is good. */
+  readonly onboardingExpiresAt?: Date | undefined;
 }
 
 /** How a party wants to be paid; which members count is the provider's to say. */

@@ -121,10 +121,10 @@ async function spoilt(fault: FaultRule | undefined, reply: Reply): Promise<Respo
 /** Ends in the middle: the connection is closed on the reader. */
 function cutStream(): ReadableStream<Uint8Array> {
   return new ReadableStream({
-    pull: (controller) => {
+    pull: async (controller) => {
       controller.enqueue(new TextEncoder().encode("{"));
-      setTimeout(() => controller.error(new Error("cut on request")), 1);
-      return new Promise(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      controller.error(new Error("cut on request"));
     },
   });
 }

@@ -28,8 +28,8 @@ export interface SimulatorOptions {
 export interface StripeSimulator {
   readonly url: string;
   readonly control: Control;
-  /** Does what it does by itself within a minute of its time, and sends its webhooks. */
-  goOn(): Promise<void>;
+  /** Does what it does by itself within a minute of its time, and sends its webhooks; was there any? */
+  goOn(): Promise<boolean>;
   stop(): Promise<void>;
 }
 
@@ -66,9 +66,11 @@ export function startStripeSimulator(options: SimulatorOptions = {}): StripeSimu
     url: `http://${hostname}:${server.port}`,
     control,
     goOn: async () => {
+      let worked = false;
       do {
-        while (await deliveries.step());
+        while (await deliveries.step()) worked = true;
       } while (book.goOn(aheadMs));
+      return worked;
     },
     stop: async () => {
       clearInterval(ticker);

@@ -6,6 +6,7 @@ import type Stripe from "stripe";
 import { sha256Hex } from "#kernel/ids";
 import type { AccountRequest, Outcome, ProviderAccount } from "../../provider.ts";
 import type { Ask, StripeClient } from "./client.ts";
+import { fromSeconds } from "./times.ts";
 
 export function createAccounts({ client }: { readonly client: StripeClient }) {
   const { sdk } = client;
@@ -13,8 +14,13 @@ export function createAccounts({ client }: { readonly client: StripeClient }) {
     createAccount: (request: AccountRequest): Promise<Outcome<ProviderAccount>> =>
       client.call(async (ask) => {
         const account = await openOrRead(sdk, request, ask);
-        const onboardingUrl = await onboarding(sdk, account, request, ask);
-        return { ...accountOf(account), partyId: request.partyId, onboardingUrl };
+        const link = await onboarding(sdk, account, request, ask);
+        return {
+          ...accountOf(account),
+          partyId: request.partyId,
+          onboardingUrl: link?.url,
+          onboardingExpiresAt: link && fromSeconds(link.expires_at, client.clock),
+        };
       }),
     getAccount: (objectId: string): Promise<Outcome<ProviderAccount>> =>
       client.read(async (ask) =>
@@ -52,7 +58,7 @@ async function onboarding(
   account: Stripe.Account,
   { returnUrl, refreshUrl }: AccountRequest,
   ask: Ask,
-): Promise<string | undefined> {
+): Promise<Stripe.AccountLink | undefined> {
   const open = account.requirements?.currently_due?.length !== 0 || !account.details_submitted;
   if (!open || returnUrl === "" || refreshUrl === "") return undefined;
   const params = {
@@ -61,7 +67,7 @@ async function onboarding(
     return_url: returnUrl,
     refresh_url: refreshUrl,
   } as const;
-  return (await ask((timeout) => sdk.accountLinks.create(params, timeout))).url;
+  return ask((timeout) => sdk.accountLinks.create(params, timeout));
 }
 
 export function accountOf(account: Stripe.Account): ProviderAccount {
