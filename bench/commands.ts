@@ -19,6 +19,7 @@ import {
 } from "../src/gen/escrow/v1/types_pb.ts";
 import { defaultFees } from "../src/kernel/fees.ts";
 import { generateCommandEventId, generateEscrowId, hashFields } from "../src/kernel/ids.ts";
+import { sandboxOnly } from "../src/modules/escrow/domain/routing.ts";
 import { prepareTerms, termsHash } from "../src/modules/escrow/domain/terms.ts";
 import { encode } from "../src/platform/messaging/codec.ts";
 import type { NewRecord } from "../src/platform/messaging/event-log.ts";
@@ -69,8 +70,10 @@ function saleTerms(): Terms {
   });
 }
 
+const rules = { fees: defaultFees, routing: sandboxOnly };
+
 function preparedHash(terms: Terms): string {
-  const prepared = prepareTerms({ ...terms, revision: 1 }, defaultFees);
+  const prepared = prepareTerms({ ...terms, revision: 1 }, rules);
   if ("rejected" in prepared) throw new Error(prepared.rejected.detail);
   return termsHash(prepared.terms);
 }

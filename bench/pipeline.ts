@@ -7,6 +7,7 @@
  */
 import { dealRules } from "../src/deal-rules.ts";
 import { escrowHandlers } from "../src/modules/escrow/consumers.ts";
+import { sandboxOnly } from "../src/modules/escrow/domain/routing.ts";
 import { createRelay } from "../src/modules/outbox/index.ts";
 import { createConsumer } from "../src/platform/messaging/consumer.ts";
 import type { EventLog } from "../src/platform/messaging/event-log.ts";
@@ -44,7 +45,7 @@ async function handleAll(
   commands: number,
   maxRecords: number | undefined,
 ): Promise<PipelineResult> {
-  const [handler] = escrowHandlers(dealRules({}));
+  const [handler] = escrowHandlers({ ...dealRules({}), routing: sandboxOnly });
   const db = databases.escrow;
   const outbox = createOutbox({ schema: "escrow", writer: "escrow", producerName: "app", clock });
   const published = countdown((commands / 2) * messagesPerPair);

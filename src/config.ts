@@ -11,7 +11,7 @@ import {
   custodianSecretNames,
   custodianSettings,
 } from "./custodian-settings.ts";
-import { dailyAmounts, feeFile } from "./deal-rules.ts";
+import { amountsByCurrency, feeFile } from "./deal-rules.ts";
 import {
   stripeConfig,
   stripeContradictions,
@@ -134,7 +134,7 @@ const settings = z.object({
   RATE_LIMIT_PER_SECOND: whole(1, 1_000_000).default(200),
   FEES: feeFile.optional(),
   PARTY_DAILY_ESCROWS: whole(1, 1_000_000).optional(),
-  PARTY_DAILY_AMOUNT: dailyAmounts.optional(),
+  PARTY_DAILY_AMOUNT: amountsByCurrency.optional(),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
   LOG_FORMAT: oneOf(["json", "pretty"]).optional(),
 });

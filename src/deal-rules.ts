@@ -15,7 +15,7 @@ export const feeFile = z.string().superRefine((path, context) => {
 });
 
 /** PARTY_DAILY_AMOUNT. */
-export const dailyAmounts = z.string().refine((text) => parseAmounts(text) !== undefined, {
+export const amountsByCurrency = z.string().refine((text) => parseAmounts(text) !== undefined, {
   error: "amounts by currency in minor units, such as USD=1000000,EUR=900000",
 });
 
@@ -112,7 +112,7 @@ function amountOf(value: unknown): bigint | undefined {
   return amount <= maxAmount ? amount : undefined;
 }
 
-function parseAmounts(text: string): Map<string, bigint> | undefined {
+export function parseAmounts(text: string): Map<string, bigint> | undefined {
   const amounts = new Map<string, bigint>();
   for (const part of text === "" ? [] : text.split(",")) {
     const [, code = "", value] = /^\s*([A-Z]{3,5})=([0-9]+)\s*$/.exec(part) ?? [];

@@ -37,7 +37,7 @@ import { createPersonalData, type PersonalData, personalDataRoutes } from "./per
 import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
-import { stripeConfig } from "./stripe-settings.ts";
+import { stripeConfig, stripeLimits } from "./stripe-settings.ts";
 
 interface Role {
   readonly routes: readonly MessagingSchema[];
@@ -208,7 +208,10 @@ function createModules(
     fingerprintKey,
     previewPayments: payments.preview,
     providers: payments.providerNames,
-    settings: dealRules(config),
+    settings: {
+      ...dealRules(config),
+      routing: { names: payments.providerNames, most: stripeLimits(config) },
+    },
     outcomes,
   });
   return { escrow, payments, projections, keyring };

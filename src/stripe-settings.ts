@@ -3,6 +3,15 @@
  * only, a test key never does, and a simulator is never taken for Stripe there.
  */
 import { z } from "zod";
+import { amountsByCurrency, parseAmounts } from "./deal-rules.ts";
+
+/** About 10,000 USD. */
+const defaultLimits: ReadonlyMap<string, bigint> = new Map([
+  ["USD", 1_000_000n],
+  ["EUR", 1_000_000n],
+  ["JPY", 1_500_000n],
+  ["KWD", 3_000_000n],
+]);
 
 const secretList = z
   .string()
@@ -26,6 +35,7 @@ export const stripeSettings = {
     .string()
     .regex(/^https?:\/\/[^/\s]+$/, { error: "an http(s) URL without a path" })
     .optional(),
+  STRIPE_MAX_AMOUNT: amountsByCurrency.optional(),
   STRIPE_BANK_DEBITS: z
     .enum(["succeeded", "available"], { error: "one of succeeded, available" })
     .default("succeeded"),
@@ -109,6 +119,13 @@ export function stripeConfig(settings: StripeSettings) {
     bankDebits: settings.STRIPE_BANK_DEBITS,
     apiBase: settings.STRIPE_API_BASE,
   };
+}
+
+/** The most that Stripe carries in one deal; a currency's default stands until it is set. */
+export function stripeLimits(settings: StripeSettings): ReadonlyMap<string, bigint> {
+  const set = parseAmounts(settings.STRIPE_MAX_AMOUNT ?? "") ?? new Map<string, bigint>();
+  const limits = new Map([...defaultLimits, ...set]);
+  return new Map([...limits].map(([currency, amount]) => [`stripe ${currency}`, amount]));
 }
 
 /** The key says it itself. */

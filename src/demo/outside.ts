@@ -37,7 +37,9 @@ export function startOutside(): Outside {
         connect: { url, secret: secrets.connect },
       });
     },
-    goOn: stripe.goOn,
+    goOn: async () => {
+      await stripe.goOn();
+    },
     advance(duration) {
       const ms = parseDuration(duration);
       if (ms === undefined) throw new StoryBroken(`not a duration: ${duration}`);

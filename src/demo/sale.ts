@@ -16,6 +16,7 @@ export interface Deal {
   readonly sellerId: string;
   readonly title: string;
   readonly amount: { readonly amount: string; readonly currency: string };
+  readonly terms?: Readonly<Record<string, unknown>>;
   readonly [member: string]: unknown;
 }
 
@@ -28,7 +29,8 @@ export const lens: Deal = {
 
 /** Proposed by the buyer and accepted by the seller; the payment is open. */
 export async function agree(stage: Stage, changes: Partial<Deal> = {}): Promise<Sale> {
-  const deal = { ...lens, ...changes };
+  // Named, because Stripe is there too and would come first.
+  const deal = { ...lens, ...changes, terms: { provider: "sandbox", ...changes.terms } };
   const alice = stage.as(deal.buyerId, "buyer");
   const bob = stage.as(deal.sellerId, "seller");
   const created = await alice.post("/v1/escrows", deal);

@@ -251,3 +251,32 @@ test("O6: a seller cannot name an account for himself, and an account is one par
   const taken = await admin.post(path("fay"), { provider: "stripe", account });
   expect(taken.body.code).toBe("ACCOUNT_TAKEN");
 });
+
+test("P4: a deal of more than Stripe carries is refused with USDC proposed, in milestones too", async () => {
+  const alice = stripe.app.as("alice", "buyer");
+  const deal = { buyerId: "alice", sellerId: "bob", title: "A boat" };
+  const usd = (amount: string) => ({ amount, currency: "USD" });
+  const milestones = ["m1", "m2"].map((milestoneId) => ({
+    milestoneId,
+    title: milestoneId,
+    amount: "600000",
+  }));
+  const large = await alice.post("/v1/escrows", {
+    ...deal,
+    amount: usd("1200000"),
+    milestones,
+  });
+  expect(large.status).toBe(422);
+  expect(large.body).toMatchObject({ code: "PROVIDER_LIMIT" });
+  expect(large.body.detail).toContain("USDC");
+  const most = await alice.post("/v1/escrows", { ...deal, amount: usd("1000000") });
+  const payment = async (escrowId: string) =>
+    (await alice.get(`/v1/escrows/${escrowId}/payment`)).body;
+  const { escrowId, termsHash } = most.body.escrow;
+  await stripe.app.as("bob", "seller").post(`/v1/escrows/${escrowId}/accept`, { termsHash });
+  await stripe.settle();
+  // Nobody named a provider: what moves real money comes before the sandbox.
+  expect((await payment(escrowId)).provider).toBe("stripe");
+  const quote = await alice.get("/v1/quotes?amount=10000&currency=USD");
+  expect(quote.body.provider).toBe("stripe");
+});

@@ -13,6 +13,7 @@ import type {
   EventMeta,
   Rules,
 } from "../../src/modules/escrow/domain/messages.ts";
+import { sandboxOnly } from "../../src/modules/escrow/domain/routing.ts";
 import { stateOf } from "../../src/modules/escrow/domain/status.ts";
 import { type Step, type StepAt, start } from "./escrow-steps.ts";
 
@@ -101,6 +102,7 @@ const unknown = {
 const rules: Rules = {
   fees: defaultFees,
   limits: { amounts: new Map() },
+  routing: sandboxOnly,
   used: () => ({ escrows: 0n, amount: 0n }),
 };
 

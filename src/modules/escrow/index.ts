@@ -59,12 +59,7 @@ export function createEscrow(deps: EscrowDeps): EscrowModule {
 }
 
 function routesOf(deps: EscrowDeps): Hono<HttpEnv> {
-  const { providers, settings } = deps;
   const commands = createEscrowRoutes({ ...deps, topics, preview: createDryRun(deps) });
-  // What moves real money is proposed before what plays it.
-  const preferred = [...providers].sort(
-    (a, b) => Number(a === "sandbox") - Number(b === "sandbox"),
-  );
-  const quotes = createQuoteRoutes({ fees: settings.fees, providers: preferred });
+  const quotes = createQuoteRoutes(deps.settings);
   return new Hono<HttpEnv>().route("/", commands).route("/", quotes);
 }

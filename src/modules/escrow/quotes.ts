@@ -6,17 +6,12 @@ import { create } from "@bufbuild/protobuf";
 import { type Context, Hono } from "hono";
 import { CommandRejected_Code as Code } from "#gen/escrow/v1/events_pb";
 import { MoneySchema, type Terms, Terms_FeeRefund, TermsSchema } from "#gen/escrow/v1/types_pb";
-import type { FeeTable } from "#kernel/fees";
 import { HttpProblem } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
-import type { Rejection } from "./domain/messages.ts";
+import type { Rules } from "./domain/messages.ts";
 import { prepareTerms } from "./domain/terms.ts";
 
-export interface QuoteOptions {
-  readonly fees: FeeTable;
-  /** Payment providers there are, the preferred ones first. */
-  readonly providers: readonly string[];
-}
+export type QuoteOptions = Pick<Rules, "fees" | "routing">;
 
 const parameters = ["amount", "currency"];
 
@@ -62,17 +57,12 @@ function moneyOf(c: Context<HttpEnv>): Amount {
   return { amount: BigInt(amount), currency };
 }
 
-/** Terms with the first provider that could carry them. */
-function agreeable(money: Amount, { fees, providers }: QuoteOptions): Terms {
-  let refused: Rejection = { code: Code.PROVIDER_UNSUPPORTED, detail: "no provider holds this" };
-  for (const provider of providers) {
-    const asked = { buyerId: "buyer", sellerId: "seller", provider };
-    const amount = create(MoneySchema, money);
-    const prepared = prepareTerms(create(TermsSchema, { ...asked, amount }), fees);
-    if ("terms" in prepared) return prepared.terms;
-    refused = prepared.rejected;
-    // What another provider could not mend either.
-    if (refused.code !== Code.PROVIDER_UNSUPPORTED) break;
-  }
-  throw new HttpProblem(Code[refused.code], refused.detail);
+/** As the decider would complete them. */
+function agreeable(money: Amount, options: QuoteOptions): Terms {
+  const parties = { buyerId: "buyer", sellerId: "seller" };
+  const amount = create(MoneySchema, money);
+  const prepared = prepareTerms(create(TermsSchema, { ...parties, amount }), options);
+  if ("terms" in prepared) return prepared.terms;
+  const { code, detail } = prepared.rejected;
+  throw new HttpProblem(Code[code], detail);
 }

@@ -26,7 +26,7 @@ import type {
 import { systemActor } from "./system-actor.ts";
 
 /** What the operator has set, for the decider. */
-export type Settings = Pick<Rules, "fees" | "limits">;
+export type Settings = Pick<Rules, "fees" | "limits" | "routing">;
 
 /** Who asks, when, and under which conditions; the rules are the work's own. */
 export type Asked = Omit<Context, "rules">;
@@ -59,10 +59,10 @@ interface Slot {
 
 export function startWork(
   stored: ReadonlyMap<string, StoredEscrow>,
-  { fees, limits }: Settings,
+  settings: Settings,
   partyDays: PartyDays,
 ): Work {
-  const rules: Rules = { fees, limits, used: partyDays.used };
+  const rules: Rules = { ...settings, used: partyDays.used };
   const slots = new Map<string, Slot>();
   const outcomes: CommandOutcome[] = [];
   const conflicts: CommandConflict[] = [];

@@ -53,7 +53,8 @@ export function startStripeSimulator(options: SimulatorOptions = {}): StripeSimu
   const answer = createApi({ book, faults, keys: createKeys(now), control });
   // What is cut on request is nobody's error.
   const error = () => new Response("broken", { status: 500 });
-  const server = Bun.serve({ port, hostname, idleTimeout: 60, fetch: answer, error });
+  const development = false;
+  const server = Bun.serve({ port, hostname, idleTimeout: 60, fetch: answer, error, development });
   let working: Promise<void> = Promise.resolve();
   const look = () => {
     book.goOn();

@@ -43,7 +43,7 @@ export function createEscrow(
   if (!mayCreate(command.terms, actor)) {
     return reject(Code.ROLE_REQUIRED, "only a party, an admin or a service creates an escrow");
   }
-  const prepared = prepareTerms({ ...command.terms, revision: 1 }, context.rules.fees);
+  const prepared = prepareTerms({ ...command.terms, revision: 1 }, context.rules);
   if ("rejected" in prepared) return prepared;
   const limited = limitGuard(undefined, prepared.terms, context);
   if (limited) return { rejected: limited };
@@ -87,7 +87,8 @@ export function amendTerms(
   if (!isParty(escrow, actor)) return reject(Code.ROLE_REQUIRED, "only the parties amend terms");
   if (!command.terms) return acceptAmendment(draft, command.termsHash, context);
   const revision = termsOf(escrow).revision + 1;
-  const prepared = prepareTerms({ ...command.terms, revision }, context.rules.fees);
+  const provider = command.terms.provider || termsOf(escrow).provider;
+  const prepared = prepareTerms({ ...command.terms, provider, revision }, context.rules);
   if ("rejected" in prepared) return prepared;
   const terms = withAgreedFees(termsOf(escrow), prepared.terms);
   if (isImmutableTouched(escrow, terms)) {

@@ -14,6 +14,7 @@ import type { FeeTable } from "#kernel/fees";
 export interface Rules {
   readonly fees: FeeTable;
   readonly limits: PartyLimits;
+  readonly routing: Routing;
   /** What a party began on the UTC day of an instant; counted only where a limit is set. */
   used(partyId: string, currency: string, at: Timestamp): Used;
 }
@@ -23,6 +24,14 @@ export interface PartyLimits {
   readonly escrows?: bigint | undefined;
   /** By currency, in minor units. */
   readonly amounts: ReadonlyMap<string, bigint>;
+}
+
+/** Which providers there are for a deal. */
+export interface Routing {
+  /** Providers there are. */
+  readonly names: readonly string[];
+  /** The most that a provider carries of a currency, in minor units, by `provider currency`. */
+  readonly most: ReadonlyMap<string, bigint>;
 }
 
 export interface Used {

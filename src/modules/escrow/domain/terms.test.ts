@@ -4,15 +4,18 @@ import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
 import { SealedTextSchema, type Terms } from "#gen/escrow/v1/types_pb";
 import { defaultFees } from "#kernel/fees";
 import * as s from "../../../../test/support/escrow-steps.ts";
+import { sandboxOnly } from "./routing.ts";
 import { canonicalTerms, prepareTerms, termsHash } from "./terms.ts";
 
+const rules = { fees: defaultFees, routing: sandboxOnly };
+
 function prepared(asked: Terms): Terms {
-  const result = prepareTerms(asked, defaultFees);
+  const result = prepareTerms(asked, rules);
   if ("rejected" in result) throw new Error(result.rejected.detail);
   return result.terms;
 }
 function refused(asked: Terms): string | undefined {
-  const result = prepareTerms(asked, defaultFees);
+  const result = prepareTerms(asked, rules);
   return "rejected" in result ? CommandRejected_Code[result.rejected.code] : undefined;
 }
 

@@ -15,40 +15,38 @@ import {
   TermsSchema,
 } from "#gen/escrow/v1/types_pb";
 import { parseDuration } from "#kernel/duration";
-import { type Fees, type FeeTable, feesFor } from "#kernel/fees";
+import { type Fees, feesFor } from "#kernel/fees";
 import { sha256Hex } from "#kernel/ids";
 import { type Currency, currencyOf, maxAmount, sum } from "#kernel/money";
-import type { Rejection } from "./messages.ts";
+import type { Rejection, Rules } from "./messages.ts";
+import { providerFor, providerGuard } from "./routing.ts";
 
 /** Each milestone has deadlines, each deadline its reminders, and every event tells all of them. */
 const maxMilestones = 50;
 const maxDeadlines = 100;
 const year = 366n * 86_400_000n;
 
-/** Providers by what they can hold. */
-const providers: ReadonlyMap<string, (currency: string) => boolean> = new Map([
-  ["sandbox", () => true],
-  ["stripe", (currency: string) => currency !== "USDC"],
-  ["custodian", (currency: string) => currency === "USDC"],
-]);
-
 /** The terms as they will be pinned, or why they cannot be. Fees always come from the table. */
 export function prepareTerms(
   asked: Terms,
-  table: FeeTable,
+  { fees: table, routing }: Pick<Rules, "fees" | "routing">,
 ): { terms: Terms } | { rejected: Rejection } {
   const money = asked.amount;
   const currency = money && currencyOf(money.currency);
   const fees = money && feesFor(table, money.amount, money.currency);
   if (!money || !currency || !fees)
     return no(Code.CURRENCY_UNSUPPORTED, "no fees are set for this currency");
-  const terms = complete(asked, money, fees);
+  const terms = complete(
+    { ...asked, provider: asked.provider || providerFor(money, routing) },
+    money,
+    fees,
+  );
   const rejected =
     checkParties(terms) ??
     checkSize(terms) ??
     checkAmounts(terms, money, currency) ??
     checkDeadlines(terms) ??
-    checkProvider(terms, money);
+    providerGuard(terms.provider, money, routing);
   return rejected ? { rejected } : { terms };
 }
 
@@ -87,7 +85,6 @@ function complete(asked: Terms, money: Money, fees: Fees): Terms {
     deliveryOutcome: asked.deliveryOutcome || Terms_Outcome.REFUND,
     feeRefund: asked.feeRefund || Terms_FeeRefund.RETURN,
     chargebackLiability: asked.chargebackLiability || Terms_ChargebackLiability.SELLER,
-    provider: asked.provider || "sandbox",
     buyerFee: fees.buyer,
     sellerFee: fees.seller,
     revision: asked.revision || 1,
@@ -144,11 +141,6 @@ function checkDeadlines(terms: Terms): Rejection | undefined {
 function isDeadline(text: string): boolean {
   const ms = parseDuration(text);
   return ms !== undefined && ms > 0n && ms <= year;
-}
-
-function checkProvider({ provider }: Terms, { currency }: Money): Rejection | undefined {
-  if (providers.get(provider)?.(currency)) return undefined;
-  return rejection(Code.PROVIDER_UNSUPPORTED, `${provider} does not hold ${currency}`);
 }
 
 function canonical(value: JsonValue): string {
