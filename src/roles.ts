@@ -3,6 +3,7 @@
  * of the modules' faces; where one module needs another's pure function, it is handed over here.
  */
 import type { Hono } from "hono";
+import type { AuditReport } from "#platform/audit";
 import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import { createHealth, type Health } from "#platform/health";
@@ -85,6 +86,8 @@ export interface Application {
   verify(): Promise<Report>;
   /** The books against the providers' own. */
   reconcile: PaymentsModule["reconcile"];
+  /** Every link of the modules' audit logs. */
+  audit(): Promise<readonly AuditReport[]>;
   /** Makes the read models anew. */
   rebuild(): Promise<RebuildReport>;
   /** What is still under way, in words. */
@@ -144,6 +147,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     },
     verify: () => runChecks(checksOf(deps, modules), { log, patienceMs }),
     reconcile: modules.payments.reconcile,
+    audit: async () => [await modules.escrow.audit(), await modules.payments.audit()],
     rebuild: () => modules.projections.rebuild(log),
     underWay: () => underWay({ databases: deps.databases, log, modules }),
     pending: () => Promise.all(messagingSchemas.flatMap((name) => modules[name].pending?.() ?? [])),

@@ -49,6 +49,10 @@ export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
       const request = { provider, from: instantOf(from), until: instantOf(until) };
       return c.json({ providers: await application.reconcile(request) });
     })
+    .post("/v1/operations/audit", async (c) => {
+      requireRole(c.get("principal"), "admin", "auditor");
+      return c.json({ logs: await application.audit() });
+    })
     .post("/v1/operations/rebuild", async (c) => {
       requireRole(c.get("principal"), "admin");
       const { messages, setAside } = await application.rebuild();

@@ -8,6 +8,7 @@ import {
   roleNames,
   type SettingName,
 } from "../config.ts";
+import { runAudit } from "./audit.ts";
 import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
 import { runErase } from "./erase.ts";
@@ -89,6 +90,12 @@ function addStores(program: Command): void {
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app reconcile", "app reconcile --provider sandbox --json"))
     .action((options) => runReconcile(configOf(options), options));
+  located(program.command("audit"))
+    .description("Go through the audit logs' hash chains; name the first broken link.")
+    .argument("[action]", "verify", "verify")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", examples("app audit verify", "app audit verify --json"))
+    .action((action, options) => runAudit(configOf(options), action, options));
   located(program.command("rebuild"))
     .description(
       "Make the read models anew from the topics, beside the live ones, and swap them in.",

@@ -3,6 +3,7 @@
  * beside that are pure functions and readings that roles.ts hands to others.
  */
 import { Hono } from "hono";
+import type { AuditReport } from "#platform/audit";
 import type { Book } from "#platform/books";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
@@ -12,6 +13,7 @@ import type { Outbox } from "#platform/messaging/outbox";
 import type { Publisher } from "#platform/messaging/publisher";
 import type { HttpEnv, Module } from "#platform/module";
 import { topics } from "#topics";
+import { createEscrowAudit } from "./audit.ts";
 import { escrowBooks } from "./books.ts";
 import { escrowChecks } from "./checks.ts";
 import { escrowHandlers } from "./consumers.ts";
@@ -43,15 +45,18 @@ export interface EscrowDeps {
 export interface EscrowModule extends Module {
   /** Its own count of the funds, for the comparison with the ledger. */
   books(afterId: string): Promise<readonly Book[]>;
+  audit(): Promise<AuditReport>;
 }
 
 export function createEscrow(deps: EscrowDeps): EscrowModule {
   const { db, outbox, clock, settings } = deps;
+  const audit = createEscrowAudit(deps);
   return {
     name: "escrow",
     routes: routesOf(deps),
     handlers: escrowHandlers(settings),
-    workers: [createTimers({ db, outbox, clock })],
+    workers: [createTimers({ db, outbox, clock }), audit.worker],
+    audit: audit.verify,
     pending: () => pendingTimers(db),
     checks: escrowChecks(db),
     books: (afterId) => escrowBooks(db, afterId),

@@ -10,7 +10,7 @@ import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { idOf } from "#platform/http/path-id";
-import { notFound } from "#platform/http/problem";
+import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "./access.ts";
 import { accountBalances, escrowPostings, trialBalance } from "./ledger-views.ts";
@@ -56,12 +56,13 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const row = await access.byEscrowId(idOf(c.req.param("id")), principal, partiesAndOperators);
     const standing = standingTo(row, principal);
     const whole = standing === "operator" || standing === "auditor";
-    const postings = await escrowPostings(db, row, whole);
-    return c.json({ postings, balances: await accountBalances(db, row, whole) });
+    const asOf = asOfOf(c.req.query("as_of"));
+    const postings = await escrowPostings(db, row, whole, asOf);
+    return c.json({ postings, balances: await accountBalances(db, row, whole, asOf) });
   });
   app.get("/v1/ledger/trial-balance", async (c) => {
     requireRole(c.get("principal"), "auditor", "admin");
-    return c.json(await trialBalance(db));
+    return c.json(await trialBalance(db, asOfOf(c.req.query("as_of"))));
   });
   return app;
 }
@@ -82,4 +83,13 @@ function paymentView(row: PaymentRow): JsonValue {
     ...(row.status === "UNDERFUNDED" && { nextAction: "PAY_THE_REST" }),
     ...(instructions as JsonObject),
   };
+}
+
+/** What was booked until then, that instant included; undefined: until now. */
+function asOfOf(text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const instant = new Date(text);
+  if (!Number.isNaN(instant.getTime())) return instant;
+  const example = "An instant such as 2030-01-31T00:00:00Z.";
+  throw new HttpProblem("BAD_REQUEST", example, { field: "as_of" });
 }

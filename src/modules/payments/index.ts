@@ -3,6 +3,7 @@
  * Last gate before money: nothing leaves that is not held, reserved and unlocked under one lock.
  */
 import { Hono } from "hono";
+import type { AuditReport } from "#platform/audit";
 import type { Book } from "#platform/books";
 import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
@@ -17,6 +18,7 @@ import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module } from "#platform/module";
 import { createAccess } from "./access.ts";
 import { createPaymentsApprovals } from "./approvals.ts";
+import { createPaymentsAudit } from "./audit.ts";
 import { countBooks, paymentBooks, paymentsChecks } from "./checks.ts";
 import { paymentsConsumers } from "./consumers.ts";
 import { createDisputeRoutes } from "./disputes-http.ts";
@@ -40,6 +42,7 @@ import { createStripeProvider, type StripeConfig } from "./providers/stripe/prov
 import { createWebhookKeyPurge } from "./purge-webhook-keys.ts";
 import { createReadiness } from "./readiness.ts";
 import { createCommandSender } from "./send-command.ts";
+import { createStatementRoutes } from "./statement-routes.ts";
 import { stuckWork } from "./stuck.ts";
 import { createSync } from "./sync.ts";
 import { createWebhookRoutes } from "./webhooks.ts";
@@ -86,6 +89,7 @@ export interface PaymentsModule extends Module {
   stuck(patienceMs: number): Promise<string[]>;
   countBooks(): Promise<bigint>;
   readonly reconcile: Proof["reconcile"];
+  audit(): Promise<AuditReport>;
   /** Names of the providers there are. */
   readonly providerNames: readonly string[];
 }
@@ -107,6 +111,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
   const parts = { ...options, providers };
   const sandboxWorker = sandbox && createSandboxWorker(sandbox);
   const proof = createProof(parts);
+  const audit = createPaymentsAudit(options);
   return {
     name: "payments",
     prepare: async () => stripe?.prepare({ db, logger }),
@@ -120,6 +125,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
       createReadiness(parts),
       ...proof.workers,
       createWebhookKeyPurge(parts),
+      audit.worker,
       ...(sandboxWorker ? [sandboxWorker] : []),
     ],
     pending: () => pendingWork(db, clock),
@@ -129,6 +135,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
     reconcile: proof.reconcile,
+    audit: audit.verify,
     providerNames: [...providers.keys()],
   };
 }
@@ -147,6 +154,7 @@ function createRoutes(
   routes.route("/", createApprovalRoutes({ approvals, accept: commands.accept }));
   const partyAccess = createPartyAccess(parts);
   routes.route("/", createPartyRoutes({ ...parts, access: partyAccess }));
+  routes.route("/", createStatementRoutes({ ...parts, access, partyAccess }));
   routes.route("/", createDisputeRoutes({ ...parts, access, partyAccess, commands }));
   if (sandboxWorker !== undefined) {
     const bank = createBank(parts);

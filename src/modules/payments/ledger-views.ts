@@ -21,12 +21,14 @@ export async function escrowPostings(
   db: Database,
   { escrow_no, escrow_id }: PaymentRow,
   whole: boolean,
+  asOf?: Date,
 ): Promise<JsonValue[]> {
   const entries = await db.sql<EntryRow>`
     SELECT e.number, e.line, e.account, e.owner, e.currency, e.amount, t.reason, t.at
     FROM payments.entry e
     JOIN payments.ledger_transaction t ON t.escrow_no = e.escrow_no AND t.number = e.number
-    WHERE e.escrow_no = ${escrow_no} ORDER BY e.number, e.line`;
+    WHERE e.escrow_no = ${escrow_no} AND t.at <= coalesce(${asOf ?? null}::timestamptz, t.at)
+    ORDER BY e.number, e.line`;
   const postings: JsonValue[] = [];
   // Lines come in pairs: the debit, then its credit.
   for (let index = 0; index + 1 < entries.length; index += 2) {
@@ -59,10 +61,14 @@ export async function accountBalances(
   db: Database,
   { escrow_no, escrow_id }: PaymentRow,
   whole: boolean,
+  asOf?: Date,
 ): Promise<JsonValue> {
   const rows = await db.sql<{ account: AccountKind; owner: string; balance: string }>`
-    SELECT account, owner, sum(amount)::text AS balance FROM payments.entry
-    WHERE escrow_no = ${escrow_no} GROUP BY account, owner ORDER BY account, owner`;
+    SELECT account, owner, sum(amount)::text AS balance FROM payments.entry e
+    WHERE escrow_no = ${escrow_no} AND (${asOf ?? null}::timestamptz IS NULL OR EXISTS (
+      SELECT FROM payments.ledger_transaction t WHERE t.escrow_no = e.escrow_no
+        AND t.number = e.number AND t.at <= ${asOf ?? null}::timestamptz))
+    GROUP BY account, owner ORDER BY account, owner`;
   const shown = rows.filter(({ account }) => whole || isEscrowAccount({ kind: account }));
   return Object.fromEntries(
     shown.map((row) => [nameOf(row, escrow_id), shownBalance(row.account, BigInt(row.balance))]),
@@ -75,9 +81,9 @@ function shownBalance(kind: AccountKind, debit: bigint): string {
 }
 
 /** Debits positive; escrows' accounts summed by kind. Every currency's sum is 0. */
-export async function trialBalance(db: Database): Promise<JsonValue> {
+export async function trialBalance(db: Database, asOf?: Date): Promise<JsonValue> {
   const currencies = new Map<string, { accounts: Record<string, string>; sum: bigint }>();
-  for (const { currency, account, owner, balance } of await sumAccounts(db)) {
+  for (const { currency, account, owner, balance } of await sumAccounts(db, asOf)) {
     const book = currencies.get(currency) ?? { accounts: {}, sum: 0n };
     const kind = { kind: account, owner };
     const name = isEscrowAccount(kind) ? `escrow:${account}` : accountName(kind, "");

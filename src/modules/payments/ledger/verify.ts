@@ -59,13 +59,17 @@ export async function* ledgerRound(db: Queryable): AsyncGenerator<LedgerReport> 
   yield { checked: 0n, violations: await overdrawn(db) };
 }
 
-/** Every account's balance; escrows' own accounts are summed by kind. */
-export async function sumAccounts(db: Queryable): Promise<readonly AccountSum[]> {
+/** Every account's balance, now or at an instant; escrows' own accounts are summed by kind. */
+export async function sumAccounts(db: Queryable, asOf?: Date): Promise<readonly AccountSum[]> {
   const sums = new Map<string, AccountSum>();
   for await (const { from, to } of slices(db)) {
     const rows = await db.sql<AccountSum>`
-      SELECT currency, account, owner, sum(amount)::bigint AS balance FROM payments.entry
-      WHERE escrow_no >= ${from} AND escrow_no < ${to} GROUP BY currency, account, owner`;
+      SELECT currency, account, owner, sum(amount)::bigint AS balance FROM payments.entry e
+      WHERE escrow_no >= ${from} AND escrow_no < ${to}
+        AND (${asOf ?? null}::timestamptz IS NULL OR EXISTS (
+          SELECT FROM payments.ledger_transaction t WHERE t.escrow_no = e.escrow_no
+            AND t.number = e.number AND t.at <= ${asOf ?? null}::timestamptz))
+      GROUP BY currency, account, owner`;
     for (const row of rows) {
       const key = `${row.currency} ${row.account} ${row.owner}`;
       const balance = (sums.get(key)?.balance ?? 0n) + row.balance;

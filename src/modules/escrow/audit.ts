@@ -1,0 +1,62 @@
+/**
+ * Escrow's audit log is made of the rows it keeps for ever anyway: its events, which name the actor
+ * and the command of every decision, the outcome of each command, and what an operator asked for
+ * that needs a second one; the approval itself stands in the command that follows from it.
+ */
+import { type AuditLog, type AuditSource, createAuditLog } from "#platform/audit";
+import type { Clock } from "#platform/clock";
+import { type Database, type Queryable, SqlName } from "#platform/database";
+
+interface HashRow {
+  readonly key: string;
+  readonly hash: string;
+}
+
+type Read = (db: Queryable, keys: readonly string[]) => Promise<readonly HashRow[]>;
+
+function source(name: string, read: Read): AuditSource {
+  return {
+    name,
+    table: new SqlName("escrow", name),
+    hashes: async (db, keys) => {
+      const rows = await read(db, keys);
+      return new Map(rows.map(({ key, hash }) => [key, hash]));
+    },
+  };
+}
+
+/** Arrays as JSON are one unambiguous text, whatever is in them; instants as microseconds. */
+const sources: readonly AuditSource[] = [
+  source(
+    "history",
+    (db, keys) => db.sql<HashRow>`
+    SELECT k.key, encode(sha256(convert_to(jsonb_build_array(h.escrow_no, h.version, h.event_id,
+      encode(h.payload, 'hex'))::text, 'UTF8')), 'hex') AS hash
+    FROM unnest(${keys}::text[]) AS k(key) JOIN escrow.history h
+      ON h.escrow_no = split_part(k.key, '/', 1)::bigint
+      AND h.version = split_part(k.key, '/', 2)::bigint`,
+  ),
+  source(
+    "command_outcome",
+    (db, keys) => db.sql<HashRow>`
+    SELECT k.key, encode(sha256(convert_to(jsonb_build_array(o.escrow_no, o.command_id,
+      o.fingerprint, o.version, encode(o.rejection, 'hex'))::text, 'UTF8')), 'hex') AS hash
+    FROM unnest(${keys}::text[]) AS k(key) JOIN escrow.command_outcome o
+      ON o.escrow_no = split_part(k.key, '/', 1)::bigint
+      AND o.command_id = split_part(k.key, '/', 2)`,
+  ),
+  source(
+    "approval",
+    (db, keys) => db.sql<HashRow>`
+    SELECT a.id AS key, encode(sha256(convert_to(jsonb_build_array(a.id, a.escrow_id, a.fingerprint,
+      encode(a.command, 'hex'), a.asked_by, extract(epoch FROM a.asked_at))::text, 'UTF8')), 'hex') AS hash
+    FROM escrow.approval a WHERE a.id = ANY(${keys}::text[])`,
+  ),
+];
+
+export function createEscrowAudit(options: {
+  readonly db: Database;
+  readonly clock: Clock;
+}): AuditLog {
+  return createAuditLog({ ...options, schema: "escrow", sources });
+}
