@@ -130,6 +130,7 @@ const settings = z.object({
   RECONCILE_INTERVAL: whole(60, 604_800).default(3_600),
   RECONCILE_TOLERANCE: minorUnits.default(0n),
   ...custodianSettings,
+  DEBT_NETTING_PERCENT: whole(0, 100).default(100),
   SHUTDOWN_TIMEOUT: whole(1, 600).default(25),
   RATE_LIMIT_PER_SECOND: whole(1, 1_000_000).default(200),
   FEES: feeFile.optional(),

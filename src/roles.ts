@@ -202,6 +202,7 @@ function createModules(
       reconcileEveryMs: config.RECONCILE_INTERVAL * 1_000,
       toleranceMinor: config.RECONCILE_TOLERANCE,
     },
+    nettingPercent: config.DEBT_NETTING_PERCENT,
   });
   const escrow = createEscrow({
     db: databases.escrow,

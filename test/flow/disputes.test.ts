@@ -11,8 +11,10 @@ beforeAll(async () => {
   app = await startAppOn(stores);
 });
 afterAll(async () => {
+  const [theirs] = await app.server.application.reconcile({});
   const report = await app.server.application.verify();
   await app.stop();
+  expect(theirs?.breaks).toEqual([]);
   expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
 });
 
@@ -107,6 +109,24 @@ describe("before the payout", () => {
       "DISPUTE PREVENTED",
       "FOREIGN_REFUND LOST",
     ]);
+  });
+
+  test("R4: a refund on the provider's own pages freezes until an operator has looked", async () => {
+    const sale = await fundedSale(app);
+    await sale.root.post(`/sandbox/payments/${sale.paymentId}/refund`, { amount: "1000" });
+    await app.settle();
+    expect(await sale.view()).toMatchObject({
+      state: "FROZEN",
+      funds: { held: "9031", fees: "289", refunded: "1000" },
+    });
+    const [seen] = await sale.disputes();
+    expect(seen).toMatchObject({ kind: "FOREIGN_REFUND", status: "OPEN", locked: true });
+    const clear = `/v1/disputes/${seen.disputeId}/clear`;
+    expect((await sale.alice.post(clear)).status).toBe(403);
+    expect((await sale.root.post(clear)).body.status).toBe("succeeded");
+    await app.settle();
+    expect(await sale.view()).toMatchObject({ state: "FUNDS_HELD", locks: [] });
+    expect((await sale.root.post(clear)).body.code).toBe("ALREADY_SETTLED");
   });
 });
 

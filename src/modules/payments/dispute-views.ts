@@ -24,6 +24,15 @@ export async function disputesOf(db: Database, escrowNo: bigint) {
   }));
 }
 
+export async function escrowOfDispute(
+  db: Database,
+  disputeId: string,
+): Promise<string | undefined> {
+  const [row] = await db.sql<{ escrow_id: string }>`
+    SELECT escrow_id FROM payments.dispute WHERE dispute_id = ${disputeId} ORDER BY escrow_no LIMIT 1`;
+  return row?.escrow_id;
+}
+
 const mostShown = 500;
 
 /** What is owed now; of all parties when none is named. */

@@ -5,15 +5,19 @@
 import { create } from "@bufbuild/protobuf";
 import { type Context, Hono } from "hono";
 import { MoneySchema } from "#gen/escrow/v1/types_pb";
-import { WriteOffDebtSchema } from "#gen/payments/v1/commands_pb";
-import { WriteOffDebtRequestSchema } from "#gen/payments/v1/http_pb";
+import {
+  DecideReviewSchema,
+  DecideReview_Decision as Decision,
+  WriteOffDebtSchema,
+} from "#gen/payments/v1/commands_pb";
+import { ClearDisputeRequestSchema, WriteOffDebtRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators } from "./access.ts";
-import { debtsOf, disputesOf, escrowOfDebt } from "./dispute-views.ts";
+import { debtsOf, disputesOf, escrowOfDebt, escrowOfDispute } from "./dispute-views.ts";
 import type { PartyAccess, PartyStanding } from "./party-access.ts";
 import { payoutsOf } from "./payouts.ts";
 import type { CommandSender } from "./send-command.ts";
@@ -34,6 +38,16 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
   app.get("/v1/escrows/:id/disputes", async (c) => {
     const row = await access.byEscrowId(c.req.param("id"), c.get("principal"), partiesAndOperators);
     return c.json({ items: await disputesOf(db, row.escrow_no) });
+  });
+  app.post("/v1/disputes/:id/clear", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const json = await readJson(c.req.raw);
+    toMessage(ClearDisputeRequestSchema, json);
+    const reviewId = c.req.param("id");
+    const escrowId = await escrowOfDispute(db, reviewId);
+    if (escrowId === undefined) throw notFound();
+    const value = create(DecideReviewSchema, { reviewId, decision: Decision.CLEAR });
+    return commands.send(c, { json, escrowId, body: { case: "decideReview", value } });
   });
   app.get("/v1/parties/:id/payouts", async (c) => {
     const partyId = partyIn(c);

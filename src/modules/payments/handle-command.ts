@@ -10,6 +10,7 @@ import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform
 import { bodyTypeOf } from "#platform/messaging/topic";
 import { topics } from "#topics";
 import { type Context, decide, termsOf } from "./domain/decide.ts";
+import { decideForeign } from "./domain/decide-foreign.ts";
 import type { Effect } from "./domain/effect.ts";
 import { newPayment, type Operation } from "./domain/payment.ts";
 import { createJournal, type Journal, type Root } from "./journal.ts";
@@ -27,10 +28,13 @@ import {
   type Receiver,
   unique,
 } from "./store.ts";
+import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 
 export interface CommandHandlerOptions {
   readonly clock: Clock;
   readonly providers: Providers;
+  /** Of what a release would pay a seller, at most this part is kept against his debt; 100 unless said. */
+  readonly nettingPercent?: number | undefined;
 }
 
 /** What the batch's commands are judged by; moves on with each decision. */
@@ -44,6 +48,7 @@ interface Loaded {
   readonly debts: Map<string, bigint>;
   readonly readiness: ReadonlyMap<string, Receiver>;
   readonly desk: ProviderDesk;
+  readonly surroundings: SurroundingsOfRoots;
 }
 
 export function createCommandHandler(options: CommandHandlerOptions): HandlerDeclaration<Command> {
@@ -81,6 +86,9 @@ async function load(
   const transfers = commands.some(({ body }) => body.case === "transferToSeller");
   const stops = transfers || commands.some(isProviderCommand) ? await stopsOf(tx) : new Map();
   const forgives = commands.some(({ body }) => body.case === "writeOffDebt");
+  const reviewed = commands.flatMap(({ body, escrowId }) =>
+    body.case === "decideReview" ? (roots.get(escrowId) ?? []) : [],
+  );
   const nos = [...roots.values()].map(({ escrowNo }) => escrowNo);
   return {
     now,
@@ -94,6 +102,7 @@ async function load(
     operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
     debts: transfers || forgives ? await lockDebts(tx, sellers) : new Map(),
     readiness: transfers ? await loadReadiness(tx, sellers) : new Map(),
+    surroundings: await loadSurroundings(tx, unique(reviewed), now),
     desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()) }),
   };
 }
@@ -108,7 +117,7 @@ function handle(
   { message: command, correlationId, appendedAt }: Incoming<Command>,
   loaded: Loaded,
   journal: Journal,
-  { providers }: CommandHandlerOptions,
+  options: CommandHandlerOptions,
 ): void {
   const { commandId, escrowId, fingerprint } = command;
   const first = loaded.known.get(commandId);
@@ -127,12 +136,15 @@ function handle(
     const rejected = { code: "NOT_FOUND", detail: "the escrow has no payment" };
     journal.outcome(identity, undefined, rejected, cause);
   } else {
-    const context = contextOf(root, loaded, providers);
-    const { effects, rejected } = decide(root.payment, command, context);
+    const context = contextOf(root, loaded, options);
+    const around = loaded.surroundings.of(root);
+    const foreign = around && decideForeign(root.payment, command, around);
+    const { effects, rejected } = foreign ?? decide(root.payment, command, context);
     if (effects !== undefined) {
       journal.apply(root, effects, cause);
       loaded.roots.set(escrowId, root);
       track(root, effects, loaded);
+      loaded.surroundings.track(root, effects);
     }
     const there = loaded.roots.get(escrowId);
     journal.outcome(identity, there, rejected, cause);
@@ -149,7 +161,11 @@ function newRoot({ body, escrowId }: Command, { freshNos, now }: Loaded): Root |
   return { escrowNo, createdAt: now, stored: false, payment };
 }
 
-function contextOf(root: Root, loaded: Loaded, providers: Providers): Context {
+function contextOf(
+  root: Root,
+  loaded: Loaded,
+  { providers, nettingPercent = 100 }: CommandHandlerOptions,
+): Context {
   const { payment } = root;
   const provider = providers.get(payment.provider);
   const receiver = loaded.readiness.get(`${payment.sellerId} ${payment.provider}`);
@@ -160,7 +176,7 @@ function contextOf(root: Root, loaded: Loaded, providers: Providers): Context {
     isTaken: (id) => [...loaded.operations.values()].some((operations) => operations.has(id)),
     sellerReady: receiver?.ready ?? provider?.describe().readyByDefault(payment.sellerId) ?? false,
     sellerAccount: receiver?.account ?? "",
-    nettable: (net) => net,
+    nettable: (net) => (net * BigInt(nettingPercent)) / 100n,
     debt: loaded.debts.get(`${payment.sellerId} ${payment.currency}`) ?? 0n,
     providerKnown: provider !== undefined,
     providerStopped: loaded.desk.isStopped(payment.provider),

@@ -72,6 +72,8 @@ export interface PaymentsOptions {
   readonly proof: ProofConfig;
   readonly metrics?: Metrics;
   readonly custodian?: CustodianConfig;
+  /** Of what a release would pay a seller, at most this part is kept against his debt; 100 unless said. */
+  readonly nettingPercent?: number | undefined;
   /** Further providers, by their name. */
   readonly providers?: readonly PaymentProvider[];
 }

@@ -12,7 +12,10 @@ export interface ProviderRequest {
   readonly escrowId: string;
   /** Our id of the payment. */
   readonly paymentId: string;
-  /** The provider's id of the payment the call draws on or ends; "" when it creates one. */
+  /**
+   * The provider's id of the payment the call draws on or ends; "" when it creates one, and for a
+   * transfer out of the platform's own balance.
+   */
   readonly paymentRef: string;
   readonly buyerId: string;
   readonly sellerId: string;

@@ -77,8 +77,8 @@ export function decide(payment: Payment, command: Command, context: Context): De
         done: succeeded(command),
       });
     case "reverseTransfer":
-    case "decideDeposit":
     case "decideReview":
+    case "decideDeposit":
       return reject("NOT_SUPPORTED", `${body.case} is not supported`);
     case "stopProvider":
     case "resumeProvider":
@@ -336,7 +336,7 @@ function retried(operation: Operation, now: Date): Operation | undefined {
   }
 }
 
-function succeeded({ commandId, fingerprint, actor }: Command): Effect {
+export function succeeded({ commandId, fingerprint, actor }: Command): Effect {
   const actorId = actor?.id ?? "";
   const value = create(PaymentCommandSucceededSchema, { commandId, fingerprint, actorId });
   return say({ case: "paymentCommandSucceeded", value });

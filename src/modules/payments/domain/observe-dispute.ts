@@ -78,7 +78,7 @@ export function warningSeen(
   return bankCase.effects;
 }
 
-/** Money somebody else moved: booked once, by the object's id, and shown to an operator. */
+/** Money somebody else moved: booked once, by the object's id; nothing leaves until one has looked. */
 export function foreignSeen(
   payment: Payment,
   { objectId: disputeId, movement, amount, currency }: ForeignMovement,
@@ -88,8 +88,10 @@ export function foreignSeen(
   const bankCase = openCase(payment, around);
   const kind = movement === "refund" ? "FOREIGN_REFUND" : "FOREIGN_REVERSAL";
   const reason = "FOREIGN_MOVEMENT";
-  const stated = { status: "lost", amount, reason, dueBy: undefined } as const;
-  record(bankCase, newDispute({ ...stated, disputeId, kind }));
+  const stated = { status: "open", amount, reason, dueBy: undefined } as const;
+  const foreign = newDispute({ ...stated, disputeId, kind });
+  record(bankCase, foreign);
+  tell(bankCase, foreign, true);
   const value = create(ForeignMovementSeenSchema, { kind: movement, amount });
   bankCase.add(say({ case: "foreignMovementSeen", value }));
   if (movement === "reversal") {
@@ -97,6 +99,20 @@ export function foreignSeen(
   } else {
     book(bankCase, disputeId, { movementId: disputeId, direction: "taken", amount, fee: 0n }, 0n);
   }
+  settleDisputes(bankCase);
+  return bankCase.effects;
+}
+
+/** An operator has looked at what somebody else moved; undefined: there is nothing to look at. */
+export function foreignCleared(
+  payment: Payment,
+  disputeId: string,
+  around: Surroundings,
+): readonly Effect[] | undefined {
+  const bankCase = openCase(payment, around);
+  const dispute = bankCase.dispute(disputeId);
+  if (dispute === undefined || !isForeign(dispute) || dispute.lock === "NONE") return undefined;
+  record(bankCase, { ...dispute, status: "lost" });
   settleDisputes(bankCase);
   return bankCase.effects;
 }
@@ -214,13 +230,13 @@ function settleOpen(bankCase: BankCase, disputeId: string): void {
 function end(bankCase: BankCase, dispute: Dispute): void {
   const { disputeId, lock, taken, reinstated } = dispute;
   if (lock === "NONE" || !isOver(dispute, bankCase.disputes())) return;
-  record(bankCase, { ...dispute, lock: "NONE" });
+  record(bankCase, { ...dispute, lock: "NONE", ...(isForeign(dispute) && { status: "lost" }) });
   if (lock === "RISK") {
     const value = create(RiskClosedSchema, { reference: disputeId });
     bankCase.add(say({ case: "riskClosed", value }));
     return;
   }
-  const won = dispute.status !== "lost";
+  const won = dispute.status !== "lost" || isForeign(dispute);
   const amount = taken - reinstated;
   const value = create(ChargebackClosedSchema, { disputeId, won, amount });
   bankCase.add(say({ case: "chargebackClosed", value }));
@@ -232,6 +248,11 @@ function end(bankCase: BankCase, dispute: Dispute): void {
  */
 function isOver(dispute: Dispute, all: readonly Dispute[]): boolean {
   const { status, open, taken, reinstated, amount } = dispute;
+  // An operator has looked, or a dispute of this payment says why it was made.
+  if (isForeign(dispute)) {
+    const explained = all.some((each) => each.status === "prevented" && !isForeign(each));
+    return open === 0n && (status === "lost" || explained);
+  }
   switch (status) {
     case "inquiry":
     case "open":
@@ -251,6 +272,10 @@ function isOver(dispute: Dispute, all: readonly Dispute[]): boolean {
     default:
       return status satisfies never;
   }
+}
+
+function isForeign({ kind }: Dispute): boolean {
+  return kind === "FOREIGN_REFUND" || kind === "FOREIGN_REVERSAL";
 }
 
 function owe(bankCase: BankCase, debt: bigint): void {

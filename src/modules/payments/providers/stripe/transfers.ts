@@ -87,17 +87,22 @@ async function transferParams(
 ): Promise<Stripe.TransferCreateParams> {
   if (target === "") throw new RefusedHere("the seller has no account", "SELLER_NOT_READY");
   const units = toUnits(amount, currency);
+  const common = {
+    amount: units,
+    currency: currency.toLowerCase(),
+    destination: target,
+    metadata: { operationId, escrowId },
+  };
+  // Owed to the seller whatever it came from: out of our own balance.
+  if (paymentRef === "") return { ...common, transfer_group: escrowId };
   const { latest_charge: charge, status } = await readIntent(sdk, paymentRef, ask);
   if (charge === null || status !== "succeeded") {
     throw new RefusedHere(`the payment ${paymentRef} has no charge to draw on`);
   }
   return {
-    amount: units,
-    currency: currency.toLowerCase(),
-    destination: target,
+    ...common,
     // Not more than the charge, and not before it is there; its transfer group comes along.
     source_transaction: typeof charge === "string" ? charge : charge.id,
-    metadata: { operationId, escrowId },
   };
 }
 
