@@ -12,6 +12,8 @@ import {
   taken,
 } from "../../../../test/support/bank-story.ts";
 
+import { lookOnly } from "./withdraw.ts";
+
 const stories: ReturnType<typeof createBankStory>[] = [];
 
 function story(options: BankStoryOptions = {}) {
@@ -178,6 +180,17 @@ describe("story 8b: the transfer is under way", () => {
     sale.bank({ movements: [taken(10_320n)] });
     expect(sale.operations()[0]).toMatchObject({ state: "LOOKUP", lookups: 0 });
   });
+});
+
+test("R3, pitfall 20: a call whose caller died is looked up while frozen, and repeated when it is not", () => {
+  const sale = funded();
+  sale.release("t1");
+  sale.sent("t1");
+  const [operation] = sale.operations();
+  if (operation === undefined) throw new Error("no operation");
+  expect(lookOnly(sale.payment(), operation)).toEqual(operation);
+  sale.bank({ movements: [taken(10_320n)] });
+  expect(lookOnly(sale.payment(), operation)).toMatchObject({ state: "LOOKUP", lookups: 0 });
 });
 
 describe("story 8c: the transfer was not sent", () => {
