@@ -49,7 +49,7 @@ async function close(disputeId: string, outcome: string): Promise<void> {
 
 /** The provider takes its time to confirm, and then says this. */
 async function confirmLater(operationId: string, status: string): Promise<void> {
-  await world.worker("payments.operations").step();
+  await world.worker("payments.operations.sandbox").step();
   await db.sql`
     UPDATE sandbox.object SET next_status = ${status},
       next_at = ${new Date(world.clock.now().getTime() + hourMs)}
@@ -113,7 +113,7 @@ describe("story 8b: the bank comes while a transfer is under way", () => {
     await world.worker("payments.sandbox").step();
     await world.handle(transfer(escrowId, "t-unsent", 10_000n, { sellerId: "tina" }));
     await world.takeWebhooks();
-    await world.worker("payments.sync").step();
+    await world.worker("payments.sync.sandbox").step();
     await world.settle();
     expect(await deals.operation("t-unsent")).toMatchObject({ state: "REJECTED", code: "LOCKED" });
     expect(await deals.transfersOf(escrowId)).toBe(0n);

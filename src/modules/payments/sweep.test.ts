@@ -46,7 +46,7 @@ test("P8, pitfall 26: an hour of lost webhooks is found by one sweep, and nothin
   const [told, lost] = [await deals.funded(), await deals.open()];
   await deals.pay(lost);
   await world.handle(transfer(told, "rel-1"));
-  await world.worker("payments.operations").step();
+  await world.worker("payments.operations.sandbox").step();
   // The endpoint is down: what the provider sends meanwhile arrives nowhere.
   for (let round = 0; round < 10; round += 1) {
     await world.worker("payments.sandbox").step();
