@@ -280,3 +280,11 @@ test("P4: a deal of more than Stripe carries is refused with USDC proposed, in m
   const quote = await alice.get("/v1/quotes?amount=10000&currency=USD");
   expect(quote.body.provider).toBe("stripe");
 });
+
+test("G5: what all of this moved stands in Stripe's books as in ours, fees included", async () => {
+  await stripe.app.advance("PT2M");
+  const reports = await stripe.app.server.application.reconcile({ provider: "stripe" });
+  expect(reports).toMatchObject([{ provider: "stripe", breaks: [] }]);
+  expect(reports[0]?.movements).toBeGreaterThan(3);
+  expect(await verified()).toEqual([]);
+});
