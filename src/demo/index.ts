@@ -1,12 +1,21 @@
 /** The stories, and playing them: each in a world of its own, and after each all invariants hold. */
 import { openWorld } from "./stage.ts";
 import { agreed } from "./stories/agreed.ts";
+import { books } from "./stories/books.ts";
 import { disputed } from "./stories/disputed.ts";
+import { overProviders } from "./stories/providers.ts";
+import { takenBack } from "./stories/taken-back.ts";
 import { type Story, StoryBroken } from "./story.ts";
 
 export { type Story, StoryBroken };
 
-export const stories: readonly Story[] = [...agreed, ...disputed];
+export const stories: readonly Story[] = [
+  ...agreed,
+  ...overProviders,
+  ...disputed,
+  ...takenBack,
+  ...books,
+];
 
 /** Rejects with StoryBroken when a sentence is not true or an invariant does not hold afterwards. */
 export async function playStory(story: Story, line: (sentence: string) => void): Promise<void> {

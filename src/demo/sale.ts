@@ -62,10 +62,15 @@ function priceOf({ amount }: Deal): string {
   return `${amount.amount} minor units of ${amount.currency}`;
 }
 
-/** The sandbox plays the buyer's bank. */
-export async function pay(stage: Stage, sale: Sale, body: object = {}): Promise<void> {
-  const payment = await sale.alice.get(`/v1/escrows/${sale.escrowId}/payment`);
-  await sale.alice.post(`/sandbox/payments/${payment.body.paymentId}/pay`, body);
+/** The sandbox plays the buyer's bank; at Stripe she pays by card. */
+export async function pay(stage: Stage, sale: Sale): Promise<void> {
+  const { body } = await sale.alice.get(`/v1/escrows/${sale.escrowId}/payment`);
+  if (body.provider === "stripe") {
+    const intent = await stage.play("stripe", "intentOf", { group: sale.escrowId });
+    await stage.play("stripe", "buyer", { intent: intent.id, act: "succeed" });
+  } else {
+    await sale.alice.post(`/sandbox/payments/${body.paymentId}/pay`);
+  }
   await stage.settle();
 }
 

@@ -24,6 +24,8 @@ export interface CustodianSimulatorOptions {
   readonly chainId?: string;
   readonly live?: boolean;
   readonly now?: () => Date;
+  /** Real time, of which signatures are; the book's unless told otherwise. */
+  readonly wall?: () => Date;
   readonly webhooks?: Webhooks;
 }
 
@@ -44,7 +46,8 @@ const stallMs = 3_000;
 
 export function startCustodianSimulator(options: CustodianSimulatorOptions): CustodianSimulator {
   const { now = () => new Date(), chainId = "8453", live = false, port = 0, credentials } = options;
-  const deliveries = createDeliveries(now);
+  const { wall = now } = options;
+  const deliveries = createDeliveries(wall);
   if (options.webhooks !== undefined) deliveries.aim(options.webhooks);
   const book = createBook({ now, chainId, live, onEvent: deliveries.queue });
   const keys = createKeys(now);
@@ -60,7 +63,7 @@ export function startCustodianSimulator(options: CustodianSimulatorOptions): Cus
 
   async function answer(request: Request): Promise<Response> {
     const bytes = new Uint8Array(await request.arrayBuffer());
-    checkRequest(request, bytes, credentials, now());
+    checkRequest(request, bytes, credentials, wall());
     const url = new URL(request.url);
     if (request.method === "GET") return shown(route(book, { method: "GET", url, body: null }));
     const body = new TextDecoder().decode(bytes);

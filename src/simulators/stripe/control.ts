@@ -39,6 +39,11 @@ export function createControl({ book, faults, deliveries, advance }: ControlPart
       [...book.objects.values()].find(
         (object) => object.object === "payment_intent" && object.transfer_group === a.group,
       ) ?? {},
+    /** The connected account that was made for a party. */
+    accountOf: (a: { party: string }) =>
+      [...book.objects.values()].find(
+        (object) => object.object === "account" && object.metadata["partyId"] === a.party,
+      ) ?? {},
     account: (a: { account: string; state: AccountState }) => setAccount(book, a.account, a.state),
     available: (a: { account: string; currency: string; units: number }) => {
       const { account, currency, units } = a;

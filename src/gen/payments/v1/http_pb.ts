@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/http.proto.
  */
 export const file_payments_v1_http: GenFile = /*@__PURE__*/
-  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCJ8ChFTYW5kYm94UGF5UmVxdWVzdBI3CgdvdXRjb21lGAEgASgJQia6SCNyITIfXihzdWNjZWVkfGRlY2xpbmV8cHJvY2Vzc2luZyk/JBIuCgZhbW91bnQYAiABKAlCHrpIG3IZMhdeKHwwfFsxLTldWzAtOV17MCwxNX0pJCIoChdTYW5kYm94UmVhZGluZXNzUmVxdWVzdBINCgVyZWFkeRgBIAEoCCIXChVSZXRyeU9wZXJhdGlvblJlcXVlc3QiMwoVUHJvdmlkZXJSZWFzb25SZXF1ZXN0EhoKBnJlYXNvbhgBIAEoCUIKukgHcgUQARj0AyJ9ChVTYW5kYm94RGlzcHV0ZVJlcXVlc3QSLAoGYW1vdW50GAEgASgJQhy6SBlyFzIVXih8WzEtOV1bMC05XXswLDE1fSkkEiUKBnJlYXNvbhgCIAEoCUIVukgSchAyDl5bYS16X117MCw2NH0kEg8KB2lucXVpcnkYAyABKAgiVQoaU2FuZGJveENsb3NlRGlzcHV0ZVJlcXVlc3QSNwoHb3V0Y29tZRgBIAEoCUImukgjciEyH14od29ufGxvc3R8cHJldmVudGVkfGVzY2FsYXRlKSQiJAoSU2FuZGJveFdhcm5SZXF1ZXN0Eg4KBmNsb3NlZBgBIAEoCCJEChRTYW5kYm94UmVmdW5kUmVxdWVzdBIsCgZhbW91bnQYASABKAlCHLpIGXIXMhVeKHxbMS05XVswLTldezAsMTV9KSQimAEKFFNhbmRib3hQYXlvdXRSZXF1ZXN0EigKB291dGNvbWUYASABKAlCF7pIFHISMhBeKHBhaWR8ZmFpbGVkKT8kEiwKBmFtb3VudBgCIAEoCUIcukgZchcyFV4ofFsxLTldWzAtOV17MCwxNX0pJBIoCghjdXJyZW5jeRgDIAEoCUIWukgTchEyD14oW0EtWl17Myw0fSk/JCJnChNXcml0ZU9mZkRlYnRSZXF1ZXN0EikKBmFtb3VudBgBIAEoCUIZukgWchQyEl5bMS05XVswLTldezAsMTV9JBIlCghjdXJyZW5jeRgCIAEoCUITukgQcg4yDF5bQS1aXXszLDR9JCIVChNDbGVhckRpc3B1dGVSZXF1ZXN0YgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCJ8ChFTYW5kYm94UGF5UmVxdWVzdBI3CgdvdXRjb21lGAEgASgJQia6SCNyITIfXihzdWNjZWVkfGRlY2xpbmV8cHJvY2Vzc2luZyk/JBIuCgZhbW91bnQYAiABKAlCHrpIG3IZMhdeKHwwfFsxLTldWzAtOV17MCwxNX0pJCIoChdTYW5kYm94UmVhZGluZXNzUmVxdWVzdBINCgVyZWFkeRgBIAEoCCIXChVSZXRyeU9wZXJhdGlvblJlcXVlc3QiMwoVUHJvdmlkZXJSZWFzb25SZXF1ZXN0EhoKBnJlYXNvbhgBIAEoCUIKukgHcgUQARj0AyJ9ChVTYW5kYm94RGlzcHV0ZVJlcXVlc3QSLAoGYW1vdW50GAEgASgJQhy6SBlyFzIVXih8WzEtOV1bMC05XXswLDE1fSkkEiUKBnJlYXNvbhgCIAEoCUIVukgSchAyDl5bYS16X117MCw2NH0kEg8KB2lucXVpcnkYAyABKAgiVQoaU2FuZGJveENsb3NlRGlzcHV0ZVJlcXVlc3QSNwoHb3V0Y29tZRgBIAEoCUImukgjciEyH14od29ufGxvc3R8cHJldmVudGVkfGVzY2FsYXRlKSQiJAoSU2FuZGJveFdhcm5SZXF1ZXN0Eg4KBmNsb3NlZBgBIAEoCCJEChRTYW5kYm94UmVmdW5kUmVxdWVzdBIsCgZhbW91bnQYASABKAlCHLpIGXIXMhVeKHxbMS05XVswLTldezAsMTV9KSQilQEKFlNhbmRib3hNb3ZlbWVudFJlcXVlc3QSKwoGYW1vdW50GAEgASgJQhu6SBhyFjIUXi0/WzEtOV1bMC05XXswLDE1fSQSJQoIY3VycmVuY3kYAiABKAlCE7pIEHIOMgxeW0EtWl17Myw0fSQSJwoIY2F0ZWdvcnkYAyABKAlCFbpIEnIQMg5eW2Etel9dezEsNjR9JCKYAQoUU2FuZGJveFBheW91dFJlcXVlc3QSKAoHb3V0Y29tZRgBIAEoCUIXukgUchIyEF4ocGFpZHxmYWlsZWQpPyQSLAoGYW1vdW50GAIgASgJQhy6SBlyFzIVXih8WzEtOV1bMC05XXswLDE1fSkkEigKCGN1cnJlbmN5GAMgASgJQha6SBNyETIPXihbQS1aXXszLDR9KT8kImcKE1dyaXRlT2ZmRGVidFJlcXVlc3QSKQoGYW1vdW50GAEgASgJQhm6SBZyFDISXlsxLTldWzAtOV17MCwxNX0kEiUKCGN1cnJlbmN5GAIgASgJQhO6SBByDjIMXltBLVpdezMsNH0kIhUKE0NsZWFyRGlzcHV0ZVJlcXVlc3RiBnByb3RvMw", [file_buf_validate_validate]);
 
 /**
  * POST /v1/escrows/{id}/payment
@@ -295,6 +295,37 @@ export const SandboxRefundRequestSchema: GenMessage<SandboxRefundRequest> = /*@_
   messageDesc(file_payments_v1_http, 10);
 
 /**
+ * POST /sandbox/movements: a line of the provider's own books that nothing explains.
+ *
+ * @generated from message payments.v1.SandboxMovementRequest
+ */
+export type SandboxMovementRequest = Message<"payments.v1.SandboxMovementRequest"> & {
+  /**
+   * Minor units, signed: what came into the balance.
+   *
+   * @generated from field: string amount = 1;
+   */
+  amount: string;
+
+  /**
+   * @generated from field: string currency = 2;
+   */
+  currency: string;
+
+  /**
+   * @generated from field: string category = 3;
+   */
+  category: string;
+};
+
+/**
+ * Describes the message payments.v1.SandboxMovementRequest.
+ * Use `create(SandboxMovementRequestSchema)` to create a new message.
+ */
+export const SandboxMovementRequestSchema: GenMessage<SandboxMovementRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 11);
+
+/**
  * POST /sandbox/parties/{partyId}/payout
  *
  * @generated from message payments.v1.SandboxPayoutRequest
@@ -327,7 +358,7 @@ export type SandboxPayoutRequest = Message<"payments.v1.SandboxPayoutRequest"> &
  * Use `create(SandboxPayoutRequestSchema)` to create a new message.
  */
 export const SandboxPayoutRequestSchema: GenMessage<SandboxPayoutRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 11);
+  messageDesc(file_payments_v1_http, 12);
 
 /**
  * POST /v1/debts/{partyId}/write-off
@@ -353,7 +384,7 @@ export type WriteOffDebtRequest = Message<"payments.v1.WriteOffDebtRequest"> & {
  * Use `create(WriteOffDebtRequestSchema)` to create a new message.
  */
 export const WriteOffDebtRequestSchema: GenMessage<WriteOffDebtRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 12);
+  messageDesc(file_payments_v1_http, 13);
 
 /**
  * POST /v1/disputes/{disputeId}/clear takes no members: what somebody else moved has been looked at.
@@ -368,5 +399,5 @@ export type ClearDisputeRequest = Message<"payments.v1.ClearDisputeRequest"> & {
  * Use `create(ClearDisputeRequestSchema)` to create a new message.
  */
 export const ClearDisputeRequestSchema: GenMessage<ClearDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 13);
+  messageDesc(file_payments_v1_http, 14);
 

@@ -13,6 +13,7 @@ import {
   objectIdFor,
   received,
 } from "./book.ts";
+import { type Movement, recordMovements } from "./movements.ts";
 
 export interface Bank {
   /**
@@ -26,6 +27,8 @@ export interface Bank {
     key?: string,
   ): Promise<boolean>;
   setReady(partyId: string, ready: boolean): Promise<boolean>;
+  /** A line of the provider's books for something nobody here knows. */
+  adjust(line: Omit<Movement, "objectId" | "fee">, key: string): Promise<void>;
 }
 
 export type PayOutcome = "succeed" | "decline" | "processing";
@@ -42,6 +45,11 @@ export function createBank({ db, clock }: { readonly db: Database; readonly cloc
         const { change, type } = played(payment, outcome, { depositId, amount, now });
         await changeObject(tx, payment, change, type, now);
         return true;
+      }),
+    adjust: (line, key) =>
+      db.withTx(async (tx) => {
+        const objectId = `sbx_adj_${hashFields(key).slice(0, 24)}`;
+        await recordMovements(tx, [{ ...line, objectId, fee: 0n }], clock.now());
       }),
     setReady: (partyId, ready) =>
       db.withTx(async (tx) => {

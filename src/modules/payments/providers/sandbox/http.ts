@@ -3,7 +3,11 @@
  * follows reaches the product by a signed webhook over HTTP, not from here.
  */
 import { Hono } from "hono";
-import { SandboxPayRequestSchema, SandboxReadinessRequestSchema } from "#gen/payments/v1/http_pb";
+import {
+  SandboxMovementRequestSchema,
+  SandboxPayRequestSchema,
+  SandboxReadinessRequestSchema,
+} from "#gen/payments/v1/http_pb";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
@@ -44,6 +48,13 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
     if (!(await bank.pay(row.provider_ref, outcome, amount, key))) throw notFound();
     onPlayed();
     return c.json({ paymentId: row.payment_id, outcome, status: "accepted" }, 202);
+  });
+  app.post("/sandbox/movements", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const { amount, ...line } = toMessage(SandboxMovementRequestSchema, await readJson(c.req.raw));
+    const key = c.req.header("Idempotency-Key") ?? c.get("correlationId");
+    await bank.adjust({ ...line, amount: BigInt(amount) }, key);
+    return c.json({ status: "accepted" }, 202);
   });
   app.post("/sandbox/parties/:id/readiness", async (c) => {
     const { ready } = toMessage(SandboxReadinessRequestSchema, await readJson(c.req.raw));
