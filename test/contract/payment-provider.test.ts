@@ -5,32 +5,19 @@
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type {
-  AccountRequest,
   Outcome,
   Page,
-  ProviderCall,
   ProviderPayment,
-  ProviderRequest,
   VerifiedWebhook,
 } from "../../src/modules/payments/provider.ts";
 import { openCustodian } from "../support/custodian-harness.ts";
+import { accountFor, type Calls, createCalls, idOf } from "../support/provider-calls.ts";
 import type { Harness } from "../support/provider-harness.ts";
 import { openSandbox } from "../support/sandbox-harness.ts";
 import { openStripe } from "../support/stripe-harness.ts";
 
 // A database of its own takes seconds to make on a busy machine.
 setDefaultTimeout(60_000);
-
-function idOf(outcome: Outcome<{ readonly objectId: string }>): string {
-  if (outcome.kind !== "succeeded") throw new Error(outcome.kind);
-  return outcome.value.objectId;
-}
-
-function accountFor(partyId: string): AccountRequest {
-  const returnUrl = "https://market.example/return";
-  const refreshUrl = "https://market.example/refresh";
-  return { partyId, returnUrl, refreshUrl, account: "", address: "", chainId: "", signature: "" };
-}
 
 /** All items of a list, one page after the other. */
 async function pages<T>(
@@ -56,46 +43,15 @@ const harnesses: readonly { readonly name: string; readonly open: () => Promise<
 describe.each(harnesses)("payment provider: $name", ({ open }) => {
   let harness: Harness;
   let provider: Harness["provider"];
-  let count = 0;
+  let callFor: Calls["callFor"];
+  let paid: Calls["paid"];
 
   beforeAll(async () => {
     harness = await open();
     provider = harness.provider;
+    ({ callFor, paid } = createCalls(harness));
   });
   afterAll(() => harness.close());
-
-  function callFor(request: Partial<ProviderRequest> = {}, attempt = 1): ProviderCall {
-    count += 1;
-    const { sellerId = harness.names.normal } = request;
-    const whole: ProviderRequest = {
-      operationId: `op_${count}`,
-      escrowId: `esc_${count}`,
-      paymentId: `pay_${count}`,
-      paymentRef: "",
-      buyerId: "alice",
-      sellerId,
-      amount: "10320",
-      currency: "USD",
-      descriptorSuffix: "",
-      target: harness.targetOf(sellerId),
-      ...request,
-    };
-    return {
-      key: `${whole.operationId}.${attempt}`,
-      bytes: new TextEncoder().encode(JSON.stringify(whole)),
-      request: whole,
-    };
-  }
-
-  async function paid(party: Partial<ProviderRequest> = {}): Promise<ProviderPayment> {
-    const created = await provider.createPayment(callFor(party));
-    if (created.kind !== "succeeded") throw new Error(created.kind);
-    await harness.pay(created.value.objectId);
-    await harness.goOn();
-    const read = await provider.getPayment(created.value.objectId);
-    if (read.kind !== "succeeded") throw new Error(read.kind);
-    return read.value;
-  }
 
   test("a payment starts unpaid, and the same key gives the same payment", async () => {
     const call = callFor();

@@ -281,6 +281,21 @@ test("P4: a deal of more than Stripe carries is refused with USDC proposed, in m
   expect(quote.body.provider).toBe("stripe");
 });
 
+test("pitfall 16: a dispute in a state nobody knows waits for a person, and everything else goes on", async () => {
+  const { escrowId, alice, intent } = await stripe.funded();
+  const { control } = stripe.simulator;
+  const dispute = control.dispute({ intent, status: "sent_to_the_moon" });
+  await stripe.settle();
+  const stuck = (await verified()) as { detail?: string }[];
+  expect(JSON.stringify(stuck)).toContain(dispute.id);
+  expect(JSON.stringify(stuck)).toContain("sent_to_the_moon");
+  expect((await alice.get(`/v1/escrows/${escrowId}`)).body.state).toBe("FUNDS_HELD");
+  // A release of this program that knows the word, or Stripe itself, ends it.
+  control.closeDispute({ dispute: dispute.id, status: "won" });
+  await stripe.settle();
+  expect(await verified()).toEqual([]);
+});
+
 test("G5: what all of this moved stands in Stripe's books as in ours, fees included", async () => {
   await stripe.app.advance("PT2M");
   const reports = await stripe.app.server.application.reconcile({ provider: "stripe" });

@@ -39,19 +39,21 @@ export interface Harness {
 
 /** Beyond its own calls: what banks and other people do at a provider. */
 export interface World {
-  /** The buyer's bank asks `amount` back, or only asks. */
+  /** The buyer's bank asks `amount` back, all of it without, or only asks. */
   dispute(objectId: string, how: { amount?: bigint; inquiry?: boolean }): Promise<string>;
   escalate(disputeId: string): Promise<void>;
   closeDispute(disputeId: string, status: "won" | "lost"): Promise<void>;
   warn(objectId: string): Promise<string>;
   refundElsewhere(objectId: string, amount: bigint): Promise<void>;
-  reverseElsewhere(transferId: string, amount: bigint): Promise<void>;
-  /** What the seller's account has available for a reversal. */
-  setAvailable(sellerId: string, amount: bigint): Promise<void>;
-  /** From a seller's account to his bank, which refuses it. */
-  failPayout(sellerId: string, amount: bigint): Promise<void>;
+  /** All that lies in the seller's account, to his bank. */
+  payOut(seller: SellerAccount, outcome: "paid" | "failed"): Promise<void>;
 }
 
-export interface WorldHarness extends Harness {
+export interface SellerAccount {
+  readonly sellerId: string;
+  readonly accountId: string;
+}
+
+export interface BankHarness extends Harness {
   readonly world: World;
 }

@@ -3,12 +3,16 @@ import { expect } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
 import { silentLogger } from "#platform/logger";
 import { createBank } from "../../src/modules/payments/providers/sandbox/bank.ts";
+import {
+  createDisputingBank,
+  type DisputingBank,
+} from "../../src/modules/payments/providers/sandbox/bank-disputes.ts";
 import { createSandboxProvider } from "../../src/modules/payments/providers/sandbox/provider.ts";
 import { createSandboxWorker } from "../../src/modules/payments/providers/sandbox/worker.ts";
 import { openPaymentsDatabase } from "./payments.ts";
-import type { Harness, SentWebhook } from "./provider-harness.ts";
+import type { BankHarness, SentWebhook, World } from "./provider-harness.ts";
 
-export async function openSandbox(): Promise<Harness> {
+export async function openSandbox(): Promise<BankHarness> {
   const db = await openPaymentsDatabase();
   const clock = createManualClock();
   const sent: SentWebhook[] = [];
@@ -55,10 +59,35 @@ export async function openSandbox(): Promise<Harness> {
     },
     // A sandbox account is ready unless its party's name says otherwise.
     makeReady: async () => undefined,
+    world: worldOf(createDisputingBank({ db, clock })),
     goOn: async () => {
       while ((await worker.step()) === "worked") await clock.advance(1);
     },
     webhooks: () => sent.splice(0),
     close: () => db.close(),
+  };
+}
+
+function worldOf(bank: DisputingBank): World {
+  const made = (id: string | undefined): string => {
+    if (id === undefined) throw new Error("the sandbox has no such thing");
+    return id;
+  };
+  return {
+    dispute: async (objectId, { amount, inquiry = false }) =>
+      made(await bank.dispute(objectId, { amount, inquiry, reason: "fraudulent" }, "k-1")),
+    escalate: async (disputeId) => {
+      expect(await bank.close(disputeId, "escalate")).toBe(true);
+    },
+    closeDispute: async (disputeId, status) => {
+      expect(await bank.close(disputeId, status)).toBe(true);
+    },
+    warn: async (objectId) => made(await bank.warn(objectId, true)),
+    refundElsewhere: async (objectId, amount) => {
+      made(await bank.refund(objectId, amount, "k-1"));
+    },
+    payOut: async ({ sellerId }, outcome) => {
+      made(await bank.payOut(sellerId, { amount: undefined, currency: "USD", outcome }, "k-1"));
+    },
   };
 }

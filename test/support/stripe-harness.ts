@@ -8,14 +8,14 @@ import {
   type StripeConfig,
 } from "../../src/modules/payments/providers/stripe/provider.ts";
 import { type StripeSimulator, startStripeSimulator } from "../../src/simulators/stripe/index.ts";
-import type { SellerName, SentWebhook, WorldHarness } from "./provider-harness.ts";
+import type { BankHarness, SellerName, SentWebhook, World } from "./provider-harness.ts";
 
 export const stripeSecrets = {
   platform: "whsec_platform_of_tests",
   connect: "whsec_connect_of_tests",
 };
 
-export interface StripeHarness extends WorldHarness {
+export interface StripeHarness extends BankHarness {
   readonly simulator: StripeSimulator;
   readonly config: StripeConfig;
 }
@@ -97,7 +97,7 @@ export async function openStripe(changes: Partial<StripeConfig> = {}): Promise<S
       control.settings({ refunds: "succeeded" });
     },
     webhooks: () => sent.splice(0),
-    world: worldOf(simulator, targetOf),
+    world: worldOf(simulator),
     close: async () => {
       await simulator.stop();
       await receiver.stop(true);
@@ -118,10 +118,7 @@ async function openAccount({ url }: StripeSimulator): Promise<string> {
   return ((await answer.json()) as { id: string }).id;
 }
 
-function worldOf(
-  { control }: StripeSimulator,
-  targetOf: (sellerId: string) => string,
-): WorldHarness["world"] {
+function worldOf({ control }: StripeSimulator): World {
   return {
     dispute: async (intent, { amount, inquiry = false }) => {
       const part = amount === undefined ? {} : { amount: Number(amount) };
@@ -137,16 +134,9 @@ function worldOf(
     refundElsewhere: async (intent, amount) => {
       control.dashboardRefund({ intent, amount: Number(amount) });
     },
-    reverseElsewhere: async (transfer, amount) => {
-      control.dashboardReversal({ transfer, amount: Number(amount) });
-    },
-    setAvailable: async (sellerId, amount) => {
-      control.available({ account: targetOf(sellerId), currency: "usd", units: Number(amount) });
-    },
-    failPayout: async (sellerId, amount) => {
-      const account = targetOf(sellerId);
-      const payout = control.payOut({ account, amount: Number(amount), currency: "usd" });
-      control.endPayout({ payout: payout.id, status: "failed" });
+    payOut: async ({ accountId: account }, status) => {
+      const payout = control.payOut({ account, currency: "usd" });
+      control.endPayout({ payout: payout.id, status });
     },
   };
 }

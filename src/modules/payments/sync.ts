@@ -3,6 +3,7 @@
  * present state. The read happens outside any transaction; a webhook that came meanwhile makes it
  * happen again, so the last state is never missed.
  */
+import { TerminalError } from "#platform/errors";
 import type { WakeableWorker } from "#platform/worker-loop";
 import { createFlights } from "./flights.ts";
 import { createGather } from "./gather.ts";
@@ -56,6 +57,17 @@ export function createSync(deps: PaymentWorkerDeps, provider: PaymentProvider): 
     }
   }
 
+  /** What an adapter cannot understand is not tried until it can: a person is told of it. */
+  async function readOrSetAside(row: ProviderObjectRow): Promise<void> {
+    try {
+      await read(row);
+    } catch (error) {
+      if (!(error instanceof TerminalError)) throw error;
+      const strange = { row, outcome: { kind: "strange" } };
+      await db.withTx((tx) => setReadAside(tx, strange, error, deps));
+    }
+  }
+
   return {
     name: `payments.sync.${name}`,
     idleMs: 200,
@@ -63,7 +75,7 @@ export function createSync(deps: PaymentWorkerDeps, provider: PaymentProvider): 
     step: async () => {
       const limit = maxReads - flights.underWay;
       const rows = limit > 0 ? await claim(deps, name, limit) : [];
-      await flights.start(rows.map((row) => () => read(row)));
+      await flights.start(rows.map((row) => () => readOrSetAside(row)));
       return rows.length > 0 ? "worked" : "idle";
     },
     stop: flights.landed,
@@ -89,11 +101,12 @@ async function claim(
     RETURNING o.*`;
 }
 
-/** A read that breaks on the way says nothing of its object. */
+/** A read that breaks on the way says nothing of its object; one that was not understood does. */
 async function ask<T>(question: Promise<Outcome<T>>): Promise<Outcome<T>> {
-  return question.catch(
-    (error: unknown) => ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
-  );
+  return question.catch((error: unknown) => {
+    if (error instanceof TerminalError) throw error;
+    return { kind: "unknown", replayed: false, detail: String(error) } as const;
+  });
 }
 
 async function readOwn(

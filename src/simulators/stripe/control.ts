@@ -64,8 +64,16 @@ export function createControl({ book, faults, deliveries, advance }: ControlPart
       closeDispute(book, a.dispute, a.status, a.reinstated),
     warn: (a: { intent: string }) => warnOfFraud(book, a.intent),
     clearWarning: (a: { warning: string }) => clearWarning(book, a.warning),
-    payOut: (a: { account: string; amount: number; currency: string }) =>
-      payOut(book, a.account, a.amount, a.currency),
+    /** All there is without an amount. */
+    payOut: ({
+      account,
+      amount,
+      currency,
+    }: {
+      account: string;
+      amount?: number;
+      currency: string;
+    }) => payOut(book, account, amount ?? availableOf(book, { id: account }, currency), currency),
     endPayout: (a: { payout: string; status: "paid" | "failed" }) =>
       endPayout(book, a.payout, a.status),
     settings: (a: Partial<Book["settings"]>) => Object.assign(book.settings, a),
