@@ -60,6 +60,16 @@ const whole = (min: number, max: number) =>
       error: `a whole number from ${min} to ${max}`,
     })
     .transform(Number);
+const holdingLimits = z
+  .string()
+  .refine(
+    (text) =>
+      text
+        .split(",")
+        .every((part) => /^([a-z]{1,32}|\*)\/([A-Z]{2}|\*)=[1-9]\d{0,3}$/.test(part)) &&
+      text.split(",").some((part) => part.startsWith("*/*=")),
+    { error: "days by provider and country such as */*=90,stripe/US=730, with one for */*" },
+  );
 const minorUnits = z
   .string()
   .regex(/^(0|[1-9]\d{0,15})$/, { error: "minor units, a whole number from 0" })
@@ -126,6 +136,7 @@ const settings = z.object({
   SANDBOX_WEBHOOK_URL: httpUrl.optional(),
   SANDBOX_WEBHOOK_SECRET: secret32.optional(),
   ...stripeSettings,
+  HOLDING_LIMITS: holdingLimits.default("*/*=90,*/US=730,*/TH=10"),
   SWEEP_INTERVAL: whole(10, 86_400).default(300),
   RECONCILE_INTERVAL: whole(60, 604_800).default(3_600),
   RECONCILE_TOLERANCE: minorUnits.default(0n),

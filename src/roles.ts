@@ -197,6 +197,7 @@ function createModules(
       },
     }),
     metrics: deps.metrics,
+    holdingLimits: config.HOLDING_LIMITS,
     proof: {
       sweepEveryMs: config.SWEEP_INTERVAL * 1_000,
       reconcileEveryMs: config.RECONCILE_INTERVAL * 1_000,

@@ -109,6 +109,7 @@ export function createPaymentsWorld(
     clock,
     logger: silentLogger,
     fingerprintKey: fingerprintKeyFrom(dataKey),
+    holdingLimits: "*/*=90,*/US=730,*/TH=10",
     proof: { sweepEveryMs: 300_000, reconcileEveryMs: 3_600_000, toleranceMinor },
     sandbox: { webhookUrl: () => "/v1/webhooks/sandbox", webhookSecrets: [webhookSecret], post },
     providers,

@@ -22,6 +22,8 @@ import { createPaymentsAudit } from "./audit.ts";
 import { countBooks, paymentBooks, paymentsChecks } from "./checks.ts";
 import { paymentsConsumers } from "./consumers.ts";
 import { createDisputeRoutes } from "./disputes-http.ts";
+import { holdingLimits } from "./holding-limits.ts";
+import { createHoldings } from "./holdings.ts";
 import { createPaymentRoutes } from "./http.ts";
 import { createOperations } from "./operations.ts";
 import { createPartyRoutes } from "./parties.ts";
@@ -70,6 +72,8 @@ export interface PaymentsOptions {
   readonly sandbox?: SandboxConfig;
   readonly stripe?: StripeConfig;
   readonly proof: ProofConfig;
+  /** Days by provider and seller's country, as `holdingLimits` reads them. */
+  readonly holdingLimits: string;
   readonly metrics?: Metrics;
   readonly custodian?: CustodianConfig;
   /** Of what a release would pay a seller, at most this part is kept against his debt; 100 unless said. */
@@ -126,6 +130,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
       ]),
       createReadiness(parts),
       ...proof.workers,
+      createHoldings({ ...parts, limits: holdingLimits(options.holdingLimits) }),
       createWebhookKeyPurge(parts),
       audit.worker,
       ...(sandboxWorker ? [sandboxWorker] : []),

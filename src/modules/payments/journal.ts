@@ -20,6 +20,7 @@ import type { Change } from "./domain/funds.ts";
 import { keyOf, type Operation, type Payment } from "./domain/payment.ts";
 import type { Account } from "./ledger/accounts.ts";
 import { operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
+import { watchHoldings } from "./watch-holdings.ts";
 
 /** A root row, locked in the running transaction. */
 export interface Root {
@@ -125,6 +126,7 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       await insert(tx, "operation", pages.opened);
       await moveOperations(tx, [...pages.moved.values()]);
       await insert(tx, "deposit", pages.deposits);
+      await watchHoldings(tx, pages.deposits);
       await netDebts(tx, pages.netted);
       await writeDisputes(tx, [...pages.disputes.values()]);
       await insert(tx, "dispute_movement", pages.movements);

@@ -14,6 +14,7 @@ import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
 import type { PartyAccess, PartyStanding } from "./party-access.ts";
 import type { AccountRequest, ProviderAccount, Providers } from "./provider.ts";
+import { countryChanged } from "./watch-holdings.ts";
 
 export interface PartyRouteOptions {
   readonly db: Database;
@@ -120,6 +121,7 @@ async function saveProfile(
     RETURNING party_id`;
   // Somebody else registered it a moment ago.
   if (saved.length === 0) throw notFound();
+  await countryChanged(db, partyId);
 }
 
 /** A method is changed by its party or an admin; a service meets again the one it made, as it is. */

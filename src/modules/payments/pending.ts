@@ -27,6 +27,10 @@ export async function pendingWork(db: Database, clock: Clock): Promise<Pending> 
            min(due_at) FILTER (WHERE due_at > ${now})
     FROM sandbox.delivery
     UNION ALL
+    SELECT 'holdings', count(*) FILTER (WHERE due_at <= ${now}),
+           min(due_at) FILTER (WHERE due_at > ${now})
+    FROM payments.holding WHERE due_at IS NOT NULL
+    UNION ALL
     SELECT 'readiness', count(*), NULL FROM payments.payment p
     JOIN payments.payout_method m ON m.party_id = p.seller_id AND m.provider = p.provider
     WHERE p.seller_waiting AND m.status = 'READY'`;

@@ -1,6 +1,6 @@
 /**
- * GET /v1/providers, POST /v1/providers/:name/stop and /resume: what operators see of providers and
- * how they stop the line. One stops it, two let it go on, and both say why.
+ * GET /v1/providers and /v1/holdings, POST /v1/providers/:name/stop and /resume: what operators see
+ * of providers and how they stop the line. One stops it, two let it go on, and both say why.
  */
 import { create } from "@bufbuild/protobuf";
 import { type Context, Hono } from "hono";
@@ -18,6 +18,7 @@ import { notFound } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
 import { coverOf } from "./cover.ts";
+import { type OpenHolding, openHoldings } from "./open-holdings.ts";
 import type { Providers } from "./provider.ts";
 import { type ProviderStop, stopsOf } from "./provider-stops.ts";
 import { openBreaks } from "./reconciliation/breaks.ts";
@@ -60,6 +61,10 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
     );
     return c.json({ items });
   });
+  app.get("/v1/holdings", async (c) => {
+    requireRole(c.get("principal"), "admin", "auditor");
+    return c.json({ items: (await openHoldings(db)).map(holdingView) });
+  });
   app.post("/v1/providers/:name/stop", async (c) => {
     const { provider, reason, json } = await asked(c, options);
     const value = create(StopProviderSchema, { reason });
@@ -72,6 +77,18 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
     return commands.ask(c, { json, escrowId: provider, body });
   });
   return app;
+}
+
+function holdingView(row: OpenHolding) {
+  return {
+    escrowId: row.escrow_id,
+    provider: row.provider,
+    amount: { amount: `${row.amount}`, currency: row.currency },
+    heldSince: row.held_since.toISOString(),
+    limitAt: row.limit_at.toISOString(),
+    // Decided by the terms, as far as a lock or a standing decision lets it.
+    forced: row.forced_at !== null,
+  };
 }
 
 /** The reason is a person's own words: sealed under his name before it goes anywhere. */

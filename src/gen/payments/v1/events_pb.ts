@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/events.proto.
  */
 export const file_payments_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChhwYXltZW50cy92MS9ldmVudHMucHJvdG8SC3BheW1lbnRzLnYxIuwPCgVFdmVudBIQCghldmVudF9pZBgBIAEoCRIRCgllc2Nyb3dfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoAxIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRIUCgxjYXVzYXRpb25faWQYBSABKAkSLwoLb2NjdXJyZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb3ZpZGVyGAcgASgJEiYKBmNoYW5nZRgIIAEoCzIWLmVzY3Jvdy52MS5GdW5kc0NoYW5nZRJDChZwYXltZW50X2ludGVudF9jcmVhdGVkGBQgASgLMiEucGF5bWVudHMudjEuUGF5bWVudEludGVudENyZWF0ZWRIABI8ChJwYXltZW50X3Byb2Nlc3NpbmcYFSABKAsyHi5wYXltZW50cy52MS5QYXltZW50UHJvY2Vzc2luZ0gAEksKGnBheW1lbnRfcGFydGlhbGx5X3JlY2VpdmVkGBYgASgLMiUucGF5bWVudHMudjEuUGF5bWVudFBhcnRpYWxseVJlY2VpdmVkSAASOAoQZGVwb3NpdF9yZWNlaXZlZBgXIAEoCzIcLnBheW1lbnRzLnYxLkRlcG9zaXRSZWNlaXZlZEgAEjoKEXBheW1lbnRfc3VjY2VlZGVkGBggASgLMh0ucGF5bWVudHMudjEuUGF5bWVudFN1Y2NlZWRlZEgAEjQKDnBheW1lbnRfZmFpbGVkGBkgASgLMhoucGF5bWVudHMudjEuUGF5bWVudEZhaWxlZEgAEjoKEXBheW1lbnRfY2FuY2VsbGVkGBogASgLMh0ucGF5bWVudHMudjEuUGF5bWVudENhbmNlbGxlZEgAEjwKEnRyYW5zZmVyX3N1Y2NlZWRlZBgbIAEoCzIeLnBheW1lbnRzLnYxLlRyYW5zZmVyU3VjY2VlZGVkSAASOgoRdHJhbnNmZXJfcmVqZWN0ZWQYHCABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJlamVjdGVkSAASOgoRdHJhbnNmZXJfcmV2ZXJzZWQYHSABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJldmVyc2VkSAASOAoQcmVmdW5kX3N1Y2NlZWRlZBgeIAEoCzIcLnBheW1lbnRzLnYxLlJlZnVuZFN1Y2NlZWRlZEgAEjYKD3JlZnVuZF9yZWplY3RlZBgfIAEoCzIbLnBheW1lbnRzLnYxLlJlZnVuZFJlamVjdGVkSAASMgoNcmVmdW5kX2ZhaWxlZBggIAEoCzIZLnBheW1lbnRzLnYxLlJlZnVuZEZhaWxlZEgAEjYKD3JldmVyc2FsX2ZhaWxlZBghIAEoCzIbLnBheW1lbnRzLnYxLlJldmVyc2FsRmFpbGVkSAASQQoVZm9yZWlnbl9tb3ZlbWVudF9zZWVuGCIgASgLMiAucGF5bWVudHMudjEuRm9yZWlnbk1vdmVtZW50U2VlbkgAEjoKEWNoYXJnZWJhY2tfb3BlbmVkGCMgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja09wZW5lZEgAEjoKEWNoYXJnZWJhY2tfY2xvc2VkGCQgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja0Nsb3NlZEgAEkcKGHNlbGxlcl9yZWFkaW5lc3NfY2hhbmdlZBglIAEoCzIjLnBheW1lbnRzLnYxLlNlbGxlclJlYWRpbmVzc0NoYW5nZWRIABIyCg1mdW5kc19ibG9ja2VkGCYgASgLMhkucGF5bWVudHMudjEuRnVuZHNCbG9ja2VkSAASNgoPZnVuZHNfdW5ibG9ja2VkGCcgASgLMhsucGF5bWVudHMudjEuRnVuZHNVbmJsb2NrZWRIABI0Cg5zY3JlZW5pbmdfaGVsZBgoIAEoCzIaLnBheW1lbnRzLnYxLlNjcmVlbmluZ0hlbGRIABI6ChFzY3JlZW5pbmdfY2xlYXJlZBgpIAEoCzIdLnBheW1lbnRzLnYxLlNjcmVlbmluZ0NsZWFyZWRIABIuCgtyaXNrX29wZW5lZBgqIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tPcGVuZWRIABIuCgtyaXNrX2Nsb3NlZBgrIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tDbG9zZWRIABIyCg1sZWRnZXJfcG9zdGVkGCwgASgLMhkucGF5bWVudHMudjEuTGVkZ2VyUG9zdGVkSAASQwoWcHJvdmlkZXJfY2FsbF9maW5pc2hlZBgtIAEoCzIhLnBheW1lbnRzLnYxLlByb3ZpZGVyQ2FsbEZpbmlzaGVkSAASNgoPd2ViaG9va19oYW5kbGVkGC4gASgLMhsucGF5bWVudHMudjEuV2ViaG9va0hhbmRsZWRIABJHChhwYXltZW50X2NvbW1hbmRfcmVqZWN0ZWQYLyABKAsyIy5wYXltZW50cy52MS5QYXltZW50Q29tbWFuZFJlamVjdGVkSAASSQoZcGF5bWVudF9jb21tYW5kX3N1Y2NlZWRlZBgwIAEoCzIkLnBheW1lbnRzLnYxLlBheW1lbnRDb21tYW5kU3VjY2VlZGVkSAASOQoQcmVsZWFzZXNfcmVzdW1lZBigASABKAsyHC5wYXltZW50cy52MS5SZWxlYXNlc1Jlc3VtZWRIAEIGCgRib2R5IkwKFFBheW1lbnRJbnRlbnRDcmVhdGVkEhIKCnBheW1lbnRfaWQYASABKAkSIAoGYW1vdW50GAIgASgLMhAuZXNjcm93LnYxLk1vbmV5IicKEVBheW1lbnRQcm9jZXNzaW5nEhIKCnBheW1lbnRfaWQYASABKAkiUQoYUGF5bWVudFBhcnRpYWxseVJlY2VpdmVkEhIKCnBheW1lbnRfaWQYASABKAkSEAoIcmVjZWl2ZWQYAiABKAMSDwoHbWlzc2luZxgDIAEoAyLjAQoPRGVwb3NpdFJlY2VpdmVkEhIKCmRlcG9zaXRfaWQYASABKAkSDgoGYW1vdW50GAIgASgDEj0KC2Rpc3Bvc2l0aW9uGAMgASgOMigucGF5bWVudHMudjEuRGVwb3NpdFJlY2VpdmVkLkRpc3Bvc2l0aW9uIm0KC0Rpc3Bvc2l0aW9uEg8KC1VOU1BFQ0lGSUVEEAASDAoIRVhQRUNURUQQARIJCgVTSE9SVBACEgoKBkVYQ0VTUxADEggKBExBVEUQBBIPCgtXUk9OR19BU1NFVBAFEg0KCUlOX1JFVklFVxAGIkgKEFBheW1lbnRTdWNjZWVkZWQSEgoKcGF5bWVudF9pZBgBIAEoCRIgCgZhbW91bnQYAiABKAsyEC5lc2Nyb3cudjEuTW9uZXkiMQoNUGF5bWVudEZhaWxlZBISCgpwYXltZW50X2lkGAEgASgJEgwKBGNvZGUYAiABKAkiJgoQUGF5bWVudENhbmNlbGxlZBISCgpwYXltZW50X2lkGAEgASgJIlMKEVRyYW5zZmVyU3VjY2VlZGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRILCgNuZXQYAiABKAMSCwoDZmVlGAMgASgDEg4KBm5ldHRlZBgEIAEoAyJGChBUcmFuc2ZlclJlamVjdGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmFtb3VudBgDIAEoAyI4ChBUcmFuc2ZlclJldmVyc2VkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAMiNwoPUmVmdW5kU3VjY2VlZGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAMiRAoOUmVmdW5kUmVqZWN0ZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgwKBGNvZGUYAiABKAkSDgoGYW1vdW50GAMgASgDIngKDFJlZnVuZEZhaWxlZBIUCgxvcGVyYXRpb25faWQYASABKAkSDAoEY29kZRgCIAEoCRIOCgZhbW91bnQYAyABKAMSGgoSYWZ0ZXJfY29uZmlybWF0aW9uGAQgASgIEhgKEHJldHVybmVkX3RvX2hlbGQYBSABKAgiNAoOUmV2ZXJzYWxGYWlsZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgwKBGNvZGUYAiABKAkiMwoTRm9yZWlnbk1vdmVtZW50U2VlbhIMCgRraW5kGAEgASgJEg4KBmFtb3VudBgCIAEoAyJHChBDaGFyZ2ViYWNrT3BlbmVkEhIKCmRpc3B1dGVfaWQYASABKAkSDgoGYW1vdW50GAIgASgDEg8KB2lucXVpcnkYAyABKAgiQwoQQ2hhcmdlYmFja0Nsb3NlZBISCgpkaXNwdXRlX2lkGAEgASgJEgsKA3dvbhgCIAEoCBIOCgZhbW91bnQYAyABKAMiOgoWU2VsbGVyUmVhZGluZXNzQ2hhbmdlZBIRCglzZWxsZXJfaWQYASABKAkSDQoFcmVhZHkYAiABKAgiIwoPUmVsZWFzZXNSZXN1bWVkEhAKCHByb3ZpZGVyGAEgASgJIiEKDEZ1bmRzQmxvY2tlZBIRCglyZWZlcmVuY2UYASABKAkiIwoORnVuZHNVbmJsb2NrZWQSEQoJcmVmZXJlbmNlGAEgASgJIjIKDVNjcmVlbmluZ0hlbGQSEQoJcmV2aWV3X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIlChBTY3JlZW5pbmdDbGVhcmVkEhEKCXJldmlld19pZBgBIAEoCSIfCgpSaXNrT3BlbmVkEhEKCXJlZmVyZW5jZRgBIAEoCSIfCgpSaXNrQ2xvc2VkEhEKCXJlZmVyZW5jZRgBIAEoCSJ0CgxMZWRnZXJQb3N0ZWQSFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDgoGcmVhc29uGAIgASgJEhQKDG9wZXJhdGlvbl9pZBgDIAEoCRImCghwb3N0aW5ncxgEIAMoCzIULnBheW1lbnRzLnYxLlBvc3RpbmciSgoHUG9zdGluZxINCgVkZWJpdBgBIAEoCRIOCgZjcmVkaXQYAiABKAkSIAoGYW1vdW50GAMgASgLMhAuZXNjcm93LnYxLk1vbmV5InEKFFByb3ZpZGVyQ2FsbEZpbmlzaGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjYWxsGAIgASgJEg8KB291dGNvbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoBSIwCg5XZWJob29rSGFuZGxlZBIQCghldmVudF9pZBgBIAEoCRIMCgR0eXBlGAIgASgJInEKFlBheW1lbnRDb21tYW5kUmVqZWN0ZWQSEgoKY29tbWFuZF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmRldGFpbBgDIAEoCRITCgtmaW5nZXJwcmludBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCSJUChdQYXltZW50Q29tbWFuZFN1Y2NlZWRlZBISCgpjb21tYW5kX2lkGAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJEhAKCGFjdG9yX2lkGAMgASgJItEDCg1UcmVhc3VyeUV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEg8KB3N1YmplY3QYAiABKAkSDwoHdmVyc2lvbhgDIAEoAxIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRIUCgxjYXVzYXRpb25faWQYBSABKAkSLwoLb2NjdXJyZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDXBheW91dF9mYWlsZWQYFCABKAsyGS5wYXltZW50cy52MS5QYXlvdXRGYWlsZWRIABIwCgxkZWJ0X2NoYW5nZWQYFSABKAsyGC5wYXltZW50cy52MS5EZWJ0Q2hhbmdlZEgAEjgKEHByb3ZpZGVyX3N0b3BwZWQYFiABKAsyHC5wYXltZW50cy52MS5Qcm92aWRlclN0b3BwZWRIABI4ChBwcm92aWRlcl9yZXN1bWVkGBcgASgLMhwucGF5bWVudHMudjEuUHJvdmlkZXJSZXN1bWVkSAASSwoacmVjb25jaWxpYXRpb25fYnJlYWtfZm91bmQYGCABKAsyJS5wYXltZW50cy52MS5SZWNvbmNpbGlhdGlvbkJyZWFrRm91bmRIAEIGCgRib2R5IlEKDFBheW91dEZhaWxlZBIRCglwYXlvdXRfaWQYASABKAkSIAoGYW1vdW50GAIgASgLMhAuZXNjcm93LnYxLk1vbmV5EgwKBGNvZGUYAyABKAkiPQoLRGVidENoYW5nZWQSHgoEZGVidBgBIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIOCgZyZWFzb24YAiABKAkiXAoPUHJvdmlkZXJTdG9wcGVkEg4KBnJlYXNvbhgBIAEoCRITCgpzdG9wcGVkX2J5GKABIAEoCRIkCgRub3RlGKEBIAEoCzIVLmVzY3Jvdy52MS5TZWFsZWRUZXh0IkwKD1Byb3ZpZGVyUmVzdW1lZBITCgthcHByb3ZlZF9ieRgBIAMoCRIkCgRub3RlGKABIAEoCzIVLmVzY3Jvdy52MS5TZWFsZWRUZXh0IuUBChhSZWNvbmNpbGlhdGlvbkJyZWFrRm91bmQSEAoIYnJlYWtfaWQYASABKAkSDAoEa2luZBgCIAEoCRIeCgRvdXJzGAMgASgLMhAuZXNjcm93LnYxLk1vbmV5EiAKBnRoZWlycxgEIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIRCghwcm92aWRlchigASABKAkSEgoJcmVmZXJlbmNlGKEBIAEoCRISCgllc2Nyb3dfaWQYogEgASgJEhMKCmRpZmZlcmVuY2UYowEgASgDEhcKDmZlZV9kaWZmZXJlbmNlGKQBIAEoA2IGcHJvdG8z", [file_escrow_v1_types, file_google_protobuf_timestamp]);
+  fileDesc("ChhwYXltZW50cy92MS9ldmVudHMucHJvdG8SC3BheW1lbnRzLnYxIrAQCgVFdmVudBIQCghldmVudF9pZBgBIAEoCRIRCgllc2Nyb3dfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoAxIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRIUCgxjYXVzYXRpb25faWQYBSABKAkSLwoLb2NjdXJyZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb3ZpZGVyGAcgASgJEiYKBmNoYW5nZRgIIAEoCzIWLmVzY3Jvdy52MS5GdW5kc0NoYW5nZRJDChZwYXltZW50X2ludGVudF9jcmVhdGVkGBQgASgLMiEucGF5bWVudHMudjEuUGF5bWVudEludGVudENyZWF0ZWRIABI8ChJwYXltZW50X3Byb2Nlc3NpbmcYFSABKAsyHi5wYXltZW50cy52MS5QYXltZW50UHJvY2Vzc2luZ0gAEksKGnBheW1lbnRfcGFydGlhbGx5X3JlY2VpdmVkGBYgASgLMiUucGF5bWVudHMudjEuUGF5bWVudFBhcnRpYWxseVJlY2VpdmVkSAASOAoQZGVwb3NpdF9yZWNlaXZlZBgXIAEoCzIcLnBheW1lbnRzLnYxLkRlcG9zaXRSZWNlaXZlZEgAEjoKEXBheW1lbnRfc3VjY2VlZGVkGBggASgLMh0ucGF5bWVudHMudjEuUGF5bWVudFN1Y2NlZWRlZEgAEjQKDnBheW1lbnRfZmFpbGVkGBkgASgLMhoucGF5bWVudHMudjEuUGF5bWVudEZhaWxlZEgAEjoKEXBheW1lbnRfY2FuY2VsbGVkGBogASgLMh0ucGF5bWVudHMudjEuUGF5bWVudENhbmNlbGxlZEgAEjwKEnRyYW5zZmVyX3N1Y2NlZWRlZBgbIAEoCzIeLnBheW1lbnRzLnYxLlRyYW5zZmVyU3VjY2VlZGVkSAASOgoRdHJhbnNmZXJfcmVqZWN0ZWQYHCABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJlamVjdGVkSAASOgoRdHJhbnNmZXJfcmV2ZXJzZWQYHSABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclJldmVyc2VkSAASOAoQcmVmdW5kX3N1Y2NlZWRlZBgeIAEoCzIcLnBheW1lbnRzLnYxLlJlZnVuZFN1Y2NlZWRlZEgAEjYKD3JlZnVuZF9yZWplY3RlZBgfIAEoCzIbLnBheW1lbnRzLnYxLlJlZnVuZFJlamVjdGVkSAASMgoNcmVmdW5kX2ZhaWxlZBggIAEoCzIZLnBheW1lbnRzLnYxLlJlZnVuZEZhaWxlZEgAEjYKD3JldmVyc2FsX2ZhaWxlZBghIAEoCzIbLnBheW1lbnRzLnYxLlJldmVyc2FsRmFpbGVkSAASQQoVZm9yZWlnbl9tb3ZlbWVudF9zZWVuGCIgASgLMiAucGF5bWVudHMudjEuRm9yZWlnbk1vdmVtZW50U2VlbkgAEjoKEWNoYXJnZWJhY2tfb3BlbmVkGCMgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja09wZW5lZEgAEjoKEWNoYXJnZWJhY2tfY2xvc2VkGCQgASgLMh0ucGF5bWVudHMudjEuQ2hhcmdlYmFja0Nsb3NlZEgAEkcKGHNlbGxlcl9yZWFkaW5lc3NfY2hhbmdlZBglIAEoCzIjLnBheW1lbnRzLnYxLlNlbGxlclJlYWRpbmVzc0NoYW5nZWRIABIyCg1mdW5kc19ibG9ja2VkGCYgASgLMhkucGF5bWVudHMudjEuRnVuZHNCbG9ja2VkSAASNgoPZnVuZHNfdW5ibG9ja2VkGCcgASgLMhsucGF5bWVudHMudjEuRnVuZHNVbmJsb2NrZWRIABI0Cg5zY3JlZW5pbmdfaGVsZBgoIAEoCzIaLnBheW1lbnRzLnYxLlNjcmVlbmluZ0hlbGRIABI6ChFzY3JlZW5pbmdfY2xlYXJlZBgpIAEoCzIdLnBheW1lbnRzLnYxLlNjcmVlbmluZ0NsZWFyZWRIABIuCgtyaXNrX29wZW5lZBgqIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tPcGVuZWRIABIuCgtyaXNrX2Nsb3NlZBgrIAEoCzIXLnBheW1lbnRzLnYxLlJpc2tDbG9zZWRIABIyCg1sZWRnZXJfcG9zdGVkGCwgASgLMhkucGF5bWVudHMudjEuTGVkZ2VyUG9zdGVkSAASQwoWcHJvdmlkZXJfY2FsbF9maW5pc2hlZBgtIAEoCzIhLnBheW1lbnRzLnYxLlByb3ZpZGVyQ2FsbEZpbmlzaGVkSAASNgoPd2ViaG9va19oYW5kbGVkGC4gASgLMhsucGF5bWVudHMudjEuV2ViaG9va0hhbmRsZWRIABJHChhwYXltZW50X2NvbW1hbmRfcmVqZWN0ZWQYLyABKAsyIy5wYXltZW50cy52MS5QYXltZW50Q29tbWFuZFJlamVjdGVkSAASSQoZcGF5bWVudF9jb21tYW5kX3N1Y2NlZWRlZBgwIAEoCzIkLnBheW1lbnRzLnYxLlBheW1lbnRDb21tYW5kU3VjY2VlZGVkSAASOQoQcmVsZWFzZXNfcmVzdW1lZBigASABKAsyHC5wYXltZW50cy52MS5SZWxlYXNlc1Jlc3VtZWRIABJCChVob2xkaW5nX2xpbWl0X3JlYWNoZWQYoQEgASgLMiAucGF5bWVudHMudjEuSG9sZGluZ0xpbWl0UmVhY2hlZEgAQgYKBGJvZHkiTAoUUGF5bWVudEludGVudENyZWF0ZWQSEgoKcGF5bWVudF9pZBgBIAEoCRIgCgZhbW91bnQYAiABKAsyEC5lc2Nyb3cudjEuTW9uZXkiJwoRUGF5bWVudFByb2Nlc3NpbmcSEgoKcGF5bWVudF9pZBgBIAEoCSJRChhQYXltZW50UGFydGlhbGx5UmVjZWl2ZWQSEgoKcGF5bWVudF9pZBgBIAEoCRIQCghyZWNlaXZlZBgCIAEoAxIPCgdtaXNzaW5nGAMgASgDIuMBCg9EZXBvc2l0UmVjZWl2ZWQSEgoKZGVwb3NpdF9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAMSPQoLZGlzcG9zaXRpb24YAyABKA4yKC5wYXltZW50cy52MS5EZXBvc2l0UmVjZWl2ZWQuRGlzcG9zaXRpb24ibQoLRGlzcG9zaXRpb24SDwoLVU5TUEVDSUZJRUQQABIMCghFWFBFQ1RFRBABEgkKBVNIT1JUEAISCgoGRVhDRVNTEAMSCAoETEFURRAEEg8KC1dST05HX0FTU0VUEAUSDQoJSU5fUkVWSUVXEAYiSAoQUGF5bWVudFN1Y2NlZWRlZBISCgpwYXltZW50X2lkGAEgASgJEiAKBmFtb3VudBgCIAEoCzIQLmVzY3Jvdy52MS5Nb25leSIxCg1QYXltZW50RmFpbGVkEhIKCnBheW1lbnRfaWQYASABKAkSDAoEY29kZRgCIAEoCSImChBQYXltZW50Q2FuY2VsbGVkEhIKCnBheW1lbnRfaWQYASABKAkiUwoRVHJhbnNmZXJTdWNjZWVkZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgsKA25ldBgCIAEoAxILCgNmZWUYAyABKAMSDgoGbmV0dGVkGAQgASgDIkYKEFRyYW5zZmVyUmVqZWN0ZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgwKBGNvZGUYAiABKAkSDgoGYW1vdW50GAMgASgDIjgKEFRyYW5zZmVyUmV2ZXJzZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEg4KBmFtb3VudBgCIAEoAyI3Cg9SZWZ1bmRTdWNjZWVkZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEg4KBmFtb3VudBgCIAEoAyJECg5SZWZ1bmRSZWplY3RlZBIUCgxvcGVyYXRpb25faWQYASABKAkSDAoEY29kZRgCIAEoCRIOCgZhbW91bnQYAyABKAMieAoMUmVmdW5kRmFpbGVkEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmFtb3VudBgDIAEoAxIaChJhZnRlcl9jb25maXJtYXRpb24YBCABKAgSGAoQcmV0dXJuZWRfdG9faGVsZBgFIAEoCCI0Cg5SZXZlcnNhbEZhaWxlZBIUCgxvcGVyYXRpb25faWQYASABKAkSDAoEY29kZRgCIAEoCSIzChNGb3JlaWduTW92ZW1lbnRTZWVuEgwKBGtpbmQYASABKAkSDgoGYW1vdW50GAIgASgDIkcKEENoYXJnZWJhY2tPcGVuZWQSEgoKZGlzcHV0ZV9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAMSDwoHaW5xdWlyeRgDIAEoCCJDChBDaGFyZ2ViYWNrQ2xvc2VkEhIKCmRpc3B1dGVfaWQYASABKAkSCwoDd29uGAIgASgIEg4KBmFtb3VudBgDIAEoAyI6ChZTZWxsZXJSZWFkaW5lc3NDaGFuZ2VkEhEKCXNlbGxlcl9pZBgBIAEoCRINCgVyZWFkeRgCIAEoCCIjCg9SZWxlYXNlc1Jlc3VtZWQSEAoIcHJvdmlkZXIYASABKAkicwoTSG9sZGluZ0xpbWl0UmVhY2hlZBIuCgpoZWxkX3NpbmNlGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghsaW1pdF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIQoMRnVuZHNCbG9ja2VkEhEKCXJlZmVyZW5jZRgBIAEoCSIjCg5GdW5kc1VuYmxvY2tlZBIRCglyZWZlcmVuY2UYASABKAkiMgoNU2NyZWVuaW5nSGVsZBIRCglyZXZpZXdfaWQYASABKAkSDgoGcmVhc29uGAIgASgJIiUKEFNjcmVlbmluZ0NsZWFyZWQSEQoJcmV2aWV3X2lkGAEgASgJIh8KClJpc2tPcGVuZWQSEQoJcmVmZXJlbmNlGAEgASgJIh8KClJpc2tDbG9zZWQSEQoJcmVmZXJlbmNlGAEgASgJInQKDExlZGdlclBvc3RlZBIWCg50cmFuc2FjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSFAoMb3BlcmF0aW9uX2lkGAMgASgJEiYKCHBvc3RpbmdzGAQgAygLMhQucGF5bWVudHMudjEuUG9zdGluZyJKCgdQb3N0aW5nEg0KBWRlYml0GAEgASgJEg4KBmNyZWRpdBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkicQoUUHJvdmlkZXJDYWxsRmluaXNoZWQSFAoMb3BlcmF0aW9uX2lkGAEgASgJEgwKBGNhbGwYAiABKAkSDwoHb3V0Y29tZRgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEhMKC2R1cmF0aW9uX21zGAUgASgFIjAKDldlYmhvb2tIYW5kbGVkEhAKCGV2ZW50X2lkGAEgASgJEgwKBHR5cGUYAiABKAkicQoWUGF5bWVudENvbW1hbmRSZWplY3RlZBISCgpjb21tYW5kX2lkGAEgASgJEgwKBGNvZGUYAiABKAkSDgoGZGV0YWlsGAMgASgJEhMKC2ZpbmdlcnByaW50GAQgASgJEhAKCGFjdG9yX2lkGAUgASgJIlQKF1BheW1lbnRDb21tYW5kU3VjY2VlZGVkEhIKCmNvbW1hbmRfaWQYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAkSEAoIYWN0b3JfaWQYAyABKAkijwQKDVRyZWFzdXJ5RXZlbnQSEAoIZXZlbnRfaWQYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgDEhYKDmNvcnJlbGF0aW9uX2lkGAQgASgJEhQKDGNhdXNhdGlvbl9pZBgFIAEoCRIvCgtvY2N1cnJlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcGF5b3V0X2ZhaWxlZBgUIAEoCzIZLnBheW1lbnRzLnYxLlBheW91dEZhaWxlZEgAEjAKDGRlYnRfY2hhbmdlZBgVIAEoCzIYLnBheW1lbnRzLnYxLkRlYnRDaGFuZ2VkSAASOAoQcHJvdmlkZXJfc3RvcHBlZBgWIAEoCzIcLnBheW1lbnRzLnYxLlByb3ZpZGVyU3RvcHBlZEgAEjgKEHByb3ZpZGVyX3Jlc3VtZWQYFyABKAsyHC5wYXltZW50cy52MS5Qcm92aWRlclJlc3VtZWRIABJLChpyZWNvbmNpbGlhdGlvbl9icmVha19mb3VuZBgYIAEoCzIlLnBheW1lbnRzLnYxLlJlY29uY2lsaWF0aW9uQnJlYWtGb3VuZEgAEjwKEmhvbGRpbmdfbGltaXRfbmVhchigASABKAsyHS5wYXltZW50cy52MS5Ib2xkaW5nTGltaXROZWFySABCBgoEYm9keSJRCgxQYXlvdXRGYWlsZWQSEQoJcGF5b3V0X2lkGAEgASgJEiAKBmFtb3VudBgCIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIMCgRjb2RlGAMgASgJIj0KC0RlYnRDaGFuZ2VkEh4KBGRlYnQYASABKAsyEC5lc2Nyb3cudjEuTW9uZXkSDgoGcmVhc29uGAIgASgJIlwKD1Byb3ZpZGVyU3RvcHBlZBIOCgZyZWFzb24YASABKAkSEwoKc3RvcHBlZF9ieRigASABKAkSJAoEbm90ZRihASABKAsyFS5lc2Nyb3cudjEuU2VhbGVkVGV4dCJMCg9Qcm92aWRlclJlc3VtZWQSEwoLYXBwcm92ZWRfYnkYASADKAkSJAoEbm90ZRigASABKAsyFS5lc2Nyb3cudjEuU2VhbGVkVGV4dCLlAQoYUmVjb25jaWxpYXRpb25CcmVha0ZvdW5kEhAKCGJyZWFrX2lkGAEgASgJEgwKBGtpbmQYAiABKAkSHgoEb3VycxgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIgCgZ0aGVpcnMYBCABKAsyEC5lc2Nyb3cudjEuTW9uZXkSEQoIcHJvdmlkZXIYoAEgASgJEhIKCXJlZmVyZW5jZRihASABKAkSEgoJZXNjcm93X2lkGKIBIAEoCRITCgpkaWZmZXJlbmNlGKMBIAEoAxIXCg5mZWVfZGlmZmVyZW5jZRikASABKAMigwEKEEhvbGRpbmdMaW1pdE5lYXISEQoJZXNjcm93X2lkGAEgASgJEi4KCmhlbGRfc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGxpbWl0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_escrow_v1_types, file_google_protobuf_timestamp]);
 
 /**
  * The one message type of payments.events.v1.
@@ -256,6 +256,12 @@ export type Event = Message<"payments.v1.Event"> & {
      */
     value: ReleasesResumed;
     case: "releasesResumed";
+  } | {
+    /**
+     * @generated from field: payments.v1.HoldingLimitReached holding_limit_reached = 161;
+     */
+    value: HoldingLimitReached;
+    case: "holdingLimitReached";
   } | { case: undefined; value?: undefined };
 };
 
@@ -800,6 +806,31 @@ export const ReleasesResumedSchema: GenMessage<ReleasesResumed> = /*@__PURE__*/
   messageDesc(file_payments_v1_events, 19);
 
 /**
+ * The provider may hold this escrow's money no longer: it must be decided, by the terms if by nobody.
+ * Said again every day while money is left that could leave.
+ *
+ * @generated from message payments.v1.HoldingLimitReached
+ */
+export type HoldingLimitReached = Message<"payments.v1.HoldingLimitReached"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp held_since = 1;
+   */
+  heldSince?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp limit_at = 2;
+   */
+  limitAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message payments.v1.HoldingLimitReached.
+ * Use `create(HoldingLimitReachedSchema)` to create a new message.
+ */
+export const HoldingLimitReachedSchema: GenMessage<HoldingLimitReached> = /*@__PURE__*/
+  messageDesc(file_payments_v1_events, 20);
+
+/**
  * @generated from message payments.v1.FundsBlocked
  */
 export type FundsBlocked = Message<"payments.v1.FundsBlocked"> & {
@@ -814,7 +845,7 @@ export type FundsBlocked = Message<"payments.v1.FundsBlocked"> & {
  * Use `create(FundsBlockedSchema)` to create a new message.
  */
 export const FundsBlockedSchema: GenMessage<FundsBlocked> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 20);
+  messageDesc(file_payments_v1_events, 21);
 
 /**
  * @generated from message payments.v1.FundsUnblocked
@@ -831,7 +862,7 @@ export type FundsUnblocked = Message<"payments.v1.FundsUnblocked"> & {
  * Use `create(FundsUnblockedSchema)` to create a new message.
  */
 export const FundsUnblockedSchema: GenMessage<FundsUnblocked> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 21);
+  messageDesc(file_payments_v1_events, 22);
 
 /**
  * @generated from message payments.v1.ScreeningHeld
@@ -853,7 +884,7 @@ export type ScreeningHeld = Message<"payments.v1.ScreeningHeld"> & {
  * Use `create(ScreeningHeldSchema)` to create a new message.
  */
 export const ScreeningHeldSchema: GenMessage<ScreeningHeld> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 22);
+  messageDesc(file_payments_v1_events, 23);
 
 /**
  * @generated from message payments.v1.ScreeningCleared
@@ -870,7 +901,7 @@ export type ScreeningCleared = Message<"payments.v1.ScreeningCleared"> & {
  * Use `create(ScreeningClearedSchema)` to create a new message.
  */
 export const ScreeningClearedSchema: GenMessage<ScreeningCleared> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 23);
+  messageDesc(file_payments_v1_events, 24);
 
 /**
  * @generated from message payments.v1.RiskOpened
@@ -887,7 +918,7 @@ export type RiskOpened = Message<"payments.v1.RiskOpened"> & {
  * Use `create(RiskOpenedSchema)` to create a new message.
  */
 export const RiskOpenedSchema: GenMessage<RiskOpened> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 24);
+  messageDesc(file_payments_v1_events, 25);
 
 /**
  * @generated from message payments.v1.RiskClosed
@@ -904,7 +935,7 @@ export type RiskClosed = Message<"payments.v1.RiskClosed"> & {
  * Use `create(RiskClosedSchema)` to create a new message.
  */
 export const RiskClosedSchema: GenMessage<RiskClosed> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 25);
+  messageDesc(file_payments_v1_events, 26);
 
 /**
  * One ledger transaction, for the timeline and the escrow's own counters.
@@ -938,7 +969,7 @@ export type LedgerPosted = Message<"payments.v1.LedgerPosted"> & {
  * Use `create(LedgerPostedSchema)` to create a new message.
  */
 export const LedgerPostedSchema: GenMessage<LedgerPosted> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 26);
+  messageDesc(file_payments_v1_events, 27);
 
 /**
  * @generated from message payments.v1.Posting
@@ -965,7 +996,7 @@ export type Posting = Message<"payments.v1.Posting"> & {
  * Use `create(PostingSchema)` to create a new message.
  */
 export const PostingSchema: GenMessage<Posting> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 27);
+  messageDesc(file_payments_v1_events, 28);
 
 /**
  * @generated from message payments.v1.ProviderCallFinished
@@ -1002,7 +1033,7 @@ export type ProviderCallFinished = Message<"payments.v1.ProviderCallFinished"> &
  * Use `create(ProviderCallFinishedSchema)` to create a new message.
  */
 export const ProviderCallFinishedSchema: GenMessage<ProviderCallFinished> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 28);
+  messageDesc(file_payments_v1_events, 29);
 
 /**
  * @generated from message payments.v1.WebhookHandled
@@ -1024,7 +1055,7 @@ export type WebhookHandled = Message<"payments.v1.WebhookHandled"> & {
  * Use `create(WebhookHandledSchema)` to create a new message.
  */
 export const WebhookHandledSchema: GenMessage<WebhookHandled> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 29);
+  messageDesc(file_payments_v1_events, 30);
 
 /**
  * @generated from message payments.v1.PaymentCommandRejected
@@ -1063,7 +1094,7 @@ export type PaymentCommandRejected = Message<"payments.v1.PaymentCommandRejected
  * Use `create(PaymentCommandRejectedSchema)` to create a new message.
  */
 export const PaymentCommandRejectedSchema: GenMessage<PaymentCommandRejected> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 30);
+  messageDesc(file_payments_v1_events, 31);
 
 /**
  * @generated from message payments.v1.PaymentCommandSucceeded
@@ -1092,7 +1123,7 @@ export type PaymentCommandSucceeded = Message<"payments.v1.PaymentCommandSucceed
  * Use `create(PaymentCommandSucceededSchema)` to create a new message.
  */
 export const PaymentCommandSucceededSchema: GenMessage<PaymentCommandSucceeded> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 31);
+  messageDesc(file_payments_v1_events, 32);
 
 /**
  * The one message type of treasury.events.v1: facts about a party or a provider.
@@ -1167,6 +1198,12 @@ export type TreasuryEvent = Message<"payments.v1.TreasuryEvent"> & {
      */
     value: ReconciliationBreakFound;
     case: "reconciliationBreakFound";
+  } | {
+    /**
+     * @generated from field: payments.v1.HoldingLimitNear holding_limit_near = 160;
+     */
+    value: HoldingLimitNear;
+    case: "holdingLimitNear";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1175,7 +1212,7 @@ export type TreasuryEvent = Message<"payments.v1.TreasuryEvent"> & {
  * Use `create(TreasuryEventSchema)` to create a new message.
  */
 export const TreasuryEventSchema: GenMessage<TreasuryEvent> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 32);
+  messageDesc(file_payments_v1_events, 33);
 
 /**
  * @generated from message payments.v1.PayoutFailed
@@ -1202,7 +1239,7 @@ export type PayoutFailed = Message<"payments.v1.PayoutFailed"> & {
  * Use `create(PayoutFailedSchema)` to create a new message.
  */
 export const PayoutFailedSchema: GenMessage<PayoutFailed> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 33);
+  messageDesc(file_payments_v1_events, 34);
 
 /**
  * @generated from message payments.v1.DebtChanged
@@ -1224,7 +1261,7 @@ export type DebtChanged = Message<"payments.v1.DebtChanged"> & {
  * Use `create(DebtChangedSchema)` to create a new message.
  */
 export const DebtChangedSchema: GenMessage<DebtChanged> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 34);
+  messageDesc(file_payments_v1_events, 35);
 
 /**
  * Nothing is released through it until two operators resume it.
@@ -1255,7 +1292,7 @@ export type ProviderStopped = Message<"payments.v1.ProviderStopped"> & {
  * Use `create(ProviderStoppedSchema)` to create a new message.
  */
 export const ProviderStoppedSchema: GenMessage<ProviderStopped> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 35);
+  messageDesc(file_payments_v1_events, 36);
 
 /**
  * @generated from message payments.v1.ProviderResumed
@@ -1277,7 +1314,7 @@ export type ProviderResumed = Message<"payments.v1.ProviderResumed"> & {
  * Use `create(ProviderResumedSchema)` to create a new message.
  */
 export const ProviderResumedSchema: GenMessage<ProviderResumed> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 36);
+  messageDesc(file_payments_v1_events, 37);
 
 /**
  * Our books and the provider's differ.
@@ -1346,5 +1383,34 @@ export type ReconciliationBreakFound = Message<"payments.v1.ReconciliationBreakF
  * Use `create(ReconciliationBreakFoundSchema)` to create a new message.
  */
 export const ReconciliationBreakFoundSchema: GenMessage<ReconciliationBreakFound> = /*@__PURE__*/
-  messageDesc(file_payments_v1_events, 37);
+  messageDesc(file_payments_v1_events, 38);
+
+/**
+ * Fourteen days from now, or less, the money may be held no longer. Subject: the provider.
+ *
+ * @generated from message payments.v1.HoldingLimitNear
+ */
+export type HoldingLimitNear = Message<"payments.v1.HoldingLimitNear"> & {
+  /**
+   * @generated from field: string escrow_id = 1;
+   */
+  escrowId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp held_since = 2;
+   */
+  heldSince?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp limit_at = 3;
+   */
+  limitAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message payments.v1.HoldingLimitNear.
+ * Use `create(HoldingLimitNearSchema)` to create a new message.
+ */
+export const HoldingLimitNearSchema: GenMessage<HoldingLimitNear> = /*@__PURE__*/
+  messageDesc(file_payments_v1_events, 39);
 

@@ -28,6 +28,7 @@ import * as locks from "./decide-locks.ts";
 import { moneyMoved } from "./decide-locks.ts";
 import { type Draft, nothing, startDraft } from "./draft.ts";
 import { fundsOf, hasLock, isFrozen, operationOf } from "./escrow.ts";
+import { forceDecision } from "./forced.ts";
 import { isNothing, sharesInOrder } from "./funds.ts";
 import type { Context, Decision, FactBody, FactOf } from "./messages.ts";
 import { requestFullReturn, resumeReleases } from "./requests.ts";
@@ -77,6 +78,8 @@ function happened(draft: Draft, fact: FactBody, change: Change) {
     case "sellerReadinessChanged":
       if (fact.value.ready) resumeReleases(draft);
       return moneyMoved(draft, change, "SELLER_READINESS");
+    case "holdingLimitReached":
+      return forceDecision(draft);
     case "releasesResumed":
       return resumeReleases(draft);
     case "foreignMovementSeen":
