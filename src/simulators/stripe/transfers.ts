@@ -3,7 +3,16 @@
  * refused in the call; all transfers of a charge together are at most the charge; a reversal takes
  * only what the account has available.
  */
-import { all, availableOf, type Book, credit, get, post, unitsIn } from "./book.ts";
+import {
+  all,
+  availableOf,
+  type Book,
+  credit,
+  get,
+  platformAvailable,
+  post,
+  unitsIn,
+} from "./book.ts";
 import { type Form, textIn } from "./form.ts";
 import type { Account, Reversal, Transfer } from "./objects.ts";
 import { metadataIn } from "./payments.ts";
@@ -14,16 +23,11 @@ export function createTransfer(book: Book, form: Form): Transfer {
   const currency = textIn(form, "currency") ?? "";
   const destination = destinationOf(book, textIn(form, "destination") ?? "");
   const source = textIn(form, "source_transaction");
-  if (source === undefined) throw invalid("source_transaction", "this platform always names it");
-  const charge = get(book, "charge", source);
-  if (charge.status !== "succeeded") throw refused("The charge has not succeeded");
-  if (charge.currency !== currency) throw refused("The currency is not the charge's");
   const group = textIn(form, "transfer_group");
-  if (group !== undefined && group !== charge.transfer_group) throw invalid("transfer_group");
-  const drawn = all(book, "transfer")
-    .filter(({ source_transaction: from }) => from === charge.id)
-    .reduce((total, transfer) => total + transfer.amount - transfer.amount_reversed, 0);
-  if (drawn + amount > charge.amount) throw refused("More than the charge", "insufficient_funds");
+  const from =
+    source === undefined
+      ? drawOnBalance(book, { amount, currency, group })
+      : drawOnCharge(book, source, { amount, currency, group });
   const id = book.id("tr");
   const line = post(book, { amount: -amount, currency, category: "transfer", source: id });
   const transfer = book.add<Transfer>({
@@ -36,8 +40,7 @@ export function createTransfer(book: Book, form: Form): Transfer {
     currency,
     destination: destination.id,
     destination_payment: book.id("py"),
-    source_transaction: charge.id,
-    transfer_group: charge.transfer_group,
+    ...from,
     reversed: false,
     balance_transaction: line.id,
     metadata: metadataIn(form),
@@ -45,6 +48,34 @@ export function createTransfer(book: Book, form: Form): Transfer {
   credit(book, destination.id, currency, amount);
   book.say("transfer.created", transfer);
   return transfer;
+}
+
+interface Wanted {
+  readonly amount: number;
+  readonly currency: string;
+  readonly group: string | undefined;
+}
+
+type Source = Pick<Transfer, "source_transaction" | "transfer_group">;
+
+function drawOnCharge(book: Book, source: string, { amount, currency, group }: Wanted): Source {
+  const charge = get(book, "charge", source);
+  if (charge.status !== "succeeded") throw refused("The charge has not succeeded");
+  if (charge.currency !== currency) throw refused("The currency is not the charge's");
+  if (group !== undefined && group !== charge.transfer_group) throw invalid("transfer_group");
+  const drawn = all(book, "transfer")
+    .filter(({ source_transaction: from }) => from === charge.id)
+    .reduce((total, transfer) => total + transfer.amount - transfer.amount_reversed, 0);
+  if (drawn + amount > charge.amount) throw refused("More than the charge", "insufficient_funds");
+  return { source_transaction: charge.id, transfer_group: charge.transfer_group };
+}
+
+/** The platform's own money: it says which escrow it is for, or nobody finds it again. */
+function drawOnBalance(book: Book, { amount, currency, group }: Wanted): Source {
+  if (group === undefined) throw invalid("transfer_group", "nobody would find it again");
+  if (platformAvailable(book, currency) < amount)
+    throw refused("Too little", "balance_insufficient");
+  return { source_transaction: null, transfer_group: group };
 }
 
 function destinationOf(book: Book, id: string): Account {

@@ -14,7 +14,7 @@ import {
   objectIdFor,
   received,
 } from "./book.ts";
-import { available, sellerBalance, takenBy } from "./disputes.ts";
+import { available, reverse, sellerBalance, takenBy } from "./disputes.ts";
 
 export interface PlayedDispute {
   /** Minor units; all that was paid when absent. */
@@ -42,6 +42,8 @@ export interface DisputingBank {
   warn(paymentId: string, open: boolean): Promise<string | undefined>;
   /** On the provider's own pages, behind our back. */
   refund(paymentId: string, amount: bigint | undefined, key: string): Promise<string | undefined>;
+  /** A transfer, taken back on the provider's own pages. */
+  reverse(transferId: string, amount: bigint, key: string): Promise<boolean>;
   payOut(partyId: string, played: PlayedPayout, key: string): Promise<string | undefined>;
 }
 
@@ -68,6 +70,11 @@ export function createDisputingBank({
     warn: (paymentId, open) => db.withTx((tx) => warn(tx, paymentId, open, now())),
     refund: (paymentId, amount, key) =>
       db.withTx((tx) => refund(tx, paymentId, amount, key, now())),
+    reverse: (target, amount, key) =>
+      db.withTx(async (tx) => {
+        const request = { target, amount: amount.toString(), operationId: "" };
+        return (await reverse(tx, `foreign ${key}`, request, now())) !== undefined;
+      }),
     payOut: (partyId, played, key) => db.withTx((tx) => payOut(tx, partyId, played, key, now())),
   };
 }

@@ -41,6 +41,8 @@ export interface Details {
     readonly amount: string;
     readonly fee: string;
   }[];
+  /** Of the transfer a reversal takes back. */
+  readonly paymentRef?: string;
   /** Whose account a payout is from. */
   readonly account?: string;
 }

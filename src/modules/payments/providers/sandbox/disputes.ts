@@ -46,7 +46,7 @@ export function takenBy({ details }: Pick<BookObject, "details">): bigint {
 export async function reverse(
   tx: Tx,
   key: string,
-  request: ProviderRequest,
+  request: Pick<ProviderRequest, "target" | "amount" | "operationId"> & Partial<ProviderRequest>,
   now: Date,
 ): Promise<BookObject | undefined> {
   const transfer = await lockObject(tx, request.target);
@@ -62,10 +62,11 @@ export async function reverse(
     object_id: objectIdFor("reversal", `${key} ${now.toISOString()}`),
     kind: "reversal",
     operation_id: request.operationId,
+    group_id: request.escrowId ?? transfer.group_id,
     source_id: transfer.object_id,
     status: "pending",
     amount,
-    details: {},
+    details: { paymentRef: transfer.source_id ?? "" },
     events: 0,
   };
   await insertObject(tx, reversal, now);
@@ -113,6 +114,16 @@ export function foreignOf(object: BookObject): ForeignObject | undefined {
     case "refund":
       if (object.operation_id !== "") return undefined;
       return { kind: "foreign", objectId, paymentRef, movement: "refund", amount, currency };
+    case "reversal":
+      if (object.operation_id !== "") return undefined;
+      return {
+        kind: "foreign",
+        objectId,
+        paymentRef: details.paymentRef ?? "",
+        movement: "reversal",
+        amount,
+        currency,
+      };
     case "payout": {
       const { account = "", lastError: code = "" } = details;
       return {
