@@ -87,7 +87,13 @@ describe.each(harnesses)("a provider with banks: $name", ({ open }) => {
   test("R3: what a seller is owed comes out of the platform's balance, once per key", async () => {
     const { sellerId, accountId: target } = await ownSeller("rosa");
     await paid({ escrowId: "esc_of_another" });
-    const call = callFor({ escrowId: "esc_of_rosa", sellerId, target, paymentRef: "", amount: "9000" });
+    const call = callFor({
+      escrowId: "esc_of_rosa",
+      sellerId,
+      target,
+      paymentRef: "",
+      amount: "9000",
+    });
     const first = idOf(await provider.createTransfer(call));
     expect(idOf(await provider.createTransfer(call))).toBe(first);
     const found = await provider.findTransfer(call.request);
