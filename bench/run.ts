@@ -2,7 +2,7 @@
  * All benches, one after the other, in one table with a ratio on each line. Servers come from
  * DATABASE_URL and KAFKA_BROKERS or are started here.
  *
- *     bun bench/run.ts [pipeline|start|accept|open-loop …]
+ *     bun bench/run.ts [pipeline|accept|open-loop|webhooks|start …]
  */
 import { cpus, loadavg, totalmem } from "node:os";
 import { findServers, type Servers } from "./environment.ts";
@@ -11,12 +11,14 @@ import { type Figure, table } from "./measure.ts";
 import { openLoopFigures } from "./open-loop.ts";
 import { pipelineFigures } from "./pipeline.ts";
 import { startFigures } from "./start.ts";
+import { webhookFigures } from "./webhooks.ts";
 
 const rounds = 3;
 const benches: Readonly<Record<string, (servers: Servers) => Promise<Figure[]>>> = {
   pipeline: (servers) => pipelineFigures(servers, rounds),
   accept: acceptFigures,
   "open-loop": (servers) => openLoopFigures(servers),
+  webhooks: webhookFigures,
   start: (servers) => startFigures(servers, rounds),
 };
 
