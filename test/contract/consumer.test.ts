@@ -94,7 +94,7 @@ for (const adapter of adapters) {
       expect(await redriver().step()).toBe("idle");
     });
 
-    test("after five tries a message is dead, with a copy of its bytes, and blocks its key", async () => {
+    test("pitfall 45: after five tries a message is dead, with a copy of its bytes, and blocks its key", async () => {
       await poison("a");
       append("a1:poison", "a2");
       await (await started()).step();

@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 beforeEach(() => db.script("TRUNCATE escrow.outbox, escrow.outbox_held, escrow.outbox_lease"));
 
-test("a transaction that stays open for minutes is not overtaken within its key", async () => {
+test("pitfall 44: a transaction that stays open for minutes is not overtaken within its key", async () => {
   const { relay, log } = setUp();
   const open = await openTransaction(async (tx) => {
     await outbox.enqueueRaw(tx, [message(topic, "k", 1)]);

@@ -62,7 +62,7 @@ const ours: MakeRelay = ({ db: own, log, owner }) =>
   });
 
 describe("two relays, leases lost at any point", () => {
-  test("ours loses nothing and inverts nothing", async () => {
+  test("pitfall 44: ours loses nothing and inverts nothing", async () => {
     const total = await judgeMany(ours, seeds);
     expect(total).toMatchObject({ lost: 0, inversions: 0 });
     // The faults did happen: without repeats this would have tested nothing.

@@ -51,11 +51,23 @@ test("K9: the read models are made anew from the topics, while commands go on", 
   expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
 });
 
-test("rebuilding twice, and after that new events, arrives at the same place", async () => {
+/** Everything that leaves a trace at a provider, or comes from one. */
+async function effects() {
+  return stores.databases.payments.sql`
+    SELECT (SELECT sum(tries) FROM payments.operation) AS calls,
+      (SELECT count(*) FROM sandbox.object) AS objects,
+      (SELECT count(*) FROM payments.webhook) AS webhooks,
+      (SELECT count(*) FROM payments.history) AS said`;
+}
+
+test("pitfall 46: rebuilding twice arrives at the same place, and nobody outside hears of it", async () => {
+  const before = await effects();
   await app.server.application.rebuild();
   const once = await readModels();
   await app.server.application.rebuild();
   expect(await readModels()).toEqual(once);
+  await app.settle();
+  expect(await effects()).toEqual(before);
   const { escrowId, alice } = await createEscrow(app);
   expect((await alice.get(`/v1/escrows/${escrowId}`)).status).toBe(200);
 });
