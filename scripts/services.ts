@@ -123,7 +123,11 @@ async function serve(
   if (command.length === 0) {
     console.log(`SERVICES_PID=${process.pid}`);
     for (const [name, value] of Object.entries(env)) console.log(`${name}=${value}`);
-    return interrupted.then(() => 0);
+    // With nothing but a signal to wait for Bun would turn its loop without a pause.
+    const awake = setInterval(() => {}, 3_600_000);
+    await interrupted;
+    clearInterval(awake);
+    return 0;
   }
   const child = Bun.spawn([...command], {
     env: { ...process.env, ...env },
