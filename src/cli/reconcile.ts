@@ -2,6 +2,7 @@
  * `app reconcile`: the books against the providers' own, every open break with its age, exit 5 when
  * one is more than a matter of time. To be run before `app serve` after a backup was restored.
  */
+import { HttpProblem } from "#platform/http/problem";
 import type { Config } from "../config.ts";
 import type { Application } from "../roles.ts";
 import { askServer } from "./ask-server.ts";
@@ -33,7 +34,7 @@ export async function runReconcile(config: Config, options: ReconcileOptions): P
     asked?.providers ??
     (await withApplication(config, (application) =>
       application.reconcile({ provider, from, until }),
-    ));
+    ).catch(refused));
   process.stdout.write(json ? `${JSON.stringify({ providers })}\n` : textOf(providers));
   const breaks = providers.flatMap((report) => report.breaks);
   if (breaks.some(({ kind }) => kind !== "timing")) throw new ExitError(5, "the books differ");
@@ -57,4 +58,9 @@ function instantOf(text: string | undefined): Date | undefined {
   const instant = new Date(text);
   if (Number.isNaN(instant.getTime())) throw new ExitError(2, `"${text}" is no instant`);
   return instant;
+}
+
+/** What a server would have answered with a status. */
+function refused(error: unknown): never {
+  throw error instanceof HttpProblem ? new ExitError(2, error.message) : error;
 }

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { startApp, type TestApp } from "../support/app.ts";
+import { fundedEscrow } from "../support/sale.ts";
+
+setDefaultTimeout(60_000);
+
+let app: TestApp;
+let escrowId: string;
+beforeAll(async () => {
+  app = await startApp();
+  ({ escrowId } = await fundedEscrow(app));
+  const stopped = await app.as("olga", "admin").post("/v1/providers/sandbox/stop", {
+    reason: "a drill",
+  });
+  expect(stopped.status).toBe(200);
+});
+afterAll(async () => {
+  await app.stop();
+});
+
+/** Operators' actions that need a second one, and what they answer once approved; debts: disputes.test.ts. */
+const actions: readonly (readonly [string, () => string, object, number])[] = [
+  ["release", () => `/v1/escrows/${escrowId}/release`, { amount: "1000" }, 200],
+  ["refund", () => `/v1/escrows/${escrowId}/refund`, { amount: "1000" }, 200],
+  ["unblocking", () => `/v1/escrows/${escrowId}/unblock`, {}, 409],
+  ["resuming a provider", () => "/v1/providers/sandbox/resume", { reason: "over" }, 200],
+];
+
+test.each([...actions])(
+  "C4: %s is not asked and approved by one person",
+  async (_, path, body, then) => {
+    const olga = app.as("olga", "admin");
+    const asked = await olga.post(path(), body);
+    expect(asked).toMatchObject({ status: 202, body: { status: "awaiting_approval" } });
+    const approve = `/v1/approvals/${asked.body.approvalId}/approve`;
+    const faces = [olga, app.as("olga", "admin", "auditor", "service")];
+    for (const face of faces) {
+      expect(await face.post(approve)).toMatchObject({
+        status: 403,
+        body: { code: "APPROVAL_REQUIRED" },
+      });
+    }
+    const behalf = { headers: { "On-Behalf-Of": "otto" } };
+    const inDisguise = await app.as("olga", "admin", "service").post(approve, {}, behalf);
+    expect(inDisguise.status).toBe(403);
+    for (const role of ["auditor", "buyer", "service"]) {
+      expect((await app.as("otto", role).post(approve)).status).toBe(403);
+    }
+    expect((await app.as("otto", "admin").post(approve)).status).toBe(then);
+  },
+);
