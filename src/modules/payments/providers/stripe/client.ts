@@ -10,7 +10,7 @@ import { callFailure, readFailure } from "./classify.ts";
 /** Our objects are read in this form; a webhook in another is not ours to understand. */
 export const apiVersion = "2026-10-28.endive";
 
-const requestMs = 20_000;
+const longestMs = 20_000;
 const methodMs = 40_000;
 /** Longer than a method's requests, the repetition the SDK makes of a cut connection included. */
 export const timeoutMs = 60_000;
@@ -30,11 +30,13 @@ export function createClient({
   secretKey,
   apiBase,
   clock,
+  requestMs = longestMs,
 }: {
   readonly secretKey: string;
   /** Stripe itself unless told otherwise. */
   readonly apiBase: string | undefined;
   readonly clock: Clock;
+  readonly requestMs?: number;
 }): StripeClient {
   const sdk = new Stripe(secretKey, {
     apiVersion,

@@ -25,6 +25,8 @@ export interface StripeConfig {
   readonly bankDebits: "succeeded" | "available";
   /** A simulator instead of Stripe itself. */
   readonly apiBase: string | undefined;
+  /** What one request may take; 20 seconds unless told. */
+  readonly requestMs?: number;
 }
 
 export interface StripeOptions extends StripeConfig {

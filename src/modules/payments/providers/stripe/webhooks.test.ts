@@ -1,0 +1,150 @@
+/** Signatures are made by the SDK itself: what it signs is what Stripe signs. */
+import { describe, expect, test } from "bun:test";
+import Stripe from "stripe";
+import { createManualClock } from "#platform/clock-manual";
+import { createStripeProvider } from "./provider.ts";
+
+const secrets = { platform: ["whsec_old", "whsec_new"], connect: ["whsec_connect"] };
+const clock = createManualClock();
+const provider = createStripeProvider({
+  secretKey: "sk_test_x",
+  live: false,
+  publishableKey: undefined,
+  webhookSecrets: secrets,
+  bankDebits: "succeeded",
+  apiBase: undefined,
+  clock,
+});
+const sdk = new Stripe("sk_test_x");
+const nowSeconds = Math.floor(clock.wall().getTime() / 1_000);
+
+const event = {
+  id: "evt_1",
+  object: "event",
+  type: "payment_intent.succeeded",
+  created: nowSeconds,
+  livemode: false,
+  api_version: "2026-10-28.endive",
+  data: { object: { id: "pi_1", object: "payment_intent" } } as object,
+};
+
+interface Signing {
+  readonly secret?: string;
+  readonly timestamp?: number;
+  /** What is sent, where it is not what was signed. */
+  readonly sent?: string;
+}
+
+async function arrive(body: object, signing: Signing = {}) {
+  const { secret = "whsec_new", timestamp = nowSeconds } = signing;
+  const payload = JSON.stringify(body);
+  const header = await sdk.webhooks.generateTestHeaderStringAsync({ payload, secret, timestamp });
+  const bytes = new TextEncoder().encode(signing.sent ?? payload);
+  return provider.verifyWebhook(bytes, new Headers({ "stripe-signature": header }));
+}
+
+const of = (type: string, object: object, more: object = {}) => ({
+  ...event,
+  type,
+  ...more,
+  data: { object },
+});
+
+describe("pitfall 23: a webhook", () => {
+  test("that the SDK signed is verified", async () => {
+    expect(await arrive(event)).toEqual({
+      eventId: "evt_1",
+      type: "payment_intent.succeeded",
+      objectId: "pi_1",
+      createdAt: new Date(nowSeconds * 1_000),
+      livemode: false,
+      account: "",
+    });
+  });
+
+  test("A6: is verified by either secret while one is changed for the other, by no third", async () => {
+    expect(await arrive(event, { secret: "whsec_old" })).toBeDefined();
+    expect(await arrive(event, { secret: "whsec_new" })).toBeDefined();
+    expect(await arrive(event, { secret: "whsec_mallory" })).toBeUndefined();
+  });
+
+  test.each([-301, 301])("signed %d seconds from now is refused", async (off) => {
+    expect(await arrive(event, { timestamp: nowSeconds + off })).toBeUndefined();
+    const nearer = nowSeconds + off - Math.sign(off);
+    expect(await arrive(event, { timestamp: nearer })).toBeDefined();
+  });
+
+  test("of other bytes, or without a signature, is refused", async () => {
+    const sent = JSON.stringify({ ...event, id: "evt_2" });
+    expect(await arrive(event, { sent })).toBeUndefined();
+    expect(await arrive(event, { sent: JSON.stringify(event, null, 2) })).toBeUndefined();
+    const bytes = new TextEncoder().encode(JSON.stringify(event));
+    for (const header of ["", "t=,v1=", "v1=abc", `t=${nowSeconds}`, "nonsense"]) {
+      const headers = new Headers({ "stripe-signature": header });
+      expect(await provider.verifyWebhook(bytes, headers)).toBeUndefined();
+    }
+  });
+
+  test("in another version of the API is refused, and so is no event at all", async () => {
+    expect(await arrive({ ...event, api_version: "2020-08-27" })).toBeUndefined();
+    expect(await arrive({ hello: "world" })).toBeUndefined();
+    expect(await arrive([])).toBeUndefined();
+    expect(await arrive({ ...event, data: null })).toBeUndefined();
+  });
+
+  test("comes by the endpoint of its kind only, and names the account it happened in", async () => {
+    const account = { id: "acct_1", object: "account" };
+    const updated = of("account.updated", account, { account: "acct_1" });
+    expect(await arrive(updated)).toBeUndefined();
+    expect(await arrive(updated, { secret: "whsec_connect" })).toMatchObject({
+      objectId: "acct_1",
+      account: "acct_1",
+    });
+    expect(await arrive(event, { secret: "whsec_connect" })).toBeUndefined();
+    const forged = of("account.updated", account, { account: "acct_2" });
+    expect(await arrive(forged, { secret: "whsec_connect" })).toBeUndefined();
+  });
+});
+
+describe("an event names the object to read again", () => {
+  const dispute = { id: "dp_1", object: "dispute", charge: "ch_1" };
+  const reversals = { data: [{ id: "trr_2" }, { id: "trr_1" }] };
+  test.each([
+    ["charge.updated", { id: "ch_1", object: "charge", payment_intent: "pi_9" }, "pi_9"],
+    ["charge.dispute.closed", dispute, "dp_1"],
+    ["charge.refund.updated", { id: "re_1", object: "refund" }, "re_1"],
+    ["refund.failed", { id: "re_1", object: "refund" }, "re_1"],
+    ["transfer.created", { id: "tr_1", object: "transfer" }, "tr_1"],
+    ["transfer.reversed", { id: "tr_1", object: "transfer", reversals }, "tr_1/trr_2"],
+    ["radar.early_fraud_warning.created", { id: "issfr_1", object: "radar" }, "issfr_1"],
+    ["balance.available", { object: "balance" }, "evt_1"],
+  ])("%s", async (type, object, objectId) => {
+    expect(await arrive(of(type, object))).toMatchObject({ type, objectId });
+  });
+
+  test.each([
+    ["payout.failed", { id: "po_1", object: "payout" }, "po_1"],
+    ["capability.updated", { id: "transfers", object: "capability", account: "acct_1" }, "acct_1"],
+    ["account.application.deauthorized", { id: "ca_1", object: "application" }, "acct_1"],
+  ])("%s, of a connected account", async (type, object, objectId) => {
+    const told = of(type, object, { account: "acct_1" });
+    expect(await arrive(told, { secret: "whsec_connect" })).toMatchObject({ objectId });
+  });
+
+  test("an event of API v2 carries none: the account that it is about is read", async () => {
+    const thin = {
+      id: "evt_thin",
+      object: "v2.core.event",
+      type: "v2.core.account[configuration.recipient].capability_status_updated",
+      created: "2030-01-01T00:00:00.000Z",
+      livemode: false,
+      context: "acct_1",
+      related_object: { id: "acct_1", type: "v2.core.account" },
+    };
+    expect(await arrive(thin, { secret: "whsec_connect" })).toMatchObject({
+      eventId: "evt_thin",
+      objectId: "acct_1",
+      account: "acct_1",
+    });
+  });
+});
