@@ -56,9 +56,7 @@ async function assertManualPayouts({ read, sdk }: StripeClient): Promise<void> {
   const { payouts } = asked.value.payments;
   const rules = Object.values(payouts?.automatic_transfer_rules_by_currency ?? {}).flat();
   if (payouts?.schedule?.interval === "manual" && rules.length === 0) return;
-  throw refused(
-    "Stripe pays out automatically: set payouts to manual, they would drain held money",
-  );
+  throw refused("payouts are automatic: set payouts to manual, or they drain what is held");
 }
 
 async function assertWebhooks({ read, sdk }: StripeClient): Promise<void> {
