@@ -213,6 +213,7 @@ function createModules(
     clock,
     fingerprintKey,
     previewPayments: payments.preview,
+    paymentEvidence: payments.evidence,
     providers: payments.providerNames,
     settings: {
       ...dealRules(config),

@@ -18,6 +18,7 @@ import { escrowBooks } from "./books.ts";
 import { escrowChecks } from "./checks.ts";
 import { escrowHandlers } from "./consumers.ts";
 import { createDryRun } from "./dry-run.ts";
+import { createEvidenceRoutes, type PaymentEvidenceOf } from "./evidence-pack.ts";
 import { createEscrowRoutes } from "./http.ts";
 import type { PreviewPayments } from "./preview.ts";
 import { createQuoteRoutes } from "./quotes.ts";
@@ -36,6 +37,7 @@ export interface EscrowDeps {
   /** Absent where the projections are not mounted: nobody waits there. */
   readonly outcomes?: Outcomes | undefined;
   readonly previewPayments: PreviewPayments;
+  readonly paymentEvidence: PaymentEvidenceOf;
   /** Names of the payment providers there are. */
   readonly providers: readonly string[];
   /** Fees and limits. */
@@ -66,5 +68,6 @@ export function createEscrow(deps: EscrowDeps): EscrowModule {
 function routesOf(deps: EscrowDeps): Hono<HttpEnv> {
   const commands = createEscrowRoutes({ ...deps, topics, preview: createDryRun(deps) });
   const quotes = createQuoteRoutes(deps.settings);
-  return new Hono<HttpEnv>().route("/", commands).route("/", quotes);
+  const evidence = createEvidenceRoutes(deps);
+  return new Hono<HttpEnv>().route("/", commands).route("/", quotes).route("/", evidence);
 }

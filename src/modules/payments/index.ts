@@ -22,6 +22,7 @@ import { createPaymentsAudit } from "./audit.ts";
 import { countBooks, paymentBooks, paymentsChecks } from "./checks.ts";
 import { paymentsConsumers } from "./consumers.ts";
 import { createDisputeRoutes } from "./disputes-http.ts";
+import { type PaymentEvidence, paymentEvidence } from "./evidence.ts";
 import { holdingLimits } from "./holding-limits.ts";
 import { createHoldings } from "./holdings.ts";
 import { createPaymentRoutes } from "./http.ts";
@@ -94,6 +95,8 @@ export interface PaymentsModule extends Module {
   /** Work that a person must look at or that is due for longer than `patienceMs`, in words. */
   stuck(patienceMs: number): Promise<string[]>;
   countBooks(): Promise<bigint>;
+  /** What it can prove of an escrow; undefined: it has no payment. */
+  evidence(escrowId: string): Promise<PaymentEvidence | undefined>;
   readonly reconcile: Proof["reconcile"];
   audit(): Promise<AuditReport>;
   /** Names of the providers there are. */
@@ -141,6 +144,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     books: (escrowIds) => paymentBooks(db, escrowIds),
     stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
+    evidence: (escrowId) => paymentEvidence(db, escrowId),
     reconcile: proof.reconcile,
     audit: audit.verify,
     providerNames: [...providers.keys()],

@@ -1,0 +1,186 @@
+/**
+ * GET /v1/escrows/:id/evidence-pack: what a marketplace sends to a bank that asks its money back, in
+ * one answer. Built from the escrow's own history, which is never changed, so that every line can be
+ * proven: the terms as their hash was taken of them, each event with the hash of its bytes, texts
+ * with theirs. For operators and the service that made the deal, nobody else.
+ */
+import { createHash } from "node:crypto";
+import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { Hono } from "hono";
+import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
+import { type SealedText, type Terms, TermsSchema } from "#gen/escrow/v1/types_pb";
+import { sha256Hex } from "#kernel/ids";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { canonicalJson } from "#platform/http/idempotency";
+import { actorOf } from "#platform/http/principal";
+import { HttpProblem, notFound } from "#platform/http/problem";
+import type { Keyring } from "#platform/keyring";
+import { bodyTypeOf } from "#platform/messaging/topic";
+import type { HttpEnv } from "#platform/module";
+import { canonicalTerms } from "./domain/terms.ts";
+import { createMembership } from "./membership.ts";
+import { readEscrow } from "./store.ts";
+
+/** What payments can prove of an escrow; its own function, handed over. */
+export type PaymentEvidenceOf = (
+  escrowId: string,
+) => Promise<{ readonly facts: JsonValue; readonly dueBy: string | undefined } | undefined>;
+
+export interface EvidencePackOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly keyring: Pick<Keyring, "open">;
+  readonly paymentEvidence: PaymentEvidenceOf;
+}
+
+type Open = (sealed: SealedText | undefined) => Promise<string>;
+
+export function createEvidenceRoutes(options: EvidencePackOptions): Hono<HttpEnv> {
+  const { db, keyring } = options;
+  const membership = createMembership(options);
+  const open: Open = async (sealed) => (sealed ? ((await keyring.open(sealed)) ?? "") : "");
+  const app = new Hono<HttpEnv>();
+  app.get("/v1/escrows/:id/evidence-pack", async (c) => {
+    const escrowId = c.req.param("id");
+    const standing = await membership.standing(escrowId, actorOf(c.get("principal")));
+    if (standing === undefined) throw notFound();
+    if (standing === "buyer" || standing === "seller") {
+      throw new HttpProblem("ROLE_REQUIRED", "It is for those who answer the bank.");
+    }
+    const stored = await readEscrow(db, escrowId);
+    if (stored === undefined) throw notFound();
+    const events = await historyOf(db, stored.no);
+    return c.json(await packOf(escrowId, events, stored.escrow.terms, options, open));
+  });
+  return app;
+}
+
+interface Recorded {
+  readonly event: Event;
+  /** Of the bytes as they were published. */
+  readonly sha256: string;
+}
+
+async function historyOf(db: Database, escrowNo: bigint): Promise<Recorded[]> {
+  const rows = await db.sql<{ payload: Uint8Array }>`
+    SELECT payload FROM escrow.history WHERE escrow_no = ${escrowNo} ORDER BY version`;
+  return rows.map(({ payload }) => ({
+    event: fromBinary(EventSchema, payload),
+    sha256: createHash("sha256").update(payload).digest("hex"),
+  }));
+}
+
+async function packOf(
+  escrowId: string,
+  events: readonly Recorded[],
+  terms: Terms | undefined,
+  { clock, paymentEvidence }: EvidencePackOptions,
+  open: Open,
+) {
+  const payment = await paymentEvidence(escrowId);
+  const pack: Record<string, JsonValue> = {
+    escrowId,
+    builtAt: clock.now().toISOString(),
+    ...(payment?.dueBy !== undefined && { dueBy: payment.dueBy }),
+    terms: await termsOf(terms, open),
+    acceptance: events.flatMap(acceptanceIn),
+    delivery: (await Promise.all(events.map((each) => deliveryIn(each, open)))).flat(),
+    messages: (await Promise.all(events.map((each) => messagesIn(each, open)))).flat(),
+    timeline: events.map(lineOf),
+    payment: payment?.facts ?? null,
+  };
+  // Over all of the above, so that what was sent can be told from what was changed.
+  return { ...pack, sha256: sha256Hex(canonicalJson(pack)) };
+}
+
+async function termsOf(terms: Terms | undefined, open: Open): Promise<JsonValue> {
+  if (terms === undefined) return null;
+  const canonical = canonicalTerms(terms);
+  return {
+    title: await open(terms.title),
+    description: await open(terms.description),
+    agreed: toJson(TermsSchema, terms),
+    canonical,
+    sha256: sha256Hex(canonical),
+  };
+}
+
+function acceptanceIn({ event, sha256 }: Recorded): JsonValue[] {
+  const { body } = event;
+  const common = { at: instantOf(event), eventId: event.eventId, sha256 };
+  switch (body.case) {
+    case "created": {
+      const { buyerAccepted, sellerAccepted, terms, termsHash } = body.value;
+      const by = [buyerAccepted && terms?.buyerId, sellerAccepted && terms?.sellerId];
+      return by.flatMap((party) => (party ? [{ ...common, by: party, termsHash }] : []));
+    }
+    case "termsAccepted":
+      return [{ ...common, by: body.value.acceptedBy, termsHash: body.value.termsHash }];
+    default:
+      return [];
+  }
+}
+
+async function deliveryIn({ event, sha256 }: Recorded, open: Open): Promise<JsonValue[]> {
+  const { body } = event;
+  if (body.case !== "delivered") return [];
+  const { milestoneIds, note } = body.value;
+  const common = { at: instantOf(event), eventId: event.eventId, sha256 };
+  return [{ ...common, milestoneIds: [...milestoneIds], note: await open(note) }];
+}
+
+/** What people wrote, each with the hash of what it says and of the file it names. */
+async function messagesIn({ event }: Recorded, open: Open): Promise<JsonValue[]> {
+  const { body } = event;
+  const sealed = textIn(body);
+  const file = body.case === "evidenceAdded" ? body.value : undefined;
+  if (sealed === undefined && file === undefined) return [];
+  const text = await open(sealed);
+  return [
+    {
+      at: instantOf(event),
+      by: event.actor?.id ?? "",
+      type: body.case ?? "",
+      eventId: event.eventId,
+      text,
+      textSha256: text === "" ? "" : sha256Hex(text),
+      // Its key was destroyed: what it said is gone, that it was said is not.
+      erased: sealed !== undefined && text === "",
+      ...(file && { milestoneId: file.milestoneId, fileSha256: file.sha256, url: file.url }),
+    },
+  ];
+}
+
+function textIn(body: Event["body"]): SealedText | undefined {
+  switch (body.case) {
+    case "delivered":
+      return body.value.note;
+    case "evidenceAdded":
+      return body.value.text;
+    case "disputed":
+    case "disputeResolved":
+    case "cancelRequested":
+    case "cancelled":
+      return body.value.reason;
+    default:
+      return undefined;
+  }
+}
+
+function lineOf({ event, sha256 }: Recorded): JsonValue {
+  return {
+    version: event.version.toString(),
+    at: instantOf(event),
+    type: bodyTypeOf(EventSchema, event),
+    actor: event.actor?.id ?? "",
+    eventId: event.eventId,
+    termsHash: event.termsHash,
+    sha256,
+  };
+}
+
+function instantOf({ occurredAt }: Event): string {
+  return occurredAt === undefined ? "" : timestampDate(occurredAt).toISOString();
+}
