@@ -17,6 +17,7 @@ import * as s from "../../../test/support/escrow-steps.ts";
 import { play, stateName } from "../../../test/support/given.ts";
 import { dealRules } from "../../deal-rules.ts";
 import type { CommandBody } from "./domain/messages.ts";
+import { sandboxOnly } from "./domain/routing.ts";
 import { decidingHandlers } from "./handle.ts";
 import { readEscrow, saveBatch } from "./store.ts";
 import { overdueCommands } from "./timers.ts";
@@ -79,6 +80,7 @@ const races: readonly Race[] = [
   },
 ];
 
+const settings = { ...dealRules({}), routing: sandboxOnly };
 let runs = 0;
 
 interface Arrival {
@@ -122,7 +124,7 @@ async function holds(race: Race, { personMs, timerMs, cuts }: Arrival): Promise<
   ].sort((a, b) => a.appendedAt.getTime() - b.appendedAt.getTime());
   for (const batch of cut(received, cuts)) {
     await db.withTx(async (tx) => {
-      await decidingHandlers(dealRules({})).commands(tx, batchOf(batch));
+      await decidingHandlers(settings).commands(tx, batchOf(batch));
     });
   }
 
