@@ -296,6 +296,23 @@ test("pitfall 16: a dispute in a state nobody knows waits for a person, and ever
   expect(await verified()).toEqual([]);
 });
 
+test("P7, pitfall 11: a payout that the seller's bank refuses is shown, and reopens nothing", async () => {
+  const account = await stripe.onboard("gus");
+  const { escrowId, alice, bob: gus } = await stripe.funded({ sellerId: "gus" });
+  await alice.post(`/v1/escrows/${escrowId}/release`);
+  await stripe.settle();
+  const { control } = stripe.simulator;
+  const payout = control.payOut({ account, currency: "usd" });
+  control.endPayout({ payout: payout.id, status: "paid" });
+  await stripe.settle();
+  // Paid is what Stripe expects: the bank may still refuse it.
+  control.endPayout({ payout: payout.id, status: "failed" });
+  await stripe.settle();
+  const payouts = await gus.get("/v1/parties/gus/payouts");
+  expect(payouts.body.items).toMatchObject([{ status: "FAILED", code: "account_closed" }]);
+  expect((await alice.get(`/v1/escrows/${escrowId}`)).body.state).toBe("RELEASED");
+});
+
 test("G5: what all of this moved stands in Stripe's books as in ours, fees included", async () => {
   await stripe.app.advance("PT2M");
   const reports = await stripe.app.server.application.reconcile({ provider: "stripe" });
