@@ -206,15 +206,21 @@ describe("after the payout", () => {
     expect(said).toEqual([{ type: "payments.v1.PayoutFailed" }]);
   });
 
-  test.each([["PLATFORM", "0", "10320"]])(
-    "R3: by policy %s the seller owes %s",
-    async (chargebackLiability, debt, losses) => {
-      const sale = await releasedSale(app, { sellerId: "olaf", terms: { chargebackLiability } });
-      await sale.dispute();
-      expect(await sale.disputes()).toMatchObject([{ debt, losses }]);
-      expect((await app.as("olaf").get("/v1/debts")).body.items).toEqual([]);
-    },
-  );
+  test.each([
+    [{ chargebackLiability: "PLATFORM" }, "0", "10320"],
+    [{ chargebackLiability: "RATIO", chargebackSellerPercent: "40" }, "3980", "6340"],
+  ])("R3: by policy %p the seller owes %s", async (terms, debt, losses) => {
+    const sale = await releasedSale(app, { sellerId: "olaf", terms });
+    expect((await sale.view()).terms).toMatchObject(terms);
+    await sale.dispute();
+    expect(await sale.disputes()).toMatchObject([{ debt, losses }]);
+    expect((await app.as("olaf").get("/v1/debts")).body.items).toEqual([]);
+  });
+
+  test("R3: a percent without RATIO is refused, not forgotten", async () => {
+    const terms = { chargebackSellerPercent: "40" };
+    await expect(releasedSale(app, { terms })).rejects.toThrow("chargebackSellerPercent");
+  });
 });
 
 test("I1: verify names a dispute whose money is not where its entries say", async () => {

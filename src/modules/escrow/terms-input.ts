@@ -12,6 +12,7 @@ import {
   MoneySchema,
   type SealedText,
   type Terms,
+  Terms_ChargebackLiability,
   TermsSchema,
 } from "#gen/escrow/v1/types_pb";
 import { HttpProblem } from "#platform/http/problem";
@@ -92,8 +93,14 @@ async function freeTerms(body: FreeTerms, seal: Seal): Promise<Terms> {
 
 function agreedOf(input: TermsInput | undefined) {
   if (input === undefined) return {};
-  const { $typeName: _name, $unknown: _unknown, ...agreed } = input;
-  return agreed;
+  const { $typeName: _, $unknown: _unknown, chargebackSellerPercent: percent, ...agreed } = input;
+  if (percent === "") return agreed;
+  const { chargebackLiability: liability } = agreed;
+  if (liability !== Terms_ChargebackLiability.RATIO) {
+    const field = "terms.chargebackSellerPercent";
+    throw new HttpProblem("INVALID_FIELD", "Goes with chargebackLiability RATIO.", { field });
+  }
+  return { ...agreed, chargebackSellerPercent: percent };
 }
 
 async function milestoneOf(input: MilestoneInput, seal: Seal): Promise<MilestoneTerms> {

@@ -89,6 +89,7 @@ function termsView(terms: NonNullable<EscrowRecord["terms"]>) {
     deliveryOutcome: terms.deliveryOutcome,
     feeRefund: terms.feeRefund,
     chargebackLiability: terms.chargebackLiability,
+    chargebackSellerPercent: terms.chargebackSellerPercent ?? "",
     provider: terms.provider,
     revision: terms.revision,
   };

@@ -56,6 +56,7 @@ function createPaymentIntent(escrow: Escrow): PaymentsCommandBody {
     provider: terms.provider,
     statementDescriptorSuffix: escrow.statementDescriptorSuffix,
     chargebackLiability: terms.chargebackLiability,
+    chargebackSellerPercent: terms.chargebackSellerPercent ?? "",
     serviceId: escrow.serviceId,
     ...(funding?.dueAt && { expiresAt: funding.dueAt }),
   });

@@ -74,8 +74,12 @@ export function canonicalTerms(terms: Terms): string {
 }
 
 function complete(asked: Terms, money: Money, fees: Fees): Terms {
+  // What is not of the deal is not in its text either: its hash would change.
+  const { chargebackSellerPercent: percent, ...rest } = asked;
+  const ratio = asked.chargebackLiability === Terms_ChargebackLiability.RATIO;
   return create(TermsSchema, {
-    ...asked,
+    ...rest,
+    ...(ratio && { chargebackSellerPercent: percent || "50" }),
     milestones: asked.milestones.length > 0 ? asked.milestones : [wholeMilestone(asked, money)],
     fundingDeadline: asked.fundingDeadline || "PT72H",
     deliveryDeadline: asked.deliveryDeadline || "P30D",

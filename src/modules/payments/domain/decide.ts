@@ -105,10 +105,16 @@ export function termsOf(escrowId: string, command: CreatePaymentIntent): Terms {
     amount: amount.amount,
     buyerFee: command.buyerFee,
     sellerFee: command.sellerFee,
-    chargebackLiability: ChargebackLiability[command.chargebackLiability],
+    chargebackLiability: liabilityOf(command),
     descriptorSuffix: command.statementDescriptorSuffix,
     expiresAt: expiresAt === undefined ? undefined : timestampDate(expiresAt),
   };
+}
+
+function liabilityOf(command: CreatePaymentIntent): string {
+  const { chargebackLiability: liability, chargebackSellerPercent: percent } = command;
+  if (liability !== ChargebackLiability.RATIO) return ChargebackLiability[liability];
+  return `RATIO:${percent}`;
 }
 
 function createPayment(payment: Payment, { known, providerKnown, now }: Context): Decision {

@@ -96,11 +96,12 @@ function paidOut(amount: bigint, { payment, disputes }: Situation) {
 }
 
 function sellersPercent({ chargebackLiability }: Payment): bigint {
-  switch (chargebackLiability) {
+  const [who, percent = ""] = chargebackLiability.split(":");
+  switch (who) {
     case "PLATFORM":
       return 0n;
     case "RATIO":
-      return 50n;
+      return BigInt(percent || "50");
     default:
       return 100n;
   }

@@ -289,7 +289,8 @@ describe("story 9: after the payout", () => {
 
   test.each([
     ["PLATFORM", 0n, 10_320n],
-    ["RATIO", 4_975n, 5_345n],
+    ["RATIO:50", 4_975n, 5_345n],
+    ["RATIO:40", 3_980n, 6_340n],
   ])("R3: by policy %s the seller owes %p", (liability, debt, losses) => {
     const sale = released({ liability });
     sale.bank({ movements: [taken(10_320n)] });

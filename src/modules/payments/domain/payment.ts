@@ -44,6 +44,7 @@ export interface Payment {
   readonly amount: bigint;
   readonly buyerFee: bigint;
   readonly sellerFee: bigint;
+  /** Who bears what is taken after the payout: SELLER, PLATFORM, RATIO:<the seller's percent>. */
   readonly chargebackLiability: string;
   readonly descriptorSuffix: string;
   readonly status: PaymentStatus;
