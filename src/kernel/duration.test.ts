@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { addMs, isAfter, msBetween, parseDuration } from "./duration.ts";
 
 const day = 86_400_000n;
@@ -44,3 +44,19 @@ test("instants move by milliseconds across months and leap days", () => {
   expect(msBetween(later, at)).toBe(-day);
   expect([isAfter(later, at), isAfter(at, later), isAfter(at, at)]).toEqual([true, false, false]);
 });
+
+// pitfall 28: an instant is UTC and a day is 24 hours, wherever the clocks change meanwhile.
+test.each(["2026-03-29T00:30:00.000Z", "2026-10-25T00:30:00.000Z", "2026-03-08T06:30:00.000Z"])(
+  "pitfall 28: a day after %s is 24 hours later",
+  (text) => {
+    const start = timestampFromDate(new Date(text));
+    const day = parseDuration("P1D") ?? 0n;
+    expect(day).toBe(86_400_000n);
+    expect(timestampDate(addMs(start, day)).toISOString()).toBe(
+      new Date(Date.parse(text) + 86_400_000).toISOString(),
+    );
+    for (const local of ["P1M", "P1Y", "P1Y2M", "2026-03-29", "P1D+01:00"]) {
+      expect(parseDuration(local)).toBeUndefined();
+    }
+  },
+);

@@ -84,7 +84,7 @@ describe("T1: the deadlines of the terms", () => {
     const escrow = play(...funded(s.terms({ deliveryOutcome: 1 })));
     given(escrow).when(s.expireDelivery()).then(events("deadlinePassed", "releaseRequested"));
   });
-  test("the arbiter's default falls to the side the terms name, once", () => {
+  test("pitfall 30: the arbiter's default falls to the side the terms name, once", () => {
     const disputed = play(...funded(s.terms({ defaultOutcome: 1 })), s.raiseDispute({ by: buyer }));
     const late = s.resolveByDefault();
     given(disputed)
