@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Stores } from "../../src/stores.ts";
 import { memoryStores, startAppOn, type TestApp } from "../support/app.ts";
+import { releasedSale } from "../support/disputes.ts";
 import { eventually } from "../support/logs.ts";
 import { fundedEscrow } from "../support/sale.ts";
 
@@ -100,6 +101,24 @@ describe("G6: drift stops the line", () => {
     expect(await sandboxNow()).toMatchObject({ stopped: null });
   });
 
+  test("R3: what a won dispute owes a seller waits while the line is stopped, and is paid after", async () => {
+    const sale = await releasedSale(app);
+    const disputeId = await sale.dispute();
+    await olga().post("/v1/providers/sandbox/stop", { reason: "another drill" });
+    await sale.close(disputeId, "won");
+    const owed = async () => {
+      const [row] = await stores.databases.payments.sql<{ state: string; tries: number }>`
+        SELECT state, tries FROM payments.operation
+        WHERE escrow_id = ${sale.escrowId} AND kind = 'RETRANSFER'`;
+      return row;
+    };
+    await app.advance("PT3H");
+    expect(await owed()).toEqual({ state: "READY", tries: 0 });
+    expect((await resumedBy(otto(), olga())).status).toBe(200);
+    await app.advance("PT1H");
+    expect(await owed()).toMatchObject({ state: "SUCCEEDED" });
+  });
+
   test("G3: the figures say so", async () => {
     const scrape = async () => (await fetch(`${app.url}/metrics`)).text();
     // Rounds go on by themselves, some seconds each.
@@ -107,6 +126,7 @@ describe("G6: drift stops the line", () => {
     const text = await scrape();
     expect(text).toMatch(/provider_cover_minor\{provider="sandbox",currency="USD"\} -?\d+/);
     expect(text).toContain('reconciliation_breaks{provider="sandbox",kind="missing_here"} 1');
+    expect(text).toMatch(/reconciliation_age_seconds\{provider="sandbox"\} \d+/);
     expect(text).toMatch(/reconciliation_oldest_break_age_seconds\{provider="sandbox"\} \d+/);
   });
 });

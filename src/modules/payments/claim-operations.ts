@@ -47,7 +47,7 @@ export async function claimOperations(
       AND NOT EXISTS (
         SELECT FROM payments.provider_stop s
         WHERE s.provider = o.provider AND o.state = 'READY' AND o.tries = 0
-          AND (o.kind = 'TRANSFER' OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at)))
+          AND (o.kind IN ('TRANSFER', 'RETRANSFER') OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at)))
     ORDER BY o.due_at LIMIT ${limit}`;
   if (candidates.length === 0) return [];
   return db.withTx(async (tx) => {

@@ -83,4 +83,15 @@ function registerFigures(metrics: Metrics, db: Database, { last }: Conservation)
     const rows = await db.sql<{ provider: string }>`SELECT provider FROM payments.provider_stop`;
     return rows.map(({ provider }) => ({ labels: { provider }, value: 1 }));
   });
+  metrics.gauge(
+    "reconciliation_age_seconds",
+    "How far back the last whole reading of a provider's books ended; by business time",
+    ["provider"],
+    async () => {
+      const rows = await db.sql<{ provider: string; age: string }>`
+        SELECT provider, extract(epoch FROM payments.app_now() - done_until)::text AS age
+        FROM payments.provider_task WHERE task = 'reconcile' AND done_until IS NOT NULL`;
+      return rows.map(({ provider, age }) => ({ labels: { provider }, value: Number(age) }));
+    },
+  );
 }

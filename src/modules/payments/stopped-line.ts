@@ -15,6 +15,7 @@ import { lockRoots } from "./store.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
 const batch = 100;
+const waitMs = 3_600_000;
 
 export function createStoppedLine(deps: PaymentWorkerDeps): WakeableWorker {
   return {
@@ -39,15 +40,16 @@ interface HeldRow extends OperationRow {
 async function holdBack({ db, clock, outbox }: PaymentWorkerDeps): Promise<number> {
   const [some] = await db.sql`SELECT provider FROM payments.provider_stop LIMIT 1`;
   if (some === undefined) return 0;
+  const now = clock.now();
   const unsent = await db.sql<{ operation_id: string; escrow_id: string }>`
     SELECT o.operation_id, o.escrow_id FROM payments.operation o
     JOIN payments.provider_stop s ON s.provider = o.provider
     WHERE o.state = 'READY' AND o.tries = 0
-      AND (o.kind = 'TRANSFER' OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at))
+      AND (o.kind = 'TRANSFER' OR (o.kind = 'RETRANSFER' AND o.due_at <= ${now})
+        OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at))
     LIMIT ${batch}`;
   if (unsent.length === 0) return 0;
   await db.withTx(async (tx) => {
-    const now = clock.now();
     const roots = await lockRoots(
       tx,
       unsent.map(({ escrow_id }) => escrow_id),
@@ -74,7 +76,15 @@ async function holdBack({ db, clock, outbox }: PaymentWorkerDeps): Promise<numbe
 
 function heldEffects({ payment }: Root, row: HeldRow, now: Date): readonly Effect[] {
   const operation = operationOf(row);
-  if (!row.doubtful) return transferUndone(payment, operation, "PROVIDER_STOPPED");
+  if (!row.doubtful && operation.kind === "TRANSFER") {
+    return transferUndone(payment, operation, "PROVIDER_STOPPED");
+  }
+  if (!row.doubtful) {
+    // What is owed to a seller has no decision to go back to: it waits.
+    return [
+      { case: "moved", operation: { ...operation, dueAt: new Date(now.getTime() + waitMs) } },
+    ];
+  }
   return [{ case: "moved", operation: { ...operation, state: "LOOKUP", lookups: 0, dueAt: now } }];
 }
 

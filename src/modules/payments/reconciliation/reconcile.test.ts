@@ -110,7 +110,7 @@ describe("G5: our books against the provider's", () => {
     expect(row?.theirs).toBe(row?.ours ?? 0n);
   });
 
-  test("each kind of difference has its name, and is closed when it is resolved", async () => {
+  test("pitfall 40: each kind of difference has its name, a conversion too, and is closed when it is resolved", async () => {
     const [amount, fee, gone, converted] = [
       await deals.funded(),
       await deals.funded(),
