@@ -192,11 +192,11 @@ describe("G6: the line", () => {
     await inject({ objectId: await objectOf(waiting, "payment"), amount: -1n });
     expect(await reconcile()).toMatchObject({ stopped: true });
     await world.handle(transfer(waiting, "rel-1"), refund(asked, "ref-1"));
-    await world.settle();
     expect(await deals.operation("rel-1")).toMatchObject({
       state: "REJECTED",
       code: "PROVIDER_STOPPED",
     });
+    await world.settle();
     expect(await world.funds(waiting)).toMatchObject({ held: "10000", fees: "320" });
     expect(await world.funds(asked)).toEqual({ funded: "10320", refunded: "10320" });
     const funded = await deals.funded();
