@@ -4,7 +4,7 @@
  */
 const TEST = "\\.test\\.tsx?$";
 const PROTOBUF = "(^|/)node_modules/@bufbuild/protobuf/";
-const DECIDES = "(domain/|ledger/(accounts|post|post-dispute)\\.ts$|provider\\.ts$)";
+const DECIDES = "(domain/|ledger/(accounts|post|post-dispute|post-suspense)\\.ts$|provider\\.ts$)";
 const platformOnly = (name, file, to) => ({
   name,
   severity: "error",

@@ -26,7 +26,7 @@ import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
 import { booksAgree } from "./books-agree.ts";
 import type { Config, RoleName } from "./config.ts";
-import { custodianConfig } from "./custodian-settings.ts";
+import { custodianConfig, screeningConfig } from "./custodian-settings.ts";
 import { dealRules } from "./deal-rules.ts";
 import { type Report, runChecks } from "./invariants.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
@@ -178,6 +178,7 @@ function createModules(
   const servesQueries = turnedOn(config, "routes").has("projections");
   const outcomes = servesQueries ? projections.outcomes : undefined;
   const custodian = custodianConfig(config);
+  const screening = screeningConfig(config);
   const payments = createPayments({
     db: databases.payments,
     outbox: outboxes.payments,
@@ -189,6 +190,7 @@ function createModules(
     outcomes,
     ...(stripe && { stripe }),
     ...(custodian && { custodian }),
+    ...(screening && { screening }),
     // Where money is real nothing may play it.
     ...(config.APP_ENV !== "production" && {
       sandbox: {

@@ -20,7 +20,7 @@ import {
 } from "../../src/simulators/custodian/index.ts";
 import type { Harness, SellerName, SentWebhook } from "./provider-harness.ts";
 
-export const custodianCredentials = { keyId: "key_of_tests", secret: "a secret of tests" };
+export const custodianCredentials = { keyId: "key_of_tests", secret: "a-secret-of-tests-only" };
 export const custodianWebhookSecrets = ["whsec_custodian_new", "whsec_custodian_old"] as const;
 export const baseChain = "8453";
 export const bridgedToken = "0xd9aAEc86B65D86f6A7B5B1b0c42FFA531710b6CA";

@@ -109,7 +109,7 @@ export function eventMessage(
 /** What `event` calls for, as a command that payments meets once whatever comes twice. */
 export function paymentsCommand(
   body: PaymentsCommandBody,
-  { escrowId, eventId }: Pick<Event, "escrowId" | "eventId">,
+  { escrowId, eventId, body: said }: Pick<Event, "escrowId" | "eventId" | "body">,
   { correlationId, now, traceparent }: Cause,
 ): Outgoing {
   const message = create(PaymentsCommandSchema, {
@@ -124,6 +124,8 @@ export function paymentsCommand(
     correlationId,
     causationId: eventId,
     sentAt: now,
+    // What two operators lifted is lifted in their names.
+    approvedBy: said.case === "unblocked" ? said.value.approvedBy : [],
     body,
   });
   return {

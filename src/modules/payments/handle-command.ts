@@ -10,13 +10,13 @@ import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform
 import { bodyTypeOf } from "#platform/messaging/topic";
 import { topics } from "#topics";
 import { type Context, decide, termsOf } from "./domain/decide.ts";
-import { decideForeign } from "./domain/decide-foreign.ts";
 import type { Effect } from "./domain/effect.ts";
 import { newPayment, type Operation } from "./domain/payment.ts";
 import { createJournal, type Journal, type Root } from "./journal.ts";
 import type { Providers } from "./provider.ts";
 import { createProviderDesk, isProviderCommand, type ProviderDesk } from "./provider-commands.ts";
 import { stopsOf } from "./provider-stops.ts";
+import { createReviewDesk, isReviewCommand, type ReviewDesk } from "./review-desk.ts";
 import {
   drawEscrowNos,
   knownCommands,
@@ -28,7 +28,6 @@ import {
   type Receiver,
   unique,
 } from "./store.ts";
-import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 
 export interface CommandHandlerOptions {
   readonly clock: Clock;
@@ -48,7 +47,7 @@ interface Loaded {
   readonly debts: Map<string, bigint>;
   readonly readiness: ReadonlyMap<string, Receiver>;
   readonly desk: ProviderDesk;
-  readonly surroundings: SurroundingsOfRoots;
+  readonly reviews: ReviewDesk;
 }
 
 export function createCommandHandler(options: CommandHandlerOptions): HandlerDeclaration<Command> {
@@ -86,9 +85,6 @@ async function load(
   const transfers = commands.some(({ body }) => body.case === "transferToSeller");
   const stops = transfers || commands.some(isProviderCommand) ? await stopsOf(tx) : new Map();
   const forgives = commands.some(({ body }) => body.case === "writeOffDebt");
-  const reviewed = commands.flatMap(({ body, escrowId }) =>
-    body.case === "decideReview" ? (roots.get(escrowId) ?? []) : [],
-  );
   const nos = [...roots.values()].map(({ escrowNo }) => escrowNo);
   return {
     now,
@@ -102,8 +98,8 @@ async function load(
     operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
     debts: transfers || forgives ? await lockDebts(tx, sellers) : new Map(),
     readiness: transfers ? await loadReadiness(tx, sellers) : new Map(),
-    surroundings: await loadSurroundings(tx, unique(reviewed), now),
     desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()) }),
+    reviews: await createReviewDesk(tx, commands, roots, now),
   };
 }
 
@@ -136,15 +132,13 @@ function handle(
     const rejected = { code: "NOT_FOUND", detail: "the escrow has no payment" };
     journal.outcome(identity, undefined, rejected, cause);
   } else {
-    const context = contextOf(root, loaded, options);
-    const around = loaded.surroundings.of(root);
-    const foreign = around && decideForeign(root.payment, command, around);
-    const { effects, rejected } = foreign ?? decide(root.payment, command, context);
+    const { effects, rejected } = isReviewCommand(command)
+      ? loaded.reviews.decide(root, command)
+      : decide(root.payment, command, contextOf(root, loaded, options));
     if (effects !== undefined) {
       journal.apply(root, effects, cause);
       loaded.roots.set(escrowId, root);
       track(root, effects, loaded);
-      loaded.surroundings.track(root, effects);
     }
     const there = loaded.roots.get(escrowId);
     journal.outcome(identity, there, rejected, cause);
@@ -184,7 +178,9 @@ function contextOf(
 }
 
 /** The next command of the batch sees what this one did. */
-function track({ payment }: Root, effects: readonly Effect[], loaded: Loaded): void {
+function track(root: Root, effects: readonly Effect[], loaded: Loaded): void {
+  const { payment } = root;
+  loaded.reviews.track(root, effects);
   const operations = loaded.operations.get(payment.escrowId) ?? new Map<string, Operation>();
   loaded.operations.set(payment.escrowId, operations);
   for (const effect of effects) {

@@ -44,6 +44,13 @@ import { createSandboxWorker, type SandboxWorker } from "./providers/sandbox/wor
 import { createStripeProvider, type StripeConfig } from "./providers/stripe/provider.ts";
 import { createWebhookKeyPurge } from "./purge-webhook-keys.ts";
 import { createReadiness } from "./readiness.ts";
+import { createRefundAddressRoutes } from "./refund-addresses.ts";
+import { createRefundResumption } from "./resume-refunds.ts";
+import { createReviewRoutes } from "./review-routes.ts";
+import { createAddressScreening } from "./screen-addresses.ts";
+import { createHttpScreening, type HttpScreeningOptions } from "./screening-services/http.ts";
+import { sandboxScreening } from "./screening-services/sandbox.ts";
+import { createScreeningWorker } from "./screening-worker.ts";
 import { createCommandSender } from "./send-command.ts";
 import { createStatementRoutes } from "./statement-routes.ts";
 import { stuckWork } from "./stuck.ts";
@@ -79,6 +86,8 @@ export interface PaymentsOptions {
   readonly custodian?: CustodianConfig;
   /** Of what a release would pay a seller, at most this part is kept against his debt; 100 unless said. */
   readonly nettingPercent?: number | undefined;
+  /** Who screens wallets; absent: the sandbox's magic names. */
+  readonly screening?: HttpScreeningOptions;
   /** Further providers, by their name. */
   readonly providers?: readonly PaymentProvider[];
 }
@@ -119,6 +128,8 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
   );
   const parts = { ...options, providers };
   const sandboxWorker = sandbox && createSandboxWorker(sandbox);
+  const screening = options.screening ? createHttpScreening(options.screening) : sandboxScreening;
+  const screeningParts = { ...parts, screening, chainId: options.custodian?.chainId ?? "" };
   const proof = createProof(parts);
   const audit = createPaymentsAudit(options);
   return {
@@ -132,6 +143,9 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
         createSync(parts, provider),
       ]),
       createReadiness(parts),
+      createScreeningWorker(screeningParts),
+      createAddressScreening(screeningParts),
+      createRefundResumption(parts),
       ...proof.workers,
       createHoldings({ ...parts, limits: holdingLimits(options.holdingLimits) }),
       createWebhookKeyPurge(parts),
@@ -166,6 +180,8 @@ function createRoutes(
   const partyAccess = createPartyAccess(parts);
   routes.route("/", createPartyRoutes({ ...parts, access: partyAccess }));
   routes.route("/", createStatementRoutes({ ...parts, access, partyAccess }));
+  routes.route("/", createRefundAddressRoutes({ ...parts, access: partyAccess }));
+  routes.route("/", createReviewRoutes({ ...parts, commands }));
   routes.route("/", createDisputeRoutes({ ...parts, access, partyAccess, commands }));
   if (sandboxWorker !== undefined) {
     const bank = createBank(parts);

@@ -19,7 +19,9 @@ import { evolve } from "./domain/evolve.ts";
 import type { Change } from "./domain/funds.ts";
 import { keyOf, type Operation, type Payment } from "./domain/payment.ts";
 import type { Account } from "./ledger/accounts.ts";
+import { aimedRefunds } from "./refund-targets.ts";
 import { operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
+import { screeningRow, writeScreenings } from "./screening-rows.ts";
 import { watchHoldings } from "./watch-holdings.ts";
 
 /** A root row, locked in the running transaction. */
@@ -77,6 +79,7 @@ interface Pages {
   readonly netted: WriteRow[];
   readonly disputes: Map<string, WriteRow>;
   readonly movements: WriteRow[];
+  readonly screenings: Map<string, WriteRow>;
   readonly outgoing: Outgoing[];
 }
 
@@ -90,6 +93,7 @@ const emptyPages = (): Pages => ({
   netted: [],
   disputes: new Map(),
   movements: [],
+  screenings: new Map(),
   outgoing: [],
 });
 
@@ -123,13 +127,14 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       await insert(tx, "ledger_transaction", pages.transactions);
       await insert(tx, "entry", pages.entries);
       await writeRoots(tx, [...touched], now);
-      await insert(tx, "operation", pages.opened);
+      await insert(tx, "operation", await aimedRefunds(tx, pages.opened));
       await moveOperations(tx, [...pages.moved.values()]);
       await insert(tx, "deposit", pages.deposits);
       await watchHoldings(tx, pages.deposits);
       await netDebts(tx, pages.netted);
       await writeDisputes(tx, [...pages.disputes.values()]);
       await insert(tx, "dispute_movement", pages.movements);
+      await writeScreenings(tx, [...pages.screenings.values()]);
       await insert(tx, "history", pages.history);
       await insert(tx, "command_outcome", outcomes);
       await insertConflicts(tx, conflicts);
@@ -147,6 +152,7 @@ function append(pages: Pages, fresh: Pages): void {
   pages.netted.push(...fresh.netted);
   for (const [id, row] of fresh.disputes) pages.disputes.set(id, row);
   pages.movements.push(...fresh.movements);
+  for (const [id, row] of fresh.screenings) pages.screenings.set(id, row);
   pages.outgoing.push(...fresh.outgoing);
 }
 
@@ -183,6 +189,7 @@ function record(pages: Pages, line: Line): void {
         provider: payment.provider,
         amount: text(effect.deposit.amount),
         currency: effect.deposit.currency,
+        source: effect.deposit.source ?? "",
         disposition: effect.disposition,
         at: now,
       });
@@ -199,6 +206,12 @@ function record(pages: Pages, line: Line): void {
       if (effect.movement !== undefined) {
         pages.movements.push(movementRow(root.escrowNo, effect.movement, now));
       }
+      return;
+    case "screened":
+      pages.screenings.set(
+        effect.screening.reviewId,
+        screeningRow(root.escrowNo, payment.escrowId, effect.screening, now),
+      );
       return;
     case "set":
       return;
@@ -261,13 +274,15 @@ function outgoing(message: Event, cause: Cause): Outgoing {
 
 function openedRow({ root, payment, cause, now }: Line, operation: Operation): WriteRow {
   const params = JSON.stringify(requestOf(payment, operation));
-  const { gross, fee, netted, net, kind, target } = operation;
+  const { gross, fee, netted, net, kind, target, depositId, asset } = operation;
   return {
     ...operationChange(operation, now),
     escrow_no: text(root.escrowNo),
     escrow_id: payment.escrowId,
     kind,
     target,
+    deposit_id: depositId,
+    asset,
     provider: payment.provider,
     number: text(payment.version),
     key: keyOf(operation),

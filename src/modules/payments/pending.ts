@@ -31,6 +31,20 @@ export async function pendingWork(db: Database, clock: Clock): Promise<Pending> 
            min(due_at) FILTER (WHERE due_at > ${now})
     FROM payments.holding WHERE due_at IS NOT NULL
     UNION ALL
+    SELECT 'screenings', count(*) FILTER (WHERE due_at <= ${now}),
+           min(due_at) FILTER (WHERE due_at > ${now})
+    FROM payments.screening WHERE state = 'DUE'
+    UNION ALL
+    SELECT 'refund addresses to screen', count(*) FILTER (WHERE due_at <= ${now}),
+           min(due_at) FILTER (WHERE due_at > ${now})
+    FROM payments.refund_address WHERE status = 'PENDING'
+    UNION ALL
+    SELECT 'refunds to resume', count(*), NULL FROM payments.operation o
+    JOIN payments.payment p USING (escrow_no)
+    JOIN payments.refund_address a ON a.party_id = p.buyer_id AND a.provider = o.provider
+    WHERE o.state = 'FAILED' AND o.code = 'REFUND_ADDRESS_REQUIRED' AND a.status = 'READY'
+      AND NOT p.frozen AND NOT p.sanctioned
+    UNION ALL
     SELECT 'readiness', count(*), NULL FROM payments.payment p
     JOIN payments.payout_method m ON m.party_id = p.seller_id AND m.provider = p.provider
     WHERE p.seller_waiting AND m.status = 'READY'`;

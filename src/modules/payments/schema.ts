@@ -159,6 +159,8 @@ export interface OperationRow {
   readonly object_id: string | null;
   readonly code: string;
   readonly target: string;
+  readonly deposit_id: string;
+  readonly asset: string;
   readonly gross: bigint;
   readonly fee: bigint;
   readonly netted: bigint;
@@ -181,6 +183,8 @@ export function operationOf(row: OperationRow): Operation {
     objectId: row.object_id ?? undefined,
     code: row.code,
     target: row.target,
+    depositId: row.deposit_id,
+    asset: row.asset,
     gross: row.gross,
     fee: row.fee,
     netted: row.netted,

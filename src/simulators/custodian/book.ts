@@ -33,6 +33,8 @@ export interface Book {
   readonly addresses: Map<string, DepositAddress>;
   readonly withdrawals: Map<string, Withdrawal>;
   readonly payoutAddresses: Map<string, PayoutAddress>;
+  /** Deposits that were final and are gone, by the reversion's id. */
+  readonly reversions: Map<string, string>;
   /** Withdrawals to these addresses fail, with the code. */
   readonly failing: Map<string, string>;
   readonly events: CustodianEvent[];
@@ -63,6 +65,7 @@ export function createBook({ now, chainId, live, onEvent }: BookOptions): Book {
     addresses: new Map(),
     withdrawals: new Map(),
     payoutAddresses: new Map(),
+    reversions: new Map(),
     failing: new Map(),
     events,
     movements,

@@ -96,7 +96,9 @@ export function reorganise(book: Book, blocks: number): void {
   }
 }
 
-function revert(book: Book, { id, amount: units, token, decimals }: Deposit): void {
+function revert(book: Book, { id: deposit, amount: units, token, decimals }: Deposit): void {
+  const id = book.idOf("rvt");
+  book.reversions.set(id, deposit);
   const amount = (-BigInt(units)).toString();
   const category = "deposit_reverted";
   book.move({ objectId: id, category, amount, fee: "0", token, decimals });

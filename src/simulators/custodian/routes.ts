@@ -61,6 +61,10 @@ export function route(book: Book, { method, url, body }: Asked): Shown {
       return listed([...book.withdrawals.values()].filter(inGroup(url)));
     case "GET deposits/:id":
       return found(depositOf(book, id));
+    case "GET reversions/:id": {
+      const deposit = depositOf(book, book.reversions.get(id) ?? "");
+      return found(deposit && { ...deposit, id });
+    }
     case "POST addresses": {
       const asked = parsed(newPayoutAddress, body);
       return made(register(book, asked.address, asked.party));

@@ -89,8 +89,9 @@ export function requestOf(payment: Payment, operation: Operation): ProviderReque
     buyerId: payment.buyerId,
     sellerId: payment.sellerId,
     amount: operation.net.toString(),
-    currency: payment.currency,
+    currency: operation.asset || payment.currency,
     descriptorSuffix: payment.descriptorSuffix,
     target: operation.target,
+    ...(operation.asset !== "" && { depositId: operation.depositId }),
   };
 }

@@ -27,7 +27,9 @@ export function leaves(kind: OperationKind): boolean {
 /** The last gate, asked under the root's lock: while locked nothing leaves, what is READY waits. */
 export function mayBeCalled(payment: Payment, operation: Operation): boolean {
   if (!leaves(operation.kind)) return true;
-  const enough = operation.kind === "RETRANSFER" || payment.funds.reserved >= operation.net;
+  // Neither of them is out of what the escrow has reserved.
+  const elsewhere = operation.kind === "RETRANSFER" || operation.asset !== "";
+  const enough = elsewhere || payment.funds.reserved >= operation.net;
   // What was sent before must be finished, or nobody ever learns whether it happened.
   return operation.state === "READY" && operation.tries === 0
     ? !isLocked(payment) && enough

@@ -24,6 +24,7 @@ import { hashFields } from "#kernel/ids";
 import { min } from "#kernel/money";
 import { TerminalError } from "#platform/errors";
 import * as post from "../ledger/post.ts";
+import { screenPayout } from "./ask-screening.ts";
 import { nextAttempt } from "./calls.ts";
 import { accept, type Decision, type Effect, nothing, postFor, reject, say } from "./effect.ts";
 import {
@@ -76,9 +77,10 @@ export function decide(payment: Payment, command: Command, context: Context): De
         owed: context.debt,
         done: succeeded(command),
       });
-    case "reverseTransfer":
-    case "decideReview":
     case "decideDeposit":
+    case "decideReview":
+      throw new TerminalError(`${body.case} is decided with its escrow's reviews`);
+    case "reverseTransfer":
       return reject("NOT_SUPPORTED", `${body.case} is not supported`);
     case "stopProvider":
     case "resumeProvider":
@@ -183,7 +185,7 @@ export function isReturn({ operationId }: Pick<Operation, "operationId">): boole
 
 /** Short, late or excess money goes back by payments' own decision; nothing while locked. */
 export function returnPending(payment: Payment, amount: bigint, now: Date): Effect[] {
-  if (amount === 0n || isLocked(payment)) return [];
+  if (amount === 0n || isLocked(payment) || payment.inReview) return [];
   const operationId = operationIdOf(payment, "return");
   const operation = newOperation(
     { operationId, kind: "REFUND", gross: amount, fee: 0n, netted: 0n, net: amount },
@@ -218,7 +220,12 @@ function transferToSeller(payment: Payment, asked: TransferToSeller, context: Co
     postFor({ operationId }, post.releaseAccepted(payment.sellerId, amounts), tells),
   ];
   if (netted > 0n) effects.push({ case: "netted", partyId: payment.sellerId, amount: netted });
-  if (amounts.net > 0n) return accept({ case: "opened", operation }, ...effects);
+  if (amounts.net > 0n) {
+    const screened = screenPayout(payment, operation, context.now);
+    // What is screened is called when the screening says so.
+    const opened = screened.length > 0 ? { ...operation, dueAt: undefined } : operation;
+    return accept({ case: "opened", operation: opened }, ...screened, ...effects);
+  }
   return accept(
     { case: "opened", operation: { ...operation, state: "SUCCEEDED", dueAt: undefined } },
     ...effects,
@@ -336,7 +343,8 @@ function retried(operation: Operation, now: Date): Operation | undefined {
     case "PERSON":
       return { ...operation, state: "LOOKUP", lookups: 0, dueAt: now };
     case "READY":
-      return { ...operation, dueAt: now };
+      // Without a time it waits for its screening, not for us.
+      return operation.dueAt === undefined ? undefined : { ...operation, dueAt: now };
     default:
       return undefined;
   }

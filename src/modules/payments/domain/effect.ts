@@ -10,6 +10,7 @@ import type { LedgerTransaction } from "../ledger/post.ts";
 import type { BookedMovement, Dispute } from "./dispute.ts";
 import type { Change } from "./funds.ts";
 import type { Deposit, Operation, Payment } from "./payment.ts";
+import type { Screening } from "./screening.ts";
 
 export type EventBody = Exclude<Event["body"], { case: undefined }>;
 
@@ -35,6 +36,8 @@ export type Effect =
       readonly dispute: Dispute;
       readonly movement: BookedMovement | undefined;
     }
+  /** A screening as it is from now on. */
+  | { readonly case: "screened"; readonly screening: Screening }
   | { readonly case: "set"; readonly fields: Settable };
 
 export type Settable = Partial<
@@ -47,6 +50,8 @@ export type Settable = Partial<
     | "providerFee"
     | "cancelled"
     | "frozen"
+    | "inReview"
+    | "sanctioned"
     | "sellerWaiting"
     | "providerWaiting"
   >

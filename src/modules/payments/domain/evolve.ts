@@ -24,6 +24,7 @@ export function evolve(payment: Payment, effect: Effect): Payment {
     case "moved":
     case "deposited":
     case "netted":
+    case "screened":
     case "disputed":
       return payment;
     default:

@@ -17,6 +17,7 @@ import {
 } from "#gen/payments/v1/events_pb";
 import { required } from "#kernel/assert";
 import * as post from "../ledger/post.ts";
+import { suspenseReturned, suspenseReturnFailed } from "../ledger/post-suspense.ts";
 import type {
   ProviderDeposit,
   ProviderObject,
@@ -24,6 +25,7 @@ import type {
   ProviderRefund,
   ProviderTransfer,
 } from "../provider.ts";
+import { screenDeposit } from "./ask-screening.ts";
 import {
   cancellation,
   isComplete,
@@ -88,7 +90,7 @@ function paymentSeen(payment: Payment, object: ProviderPayment, seen: Seen): rea
   }
   progress(fold, object);
   const fresh = object.deposits.filter(({ depositId }) => !seen.deposits.has(depositId));
-  for (const deposit of fresh) book(fold, deposit);
+  for (const deposit of fresh) book(fold, deposit, seen.now);
   settle(fold, fresh.length > 0, seen.now);
   feeKnown(fold, object);
   return fold.effects;
@@ -144,7 +146,7 @@ function progress(fold: Fold, object: ProviderPayment): void {
 }
 
 /** Every confirmed unit is booked as pending first, whatever it turns out to be. */
-function book(fold: Fold, deposit: ProviderDeposit): void {
+function book(fold: Fold, deposit: ProviderDeposit, now: Date): void {
   const payment = fold.payment();
   const { depositId, amount, currency } = deposit;
   const disposition = dispositionOf(payment, deposit);
@@ -157,6 +159,7 @@ function book(fold: Fold, deposit: ProviderDeposit): void {
       ...(isComplete(payment) ? [] : [{ case: "set", fields: { status: "WRONG_ASSET" } } as const]),
       postFor({ depositId }, stray),
       say({ case: "depositReceived", value }),
+      ...screenDeposit(payment, deposit, now),
     );
     return;
   }
@@ -164,6 +167,7 @@ function book(fold: Fold, deposit: ProviderDeposit): void {
   fold.add(
     postFor({ depositId }, transaction),
     say({ case: "depositReceived", value }, transaction.change),
+    ...screenDeposit(payment, deposit, now),
   );
 }
 
@@ -300,7 +304,9 @@ function refundSeen(
   }
 }
 
-function refundConfirmed(payment: Payment, { operationId, net }: Operation): readonly Effect[] {
+function refundConfirmed(payment: Payment, operation: Operation): readonly Effect[] {
+  const { operationId, net } = operation;
+  if (operation.asset !== "") return strayReturned(payment, operation);
   const transaction = post.refundConfirmed(payment.provider, net);
   const value = create(RefundSucceededSchema, { operationId, amount: net });
   const all = payment.funds.refunded + net === payment.funds.funded;
@@ -309,6 +315,22 @@ function refundConfirmed(payment: Payment, { operationId, net }: Operation): rea
     postFor({ operationId }, transaction),
     say({ case: "refundSucceeded", value }, transaction.change),
     { case: "set", fields: { status: all ? "REFUNDED" : settled } },
+  ];
+}
+
+/** Another asset went back: the escrow's own money is as it was. */
+function strayReturned(
+  { provider, status, funds }: Payment,
+  { operationId, net, asset }: Operation,
+): readonly Effect[] {
+  const waits = funds.pending > 0n ? "UNDERFUNDED" : "REQUIRES_PAYMENT";
+  return [
+    postFor({ operationId }, suspenseReturned(provider, net, asset)),
+    say({
+      case: "refundSucceeded",
+      value: create(RefundSucceededSchema, { operationId, amount: net }),
+    }),
+    { case: "set", fields: { status: status === "WRONG_ASSET" ? waits : status } },
   ];
 }
 
@@ -322,6 +344,10 @@ export function refundFailed(
   const afterConfirmation = operation.state === "SUCCEEDED";
   const value = create(RefundFailedSchema, { operationId, code, amount: net, afterConfirmation });
   if (!afterConfirmation) return [say({ case: "refundFailed", value })];
+  if (operation.asset !== "") {
+    const back = suspenseReturnFailed(payment.provider, net, operation.asset);
+    return [postFor({ operationId }, back), say({ case: "refundFailed", value })];
+  }
   const transaction = post.refundReturned(payment.provider, net);
   const complete = payment.cancelled ? "LATE" : "SUCCEEDED";
   return [

@@ -121,12 +121,18 @@ export interface Operation {
   readonly fee: bigint;
   readonly netted: bigint;
   readonly net: bigint;
+  /** The deposit that an operator gives back; "" otherwise. */
+  readonly depositId: string;
+  /** Of another asset than the payment's, out of suspense; "" otherwise. */
+  readonly asset: string;
 }
 
 export interface Deposit {
   readonly depositId: string;
   readonly amount: bigint;
   readonly currency: string;
+  /** The wallet it came from, where there is one. */
+  readonly source?: string;
 }
 
 /** The key a call is made under; bound to the operation's bytes for ever. */
@@ -184,11 +190,13 @@ export function newPayment(terms: Terms): Payment {
 
 export function newOperation(
   operation: Pick<Operation, "operationId" | "kind" | "gross" | "fee" | "netted" | "net"> &
-    Partial<Pick<Operation, "target">>,
+    Partial<Pick<Operation, "target" | "depositId" | "asset">>,
   now: Date,
 ): Operation {
   return {
     target: "",
+    depositId: "",
+    asset: "",
     ...operation,
     state: "READY",
     attempt: 1,

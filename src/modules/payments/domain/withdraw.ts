@@ -46,7 +46,8 @@ function withdrawn(payment: Payment, operation: Operation): readonly Effect[] {
     case: "moved",
     operation: { ...operation, state: "WITHDRAWN", dueAt: undefined, code: "LOCKED" },
   };
-  return [moved, ...refundUndone(operation)];
+  // Of another asset nothing was reserved: it waits in suspense for the next decision.
+  return operation.asset === "" ? [moved, ...refundUndone(operation)] : [moved];
 }
 
 function refundUndone(operation: Operation): readonly Effect[] {

@@ -40,6 +40,10 @@ export const reserveAt = (provider: string): Account => ({
 });
 export const clearing = (provider: string): Account => ({ kind: "clearing", owner: provider });
 export const suspense = (provider: string): Account => ({ kind: "suspense", owner: provider });
+export const suspenseBlockedOf = (provider: string): Account => ({
+  kind: "suspense_blocked",
+  owner: provider,
+});
 export const dispute = (disputeId: string): Account => ({ kind: "dispute", owner: disputeId });
 export const sellerDebt = (partyId: string): Account => ({ kind: "seller_debt", owner: partyId });
 export const sellerPayable = (partyId: string): Account => ({

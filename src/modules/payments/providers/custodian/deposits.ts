@@ -58,12 +58,11 @@ export function createDeposits({ client, asset, confirmations }: DepositOptions)
         return found && paymentOf(found);
       });
     },
-    getForeign: async (id) => foreignOf(await client.get(depositPath(id), foundDeposit), asset),
+    getForeign: async (id) => {
+      const path = `/v1/reversions/${encodeURIComponent(id)}`;
+      return foreignOf(await client.get(path, foundDeposit), asset);
+    },
   };
-}
-
-function depositPath(id: string): string {
-  return `/v1/deposits/${encodeURIComponent(id)}`;
 }
 
 function viewOf(address: DepositAddress, asset: Asset): ProviderPayment {
@@ -123,7 +122,7 @@ function confirmed(deposit: CustodianDeposit, asset: Asset): ProviderDeposit[] {
   return [{ depositId: deposit.id, source: checksummed(deposit.from) ?? "", ...booked }];
 }
 
-/** A final deposit that a reorganisation took: as if a bank had taken it back, and won at once. */
+/** A reversion, which shows its deposit under its own id: as if a bank had won at once. */
 function foreignOf(
   outcome: Outcome<CustodianDeposit & { readonly depositAddress: string }>,
   asset: Asset,

@@ -6,6 +6,7 @@
  * (executes, then the answer is lost), broken (an error is saved under the key and replayed), busy
  * (429 at first). Buyers: refundfails, refundreturns (succeeds, then comes back). Either: duplicate
  * (each webhook three times), reordered (the first webhook of an object arrives after the second).
+ * To the sandbox's screening: sanctioned, risky (an operator decides), screendown (no answer).
  */
 export type Magic =
   | "unready"
@@ -16,7 +17,10 @@ export type Magic =
   | "refundfails"
   | "refundreturns"
   | "duplicate"
-  | "reordered";
+  | "reordered"
+  | "sanctioned"
+  | "risky"
+  | "screendown";
 
 export function has(partyId: string, magic: Magic): boolean {
   return partyId.split(/[_.-]/).at(-1) === magic;

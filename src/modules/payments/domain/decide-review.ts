@@ -1,0 +1,173 @@
+/**
+ * What operators decide about money that waits: a review, a deposit nobody expected. Guard order:
+ * actor, exists, state, locks. A block is lifted by two operators only, whoever asks.
+ */
+
+import { Actor_Kind } from "#gen/escrow/v1/types_pb";
+import type { Command, DecideDeposit, DecideReview } from "#gen/payments/v1/commands_pb";
+import { DecideDeposit_Decision, DecideReview_Decision } from "#gen/payments/v1/commands_pb";
+import { hashFields } from "#kernel/ids";
+import { min } from "#kernel/money";
+import { isComplete, returnPending, succeeded } from "./decide.ts";
+import { accept, type Decision, reject } from "./effect.ts";
+import { isLocked, newOperation, type Payment } from "./payment.ts";
+import type { Screening } from "./screening.ts";
+import {
+  block,
+  clear,
+  openScreeningCase,
+  type ScreeningCase,
+  type ScreeningSurroundings,
+  unblock,
+} from "./screening-case.ts";
+
+export interface BookedDeposit {
+  readonly depositId: string;
+  readonly amount: bigint;
+  readonly currency: string;
+}
+
+export interface ReviewSurroundings extends ScreeningSurroundings {
+  readonly deposits: ReadonlyMap<string, BookedDeposit>;
+}
+
+type Refused = Extract<Decision, { readonly rejected: object }>;
+
+export function decideReview(
+  payment: Payment,
+  command: Command,
+  { reviewId, decision }: DecideReview,
+  given: ReviewSurroundings,
+): Decision {
+  const refused = refuseActor(payment, command);
+  if (refused !== undefined) return refused;
+  const screening = given.screenings.get(reviewId);
+  if (screening === undefined) return reject("REVIEW_UNKNOWN", "no such review here");
+  const asked = openScreeningCase(payment, given);
+  const decided = { ...screening, decidedBy: decidersOf(command), reason: "OPERATOR" };
+  const no =
+    decision === DecideReview_Decision.BLOCK
+      ? blockBy(asked, decided)
+      : clearBy(asked, decided, command);
+  return no ?? done(asked, command);
+}
+
+function blockBy(asked: ScreeningCase, screening: Screening): Refused | undefined {
+  if (screening.state !== "DUE" && screening.state !== "HELD") return settled;
+  block(asked, screening);
+  return undefined;
+}
+
+function clearBy(
+  asked: ScreeningCase,
+  screening: Screening,
+  { approvedBy }: Command,
+): Refused | undefined {
+  switch (screening.state) {
+    case "HELD":
+      clear(asked, screening);
+      return undefined;
+    case "BLOCKED":
+      if (new Set(approvedBy).size < 2) {
+        return refusal("APPROVAL_REQUIRED", "two operators unblock the escrow");
+      }
+      unblock(asked, screening);
+      return undefined;
+    case "DUE":
+      return refusal("SCREENING_PENDING", "nobody has answered yet: nothing is taken unscreened");
+    case "CLEARED":
+    case "LIFTED":
+      return settled;
+    default:
+      return screening.state satisfies never;
+  }
+}
+
+export function decideDeposit(
+  payment: Payment,
+  command: Command,
+  { depositId, decision }: DecideDeposit,
+  given: ReviewSurroundings,
+): Decision {
+  const refused = refuseActor(payment, command);
+  if (refused !== undefined) return refused;
+  const deposit = given.deposits.get(depositId);
+  if (deposit === undefined) return reject("DEPOSIT_UNKNOWN", "no such deposit here");
+  const screening = [...given.screenings.values()].find((known) => known.depositId === depositId);
+  if (decision === DecideDeposit_Decision.ACCEPT) {
+    if (deposit.currency !== payment.currency) {
+      return reject("WRONG_ASSET", "another asset can only be given back");
+    }
+    if (screening?.state !== "HELD") return reject("NOT_WAITING", "no operator has to decide it");
+    const asked = openScreeningCase(payment, given);
+    clear(asked, { ...screening, decidedBy: decidersOf(command), reason: "OPERATOR" });
+    return done(asked, command);
+  }
+  if (screening?.state === "DUE" || screening?.state === "HELD") {
+    return reject("SCREENING_PENDING", "who sent it is not known to be clear");
+  }
+  if (isLocked(payment)) return reject("ESCROW_LOCKED", "nothing leaves while it is locked");
+  return giveBack(payment, command, deposit, given);
+}
+
+function giveBack(
+  payment: Payment,
+  command: Command,
+  { depositId, amount, currency }: BookedDeposit,
+  { around }: ReviewSurroundings,
+): Decision {
+  const given = [...around.operations.values()].find(
+    (known) => known.depositId === depositId && known.state !== "WITHDRAWN",
+  );
+  if (given !== undefined) return settled;
+  const { now } = around;
+  if (currency !== payment.currency) {
+    const operationId = `sus_${hashFields(payment.escrowId, depositId, command.commandId).slice(0, 32)}`;
+    const operation = newOperation(
+      {
+        operationId,
+        kind: "REFUND",
+        gross: amount,
+        fee: 0n,
+        netted: 0n,
+        net: amount,
+        depositId,
+        asset: currency,
+      },
+      now,
+    );
+    return accept({ case: "opened", operation }, succeeded(command));
+  }
+  const waiting = min(amount, payment.funds.pending);
+  if (isComplete(payment) || waiting === 0n) return settled;
+  const effects = returnPending(payment, waiting, now).map((effect) =>
+    effect.case === "opened"
+      ? { ...effect, operation: { ...effect.operation, depositId } }
+      : effect,
+  );
+  return accept(...effects, succeeded(command));
+}
+
+const settled: Refused = refusal("ALREADY_SETTLED", "it has been decided");
+
+function refusal(code: string, detail: string): Refused {
+  return { rejected: { code, detail } };
+}
+
+function done({ money }: ScreeningCase, command: Command): Decision {
+  // Nobody waits for what the escrow asks on its own.
+  const asked = command.actor?.kind === Actor_Kind.SYSTEM ? [] : [succeeded(command)];
+  return accept(...money.effects, ...asked);
+}
+
+/** An operator who is no party; the escrow itself, for two who were asked there. */
+function refuseActor(payment: Payment, { actor }: Command): Refused | undefined {
+  if (actor?.kind === Actor_Kind.SYSTEM) return undefined;
+  const party = actor?.id === payment.buyerId || actor?.id === payment.sellerId;
+  if (actor?.roles.includes("admin") === true && !party) return undefined;
+  return refusal("ROLE_REQUIRED", "needs role admin, and to be no party");
+}
+
+function decidersOf({ approvedBy, actor }: Command): readonly string[] {
+  return approvedBy.length > 0 ? approvedBy : [actor?.id ?? ""];
+}
