@@ -182,6 +182,9 @@ describe("after the payout", () => {
     await app.settle();
     expect([approved.body.status, await owed()]).toEqual(["succeeded", []]);
 
+    const said = await stores.databases.payments.sql`
+      SELECT type FROM payments.treasury_history WHERE subject = 'paul'`;
+    expect(said).toEqual(Array.from({ length: 3 }, () => ({ type: "payments.v1.DebtChanged" })));
     await sale.close(disputeId, "won");
     const [paidAnew] = await stores.databases.payments.sql`
       SELECT state, net FROM payments.operation

@@ -61,7 +61,7 @@ export function createCommandHandler(options: CommandHandlerOptions): HandlerDec
       const journal = createJournal({ now });
       batch.each((incoming) => handle(incoming, loaded, journal, options));
       await journal.write(tx);
-      return [...journal.outgoing, ...(await loaded.desk.write(tx))];
+      return [...journal.outgoing, ...(await loaded.desk.write(tx, journal.notices))];
     },
   });
 }

@@ -12,6 +12,8 @@ import { SqlName, type Tx } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import { encodeBytes } from "#platform/statement";
 import { topics } from "#topics";
+import type { Cause } from "./cause.ts";
+import { type DebtMove, moveDebts } from "./debts.ts";
 import { disputeRow, movementRow, writeDisputes } from "./dispute-rows.ts";
 import { requestOf } from "./domain/calls.ts";
 import { type Effect, type EventBody, ledgerPosted, type Rejection } from "./domain/effect.ts";
@@ -22,6 +24,7 @@ import type { Account } from "./ledger/accounts.ts";
 import { aimedRefunds } from "./refund-targets.ts";
 import { operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
 import { screeningRow, writeScreenings } from "./screening-rows.ts";
+import type { TreasuryNotice } from "./treasury.ts";
 import { watchHoldings } from "./watch-holdings.ts";
 
 /** A root row, locked in the running transaction. */
@@ -30,12 +33,6 @@ export interface Root {
   readonly createdAt: Date;
   readonly stored: boolean;
   payment: Payment;
-}
-
-export interface Cause {
-  readonly correlationId: string;
-  /** The command, webhook or operation that caused it. */
-  readonly causationId: string;
 }
 
 export interface CommandIdentity {
@@ -67,6 +64,8 @@ export interface Journal {
   write(tx: Tx): Promise<void>;
   /** In the order of the decisions. */
   readonly outgoing: readonly Outgoing[];
+  /** What sellers owe now, where it changed; known once it is written. */
+  readonly notices: readonly TreasuryNotice[];
 }
 
 interface Pages {
@@ -76,7 +75,7 @@ interface Pages {
   readonly opened: WriteRow[];
   readonly moved: Map<string, WriteRow>;
   readonly deposits: WriteRow[];
-  readonly netted: WriteRow[];
+  readonly netted: DebtMove[];
   readonly disputes: Map<string, WriteRow>;
   readonly movements: WriteRow[];
   readonly screenings: Map<string, WriteRow>;
@@ -102,8 +101,10 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
   const outcomes: WriteRow[] = [];
   const conflicts: CommandConflict[] = [];
   const touched = new Set<Root>();
+  const notices: TreasuryNotice[] = [];
   return {
     outgoing: pages.outgoing,
+    notices,
     apply: (root, effects, cause) => {
       const fresh = emptyPages();
       let { payment } = root;
@@ -131,7 +132,7 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       await moveOperations(tx, [...pages.moved.values()]);
       await insert(tx, "deposit", pages.deposits);
       await watchHoldings(tx, pages.deposits);
-      await netDebts(tx, pages.netted);
+      notices.push(...(await moveDebts(tx, pages.netted)));
       await writeDisputes(tx, [...pages.disputes.values()]);
       await insert(tx, "dispute_movement", pages.movements);
       await writeScreenings(tx, [...pages.screenings.values()]);
@@ -195,11 +196,7 @@ function record(pages: Pages, line: Line): void {
       });
       return;
     case "netted":
-      pages.netted.push({
-        party_id: effect.partyId,
-        currency: payment.currency,
-        owed: text(effect.amount),
-      });
+      pages.netted.push({ ...effect, currency: payment.currency, cause: line.cause });
       return;
     case "disputed":
       pages.disputes.set(effect.dispute.disputeId, disputeRow(root.escrowNo, payment, effect, now));
@@ -382,22 +379,4 @@ async function moveOperations(tx: Tx, rows: readonly WriteRow[]): Promise<void> 
       object_id = n.object_id, code = n.code, updated_at = n.updated_at
     FROM jsonb_populate_recordset(NULL::payments.operation, ${JSON.stringify(rows)}::jsonb) n
     WHERE o.operation_id = n.operation_id`;
-}
-
-async function netDebts(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  const json = JSON.stringify(rows);
-  await tx.sql`
-    INSERT INTO payments.seller_debt (party_id, currency, owed)
-    SELECT DISTINCT party_id, currency, 0
-    FROM jsonb_populate_recordset(NULL::payments.seller_debt, ${json}::jsonb)
-    WHERE owed < 0 ORDER BY party_id, currency
-    ON CONFLICT (party_id, currency) DO NOTHING`;
-  await tx.sql`
-    UPDATE payments.seller_debt d SET owed = d.owed - n.owed
-    FROM (
-      SELECT party_id, currency, sum(owed) AS owed
-      FROM jsonb_populate_recordset(NULL::payments.seller_debt, ${json}::jsonb)
-      GROUP BY party_id, currency
-    ) n WHERE d.party_id = n.party_id AND d.currency = n.currency`;
 }

@@ -10,8 +10,9 @@ import { generateEventId } from "#kernel/ids";
 import type { Tx } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
+import type { Cause } from "./cause.ts";
 import type { Rejection } from "./domain/effect.ts";
-import type { Cause, CommandIdentity } from "./journal.ts";
+import type { CommandIdentity } from "./journal.ts";
 import type { Providers } from "./provider.ts";
 import { resumeProvider, stopProvider } from "./provider-stops.ts";
 import { sayToTreasury, type TreasuryNotice } from "./treasury.ts";
@@ -27,8 +28,8 @@ export interface ProviderDesk {
   /** Undefined: accepted, and written with the batch. */
   decide(command: ProviderCommand, identity: CommandIdentity, cause: Cause): Rejection | undefined;
   isStopped(provider: string): boolean;
-  /** After every other write of the batch; returns what is to be said of it. */
-  write(tx: Tx): Promise<readonly Outgoing[]>;
+  /** After every other write of the batch; returns what is to be said of it, and `more`. */
+  write(tx: Tx, more: readonly TreasuryNotice[]): Promise<readonly Outgoing[]>;
 }
 
 export interface DeskOptions {
@@ -60,8 +61,8 @@ export function createProviderDesk({ now, providers, stopped }: DeskOptions): Pr
       outcomes.push(succeeded(identity, cause, now));
       return undefined;
     },
-    write: async (tx) => {
-      const notices: TreasuryNotice[] = [];
+    write: async (tx, more) => {
+      const notices: TreasuryNotice[] = [...more];
       for (const write of writes) notices.push(...(await write(tx)));
       return [...outcomes, ...(await sayToTreasury(tx, notices, now))];
     },

@@ -5,12 +5,13 @@
 import type { Tx } from "#platform/database";
 import type { Logger } from "#platform/logger";
 import { accountsOf, distrust, type RefusedSeller } from "./accounts.ts";
+import type { Cause } from "./cause.ts";
 import type { Claim } from "./claim-operations.ts";
 import { type Answer, conclude } from "./domain/conclude.ts";
 import type { Effect } from "./domain/effect.ts";
 import { whileFrozen } from "./domain/observe-dispute.ts";
 import type { Operation } from "./domain/payment.ts";
-import { type Cause, createJournal, type Journal, type Root } from "./journal.ts";
+import { createJournal, type Journal, type Root } from "./journal.ts";
 import {
   drainUnmatched,
   linkObjects,
@@ -23,6 +24,7 @@ import {
 import { type OperationRow, operationOf, requestIn } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
 import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
+import { sayToTreasury } from "./treasury.ts";
 import { webhookHandled } from "./webhook-handled.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
@@ -72,7 +74,8 @@ export async function recordAnswers(
   await signal(tx, readAgain, now);
   await distrust(tx, refused, now);
   await journal.write(tx);
-  await outbox.enqueue(tx, journal.outgoing);
+  const said = await sayToTreasury(tx, journal.notices, now);
+  await outbox.enqueue(tx, [...journal.outgoing, ...said]);
 }
 
 /** Where an answer may concern more than its operation: a dispute waits for it, a debt is repaid. */

@@ -60,7 +60,7 @@ export async function recordForeign(
   }
   await schedule(tx, next);
   await journal.write(tx);
-  const said = await sayToTreasury(tx, notices, now);
+  const said = await sayToTreasury(tx, [...notices, ...journal.notices], now);
   await deps.outbox.enqueue(tx, [...journal.outgoing, ...said]);
 }
 

@@ -14,6 +14,7 @@ import type { Outcome, ProviderAccount, ProviderObject } from "./provider.ts";
 import { type OperationRow, operationOf, type ProviderObjectRow, type WriteRow } from "./schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "./store.ts";
 import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
+import { sayToTreasury } from "./treasury.ts";
 import type { PaymentWorkerDeps } from "./worker-deps.ts";
 
 export interface Read {
@@ -63,7 +64,8 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
   }
   await schedule(tx, next);
   await journal.write(tx);
-  await deps.outbox.enqueue(tx, journal.outgoing);
+  const said = await sayToTreasury(tx, journal.notices, now);
+  await deps.outbox.enqueue(tx, [...journal.outgoing, ...said]);
 }
 
 /** What the database refused for good, alone. */

@@ -12,7 +12,7 @@ import type { Database, Tx } from "#platform/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import { encodeBytes } from "#platform/statement";
 import { topics } from "#topics";
-import type { Cause } from "./journal.ts";
+import type { Cause } from "./cause.ts";
 
 export interface TreasuryNotice {
   /** A party's id or a provider's name. */
