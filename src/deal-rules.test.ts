@@ -21,14 +21,14 @@ test("G8: everything wrong with a fee table is said at once", () => {
     min = "9"
     max = "8"
     flat = "1"
-    [XXX]`;
+    [XTS]`;
   expect(parseFees(text, "toml").problems).toEqual([
     "USD.broker: buyer or seller",
     "USD.buyer.fixed: whole minor units as a string",
     "USD.buyer.basisPoints: at most 10000",
     "EUR.seller.flat: one of basisPoints, fixed, min, max",
     "EUR.seller: min above max",
-    "XXX: no such currency",
+    "XTS: no such currency",
   ]);
   for (const broken of ["{", "[]", "{}", '{"USD":[]}', '{"USD":{"buyer":"1"}}']) {
     expect(parseFees(broken, "json").problems).toHaveLength(1);

@@ -169,7 +169,7 @@ test("O11: an amount in another currency is refused with a code, an unknown one 
   expect(await refusedBy(alice, `${path}/amend`, { amount: usd("12340") })).toMatch(
     /^422 (CURRENCY_MISMATCH|TERMS_IMMUTABLE)$/,
   );
-  for (const currency of ["CHF", "XXX", "XAU"]) {
+  for (const currency of ["CHF", "XTS", "XAU"]) {
     const body = { ...deal, amount: { amount: "10000", currency } };
     expect(await refusedBy(alice, "/v1/escrows", body)).toBe("422 CURRENCY_UNSUPPORTED");
   }

@@ -46,7 +46,7 @@ test.each([
   ["amount=10001&currency=KWD", "AMOUNT"],
   ["amount=50&currency=USD", "FEE_EXCEEDS_AMOUNT"],
   ["amount=10000&currency=CHF", "CURRENCY_UNSUPPORTED"],
-  ["amount=10000&currency=XXX", "CURRENCY_UNSUPPORTED"],
+  ["amount=10000&currency=XTS", "CURRENCY_UNSUPPORTED"],
   ["amount=10000&currency=usd", "INVALID_FIELD"],
   ["amount=10000", "INVALID_FIELD"],
   ["amount=10000&currency=USD&currency=EUR", "UNKNOWN_PARAMETER"],
