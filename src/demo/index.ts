@@ -3,15 +3,17 @@ import { openWorld } from "./stage.ts";
 import { agreed } from "./stories/agreed.ts";
 import { books } from "./stories/books.ts";
 import { disputed } from "./stories/disputed.ts";
-import { overProviders } from "./stories/providers.ts";
+import { overStripe } from "./stories/stripe.ts";
 import { takenBack } from "./stories/taken-back.ts";
+import { inUsdc } from "./stories/usdc.ts";
 import { type Story, StoryBroken } from "./story.ts";
 
 export { type Story, StoryBroken };
 
 export const stories: readonly Story[] = [
   ...agreed,
-  ...overProviders,
+  ...overStripe,
+  ...inUsdc,
   ...disputed,
   ...takenBack,
   ...books,
