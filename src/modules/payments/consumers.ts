@@ -1,8 +1,10 @@
 /** What payments consumes. */
 import type { AnyHandler } from "#platform/messaging/handler";
 import { type CommandHandlerOptions, createCommandHandler } from "./handle-command.ts";
-import { createWebhookHandler } from "./handle-webhook.ts";
+import { createWebhookHandler, type WebhookHandlerOptions } from "./handle-webhook.ts";
 
-export function paymentsConsumers(options: CommandHandlerOptions): readonly AnyHandler[] {
+export function paymentsConsumers(
+  options: CommandHandlerOptions & WebhookHandlerOptions,
+): readonly AnyHandler[] {
   return [createCommandHandler(options), createWebhookHandler(options)];
 }

@@ -260,7 +260,7 @@ describe("refund", () => {
     expect(await world.funds(escrowId)).toEqual({ funded: "10320", refunded: "10320" });
   });
 
-  test("R1, pitfall 14: a failed refund stays owed until an operator lets it try again", async () => {
+  test("R1, pitfalls 14 and 22: a failed refund stays owed until an operator lets it try again", async () => {
     const escrowId = await deals.funded({ buyerId: "carl_refundfails" });
     await world.handle(refund(escrowId, `ref-${escrowId}`));
     await world.settle();

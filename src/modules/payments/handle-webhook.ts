@@ -5,6 +5,7 @@
 import type { WebhookReceived } from "#gen/payments/v1/webhooks_pb";
 import type { Clock } from "#platform/clock";
 import type { Tx } from "#platform/database";
+import type { Logger } from "#platform/logger";
 import { defineHandler, type HandlerDeclaration } from "#platform/messaging/handler";
 import { topics } from "#topics";
 import { createJournal } from "./journal.ts";
@@ -15,10 +16,12 @@ import { webhookHandled } from "./webhook-handled.ts";
 
 export interface WebhookHandlerOptions {
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 export function createWebhookHandler({
   clock,
+  logger,
 }: WebhookHandlerOptions): HandlerDeclaration<WebhookReceived> {
   return defineHandler({
     name: "payments.webhooks",
@@ -31,6 +34,8 @@ export function createWebhookHandler({
       });
       const objects = await lockObjects(tx, webhooks);
       const fresh = await remember(tx, webhooks, objects, now);
+      const repeats = webhooks.filter((webhook) => !fresh.includes(webhook));
+      await alarmOfOthers(tx, repeats, logger);
       const known = fresh.filter((webhook) => isOurs(objectOf(webhook, objects)));
       const roots = await lockRoots(
         tx,
@@ -77,6 +82,26 @@ async function remember(
     ON CONFLICT (provider, event_id) DO NOTHING RETURNING provider, event_id`;
   const fresh = new Set(inserted.map(({ provider, event_id }) => `${provider} ${event_id}`));
   return webhooks.filter(({ provider, eventId }) => fresh.delete(`${provider} ${eventId}`));
+}
+
+/** The first stays: an id that comes with another event is the provider's fault, or somebody's attempt. */
+async function alarmOfOthers(
+  tx: Tx,
+  repeats: readonly WebhookReceived[],
+  logger: Logger,
+): Promise<void> {
+  if (repeats.length === 0) return;
+  const others = await tx.sql<{ provider: string; event_id: string }>`
+    SELECT w.provider, w.event_id FROM payments.webhook w
+    JOIN unnest(${repeats.map(({ provider }) => provider)}::text[],
+      ${repeats.map(({ eventId }) => eventId)}::text[], ${repeats.map(({ type }) => type)}::text[],
+      ${repeats.map(({ objectId }) => objectId)}::text[]) AS r(provider, event_id, type, object_id)
+      ON w.provider = r.provider AND w.event_id = r.event_id
+    WHERE (w.type, w.object_id) <> (r.type, r.object_id)`;
+  for (const { provider, event_id: eventId } of others) {
+    const alarm = "webhook-conflict";
+    logger.error({ alarm, provider, eventId }, "one webhook id came with two different events");
+  }
 }
 
 /** Where what a webhook tells of is to be read. */
