@@ -5,7 +5,7 @@
  *
  *     bun bench/pipeline.ts batch|single|sketch [commands]
  */
-import { dealRules } from "../src/deal-rules.ts";
+
 import { escrowHandlers } from "../src/modules/escrow/consumers.ts";
 import { sandboxOnly } from "../src/modules/escrow/domain/routing.ts";
 import { createRelay } from "../src/modules/outbox/index.ts";
@@ -13,6 +13,7 @@ import { createConsumer } from "../src/platform/messaging/consumer.ts";
 import type { EventLog } from "../src/platform/messaging/event-log.ts";
 import { createOutbox } from "../src/platform/messaging/outbox.ts";
 import { createSupervisor } from "../src/platform/supervisor.ts";
+import { dealRules } from "../src/settings/deal-rules.ts";
 import { commandRecords, messagesPerPair } from "./commands.ts";
 import { clock, findServers, logger, openRound, type Round, type Servers } from "./environment.ts";
 import { countdown, cpuUsPer, type Figure, median, type PipelineResult } from "./measure.ts";

@@ -10,15 +10,15 @@ import {
   custodianGuards,
   custodianSecretNames,
   custodianSettings,
-} from "./custodian-settings.ts";
-import { amountsByCurrency, feeFile } from "./deal-rules.ts";
+} from "./settings/custodian.ts";
+import { amountsByCurrency, feeFile } from "./settings/deal-rules.ts";
 import {
   stripeConfig,
   stripeContradictions,
   stripeGuards,
   stripeSecretNames,
   stripeSettings,
-} from "./stripe-settings.ts";
+} from "./settings/stripe.ts";
 
 export const roleNames = ["escrow", "payments", "projections", "outbox", "api", "all"] as const;
 export type RoleName = (typeof roleNames)[number];

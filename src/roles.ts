@@ -26,8 +26,6 @@ import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
 import { booksAgree } from "./books-agree.ts";
 import type { Config, RoleName } from "./config.ts";
-import { custodianConfig, screeningConfig } from "./custodian-settings.ts";
-import { dealRules } from "./deal-rules.ts";
 import { type Report, runChecks } from "./invariants.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule } from "./modules/outbox/index.ts";
@@ -37,8 +35,10 @@ import { nothingStuck } from "./nothing-stuck.ts";
 import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
 import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
+import { custodianConfig, screeningConfig } from "./settings/custodian.ts";
+import { dealRules } from "./settings/deal-rules.ts";
+import { stripeConfig, stripeLimits } from "./settings/stripe.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
-import { stripeConfig, stripeLimits } from "./stripe-settings.ts";
 
 interface Role {
   readonly routes: readonly MessagingSchema[];

@@ -15,7 +15,7 @@ import { loadMigrations } from "#platform/migration-files";
 import { freshPglite } from "../../../test/support/databases.ts";
 import * as s from "../../../test/support/escrow-steps.ts";
 import { play, stateName } from "../../../test/support/given.ts";
-import { dealRules } from "../../deal-rules.ts";
+import { dealRules } from "../../settings/deal-rules.ts";
 import type { CommandBody } from "./domain/messages.ts";
 import { sandboxOnly } from "./domain/routing.ts";
 import { decidingHandlers } from "./handle.ts";

@@ -3,7 +3,7 @@ import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { type Approvals, createApprovals } from "#platform/http/approvals";
-import { isProviderCommand } from "./provider-commands.ts";
+import { isProviderCommand } from "./stops/provider-desk.ts";
 
 export interface PaymentsApprovalsOptions {
   readonly db: Database;

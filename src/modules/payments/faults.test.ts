@@ -10,9 +10,9 @@ import {
 } from "../../../test/support/payments.ts";
 import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
 import { verifyLedger } from "./ledger/verify.ts";
-import { drainUnmatched, lockObjects } from "./objects.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { sign } from "./providers/sandbox/sign.ts";
+import { drainUnmatched, lockObjects } from "./recording/objects.ts";
 
 // A database of its own takes seconds to make on a busy machine.
 setDefaultTimeout(60_000);

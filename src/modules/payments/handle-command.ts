@@ -14,9 +14,9 @@ import type { Effect } from "./domain/effect.ts";
 import { newPayment, type Operation } from "./domain/payment.ts";
 import { createJournal, type Journal, type Root } from "./journal.ts";
 import type { Providers } from "./provider.ts";
-import { createProviderDesk, isProviderCommand, type ProviderDesk } from "./provider-commands.ts";
-import { stopsOf } from "./provider-stops.ts";
-import { createReviewDesk, isReviewCommand, type ReviewDesk } from "./review-desk.ts";
+import { createReviewDesk, isReviewCommand, type ReviewDesk } from "./screening/review-desk.ts";
+import { createProviderDesk, isProviderCommand, type ProviderDesk } from "./stops/provider-desk.ts";
+import { stopsOf } from "./stops/provider-stops.ts";
 import {
   drawEscrowNos,
   knownCommands,

@@ -13,19 +13,19 @@ import type { Outgoing } from "#platform/messaging/handler";
 import { encodeBytes } from "#platform/statement";
 import { topics } from "#topics";
 import type { Cause } from "./cause.ts";
-import { type DebtMove, moveDebts } from "./debts.ts";
-import { disputeRow, movementRow, writeDisputes } from "./dispute-rows.ts";
+import { type DebtMove, moveDebts } from "./disputes/debts.ts";
+import { disputeRow, movementRow, writeDisputes } from "./disputes/dispute-rows.ts";
 import { requestOf } from "./domain/calls.ts";
 import { type Effect, type EventBody, ledgerPosted, type Rejection } from "./domain/effect.ts";
 import { evolve } from "./domain/evolve.ts";
 import type { Change } from "./domain/funds.ts";
 import { keyOf, type Operation, type Payment } from "./domain/payment.ts";
+import { watchHoldings } from "./holdings/watch-holdings.ts";
 import type { Account } from "./ledger/accounts.ts";
-import { aimedRefunds } from "./refund-targets.ts";
+import { aimedRefunds } from "./recording/refund-targets.ts";
 import { operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
-import { screeningRow, writeScreenings } from "./screening-rows.ts";
+import { screeningRow, writeScreenings } from "./screening/screening-rows.ts";
 import type { TreasuryNotice } from "./treasury.ts";
-import { watchHoldings } from "./watch-holdings.ts";
 
 /** A root row, locked in the running transaction. */
 export interface Root {

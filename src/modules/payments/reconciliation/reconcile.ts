@@ -9,7 +9,7 @@ import { TransientError } from "#platform/errors";
 import type { Logger } from "#platform/logger";
 import type { Outbox } from "#platform/messaging/outbox";
 import type { PaymentProvider, ProviderMovement } from "../provider.ts";
-import { stopProvider } from "../provider-stops.ts";
+import { stopProvider } from "../stops/provider-stops.ts";
 import { sayToTreasury } from "../treasury.ts";
 import { type BreakRow, closeOrphans, keepBreaks, openBreaks } from "./breaks.ts";
 import { weightOf } from "./classify.ts";

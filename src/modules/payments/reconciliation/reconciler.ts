@@ -6,9 +6,9 @@ import type { Database } from "#platform/database";
 import { HttpProblem } from "#platform/http/problem";
 import type { Worker } from "#platform/module";
 import type { PaymentProvider, Providers } from "../provider.ts";
-import { stopsOf } from "../provider-stops.ts";
-import { createProviderTasks, type TaskClaim } from "../provider-tasks.ts";
+import { stopsOf } from "../stops/provider-stops.ts";
 import { type BreakRow, openBreaks } from "./breaks.ts";
+import { createProviderTasks, type TaskClaim } from "./provider-tasks.ts";
 import { type ReconcileDeps, type Reconciled, reconcile } from "./reconcile.ts";
 
 export interface ReconcilerOptions extends ReconcileDeps {

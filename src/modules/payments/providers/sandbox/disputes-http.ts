@@ -15,7 +15,7 @@ import { readJson, toMessage } from "#platform/http/body";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
-import type { PartyAccess } from "../../party-access.ts";
+import type { PartyAccess } from "../../parties/party-access.ts";
 import type { DisputeOutcome, DisputingBank } from "./bank-disputes.ts";
 
 export interface SandboxDisputeRouteOptions {

@@ -13,7 +13,7 @@ import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
-import type { PartyAccess } from "../../party-access.ts";
+import type { PartyAccess } from "../../parties/party-access.ts";
 import type { Bank, PayOutcome } from "./bank.ts";
 
 export interface SandboxRouteOptions {

@@ -1,0 +1,61 @@
+/**
+ * Makes the calls that decisions opened, for one provider. The intention is committed before the
+ * call, the call runs outside any transaction, the answer is committed with its postings and events:
+ * killed at any line, the same key and bytes are sent again and one effect remains. A call that
+ * hangs keeps its own escrow waiting, nobody else's.
+ */
+import { createBreaker } from "#platform/breaker";
+import type { WakeableWorker } from "#platform/worker-loop";
+import type { PaymentProvider } from "../provider.ts";
+import { type Answered, recordAnswers, setAnswerAside } from "../recording/record-answers.ts";
+import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import { askProvider } from "./ask-provider.ts";
+import { type Claim, claimOperations } from "./claim-operations.ts";
+import { createFlights } from "./flights.ts";
+import { createGather } from "./gather.ts";
+import { recordOneByOne } from "./one-by-one.ts";
+
+/** Calls at one provider side by side. */
+const maxCalls = 32;
+
+export function createOperations(
+  deps: PaymentWorkerDeps,
+  provider: PaymentProvider,
+): WakeableWorker {
+  const { db, clock, logger, outbox } = deps;
+  const { name } = provider.describe();
+  const breaker = createBreaker({ clock });
+  const flights = createFlights({ clock });
+
+  const record = createGather<Answered>(async (answers) => {
+    await recordOneByOne(answers, {
+      record: (some) => db.withTx((tx) => recordAnswers(tx, some, deps)),
+      setAside: (one, error) => db.withTx((tx) => setAnswerAside(tx, one, error, deps)),
+    });
+    outbox.wake();
+  });
+
+  /** What could not be recorded is claimed again when its lease ends: same key, same bytes. */
+  async function call(claim: Claim): Promise<void> {
+    const answer = await askProvider(provider, claim, deps);
+    const before = breaker.state();
+    if (answer.outcome.kind === "unknown") breaker.failed();
+    else breaker.succeeded();
+    const after = breaker.state();
+    if (after !== before) logger.warn({ provider: name, breaker: after }, "the breaker switched");
+    await record({ claim, answer });
+  }
+
+  return {
+    name: `payments.operations.${name}`,
+    idleMs: 100,
+    onWake: outbox.onWake,
+    step: async () => {
+      const limit = breaker.room(flights.underWay, maxCalls);
+      const claims = limit > 0 ? await claimOperations(deps, { provider: name, limit }) : [];
+      await flights.start(claims.map((claim) => () => call(claim)));
+      return claims.length > 0 ? "worked" : "idle";
+    },
+    stop: flights.landed,
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * What was taken back, for those it concerns: an escrow's disputes, sellers' debts and payouts. And
+ * the operators' last word on a debt, which takes two of them.
+ */
+import { create } from "@bufbuild/protobuf";
+import { type Context, Hono } from "hono";
+import { MoneySchema } from "#gen/escrow/v1/types_pb";
+import {
+  DecideReviewSchema,
+  DecideReview_Decision as Decision,
+  WriteOffDebtSchema,
+} from "#gen/payments/v1/commands_pb";
+import { ClearDisputeRequestSchema, WriteOffDebtRequestSchema } from "#gen/payments/v1/http_pb";
+import type { Database } from "#platform/database";
+import { requireRole } from "#platform/http/auth";
+import { readJson, toMessage } from "#platform/http/body";
+import { HttpProblem, notFound } from "#platform/http/problem";
+import type { HttpEnv } from "#platform/module";
+import { type Access, partiesAndOperators } from "../access.ts";
+import type { PartyAccess, PartyStanding } from "../parties/party-access.ts";
+import { payoutsOf } from "../parties/payouts.ts";
+import type { CommandSender } from "../send-command.ts";
+import { debtsOf, disputesOf, escrowOfDebt, escrowOfDispute } from "./dispute-views.ts";
+
+export interface DisputeRouteOptions {
+  readonly db: Database;
+  readonly access: Access;
+  readonly partyAccess: PartyAccess;
+  readonly commands: CommandSender;
+}
+
+const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
+const readers: readonly PartyStanding[] = ["self", "operator", "service", "reader"];
+
+export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv> {
+  const { db, access, partyAccess, commands } = options;
+  const app = new Hono<HttpEnv>();
+  app.get("/v1/escrows/:id/disputes", async (c) => {
+    const row = await access.byEscrowId(c.req.param("id"), c.get("principal"), partiesAndOperators);
+    return c.json({ items: await disputesOf(db, row.escrow_no) });
+  });
+  app.post("/v1/disputes/:id/clear", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const json = await readJson(c.req.raw);
+    toMessage(ClearDisputeRequestSchema, json);
+    const reviewId = c.req.param("id");
+    const escrowId = await escrowOfDispute(db, reviewId);
+    if (escrowId === undefined) throw notFound();
+    const value = create(DecideReviewSchema, { reviewId, decision: Decision.CLEAR });
+    return commands.send(c, { json, escrowId, body: { case: "decideReview", value } });
+  });
+  app.get("/v1/parties/:id/payouts", async (c) => {
+    const partyId = partyIn(c);
+    const standing = await partyAccess.standing(partyId, c.get("principal"));
+    if (standing === undefined || !readers.includes(standing)) throw notFound();
+    return c.json({ items: await payoutsOf(db, partyId) });
+  });
+  app.get("/v1/debts", async (c) => {
+    const principal = c.get("principal");
+    const { roles, subject, onBehalfOf } = principal;
+    const all = roles.includes("admin") || roles.includes("auditor");
+    if (all) return c.json({ items: await debtsOf(db, c.req.query("party")) });
+    const partyId = onBehalfOf ?? subject;
+    const standing = await partyAccess.standing(partyId, principal);
+    if (standing === undefined || !readers.includes(standing)) throw notFound();
+    return c.json({ items: await debtsOf(db, partyId) });
+  });
+  app.post("/v1/debts/:id/write-off", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const partyId = partyIn(c);
+    const json = await readJson(c.req.raw);
+    const { amount, currency } = toMessage(WriteOffDebtRequestSchema, json);
+    const escrowId = await escrowOfDebt(db, partyId, currency);
+    if (escrowId === undefined) {
+      throw new HttpProblem("NOTHING_OWED", "The party owes nothing in this currency.");
+    }
+    const money = create(MoneySchema, { amount: BigInt(amount), currency });
+    const value = create(WriteOffDebtSchema, { partyId, amount: money });
+    return commands.ask(c, { json, escrowId, body: { case: "writeOffDebt", value } });
+  });
+  return app;
+}
+
+function partyIn(c: Context<HttpEnv>): string {
+  const partyId = c.req.param("id") ?? "";
+  if (!partyPattern.test(partyId)) throw notFound();
+  return partyId;
+}

@@ -1,0 +1,213 @@
+/**
+ * Parties and where their money goes: PUT /v1/parties/:id, payout methods. A party is its own
+ * subject's business, an admin's, or a service's that has to do with it; what it tells of itself is
+ * sealed with its key.
+ */
+import { type Context, Hono } from "hono";
+import { CreatePayoutMethodRequestSchema, PutPartyRequestSchema } from "#gen/payments/v1/http_pb";
+import { hashFields } from "#kernel/ids";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { readJson, toMessage } from "#platform/http/body";
+import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
+import type { Keyring } from "#platform/keyring";
+import type { HttpEnv } from "#platform/module";
+import { countryChanged } from "../holdings/watch-holdings.ts";
+import type { AccountRequest, ProviderAccount, Providers } from "../provider.ts";
+import type { PartyAccess, PartyStanding } from "./party-access.ts";
+
+export interface PartyRouteOptions {
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly providers: Providers;
+  readonly clock: Clock;
+  readonly access: PartyAccess;
+}
+
+interface PayoutMethodRow {
+  readonly payout_method_id: string;
+  readonly provider: string;
+  readonly status: string;
+  readonly requirements_due: readonly string[];
+}
+
+interface KnownMethodRow extends PayoutMethodRow {
+  readonly registered_by: string;
+  readonly account_id: string;
+}
+
+const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
+
+export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.put("/v1/parties/:id", async (c) => {
+    const caller = await callerOf(c, options, ["self", "operator", "service", "registrar"]);
+    const { email, name, country } = toMessage(PutPartyRequestSchema, await readJson(c.req.raw));
+    await saveProfile(options, caller, JSON.stringify({ email, name, country }));
+    return c.json({ partyId: caller.partyId });
+  });
+  app.post("/v1/parties/:id/payout-methods", async (c) => {
+    const caller = await callerOf(c, options, ["self", "operator", "service"]);
+    const body = toMessage(CreatePayoutMethodRequestSchema, await readJson(c.req.raw));
+    const provider = body.provider || "sandbox";
+    if (body.account !== "" && !caller.mayVouch) {
+      throw new HttpProblem("ROLE_REQUIRED", "An account is named by a service or an admin.", {
+        field: "account",
+      });
+    }
+    const known = await knownMethod(options, caller, provider);
+    if (known !== undefined && !caller.mayChange && known.status === "READY") {
+      return c.json(methodView(known), 201);
+    }
+    // Asked again it is the same account, with a new link to where it is completed.
+    const asked = caller.mayChange ? body.account || known?.account_id : known?.account_id;
+    const request = { ...body, partyId: caller.partyId, account: asked ?? body.account };
+    const account = await openAccount(options, provider, request);
+    const method =
+      known !== undefined && !caller.mayChange
+        ? known
+        : await saveMethod(options, caller, provider, account);
+    return c.json({ ...methodView(method), ...onboardingView(account) }, 201);
+  });
+  app.get("/v1/parties/:id/payout-methods", async (c) => {
+    const { partyId } = await callerOf(c, options, ["self", "operator", "service", "reader"]);
+    const rows = await options.db.sql<PayoutMethodRow>`
+      SELECT payout_method_id, provider, status, requirements_due FROM payments.payout_method
+      WHERE party_id = ${partyId} ORDER BY created_at, payout_method_id`;
+    return c.json({ items: rows.map(methodView) });
+  });
+  return app;
+}
+
+interface Caller {
+  readonly partyId: string;
+  readonly subject: string;
+  /** The party itself or an admin: what is there already may be changed. */
+  readonly mayChange: boolean;
+  /** A profile that is there may be written anew. */
+  readonly mayRewrite: boolean;
+  /** May name an account that exists already as the party's. */
+  readonly mayVouch: boolean;
+}
+
+async function callerOf(
+  c: Context<HttpEnv>,
+  { access }: PartyRouteOptions,
+  standings: readonly PartyStanding[],
+): Promise<Caller> {
+  const partyId = c.req.param("id") ?? "";
+  const principal = c.get("principal");
+  if (!partyPattern.test(partyId)) throw notFound();
+  const standing = await access.standing(partyId, principal);
+  if (standing === undefined || !standings.includes(standing)) throw notFound();
+  const mayChange = standing === "self" || standing === "operator";
+  const mayRewrite = mayChange || standing === "service";
+  const mayVouch = standing === "operator" || standing === "service";
+  return { partyId, subject: principal.subject, mayChange, mayRewrite, mayVouch };
+}
+
+async function saveProfile(
+  { db, keyring, clock }: PartyRouteOptions,
+  { partyId, subject, mayRewrite }: Caller,
+  profile: string,
+): Promise<void> {
+  const { keyId, ciphertext } = await keyring.seal(partyId, profile);
+  const saved = await db.sql`
+    INSERT INTO payments.party AS p (party_id, key_id, ciphertext, registered_by, updated_at)
+    VALUES (${partyId}, ${keyId}, ${ciphertext}, ${subject}, ${clock.now()})
+    ON CONFLICT (party_id) DO UPDATE SET
+      key_id = excluded.key_id, ciphertext = excluded.ciphertext, updated_at = excluded.updated_at
+    WHERE ${mayRewrite}::boolean OR p.registered_by = ${subject}
+    RETURNING party_id`;
+  // Somebody else registered it a moment ago.
+  if (saved.length === 0) throw notFound();
+  await countryChanged(db, partyId);
+}
+
+/** A method is changed by its party or an admin; a service meets again the one it made, as it is. */
+async function knownMethod(
+  { db }: Pick<PartyRouteOptions, "db">,
+  { partyId, subject, mayChange }: Caller,
+  provider: string,
+): Promise<KnownMethodRow | undefined> {
+  const [row] = await db.sql<KnownMethodRow>`
+    SELECT payout_method_id, provider, status, requirements_due, registered_by, account_id
+    FROM payments.payout_method WHERE party_id = ${partyId} AND provider = ${provider}`;
+  if (row !== undefined && !mayChange && row.registered_by !== subject) throw notFound();
+  return row;
+}
+
+async function openAccount(
+  { providers }: PartyRouteOptions,
+  name: string,
+  request: AccountRequest,
+): Promise<ProviderAccount> {
+  const provider = providers.get(name);
+  if (provider === undefined) {
+    throw new HttpProblem("PROVIDER_UNSUPPORTED", "There is no such provider.", {
+      field: "provider",
+    });
+  }
+  const outcome = await provider.createAccount(request);
+  if (outcome.kind === "succeeded") return outcome.value;
+  if (outcome.kind === "refused") {
+    throw new HttpProblem("PROVIDER_REFUSED", "The provider refused the account.");
+  }
+  throw unavailable({}, "The provider did not answer: try again.");
+}
+
+async function saveMethod(
+  { db, clock }: PartyRouteOptions,
+  { partyId, subject, mayChange }: Caller,
+  provider: string,
+  { objectId, status, requirementsDue }: ProviderAccount,
+): Promise<PayoutMethodRow> {
+  const now = clock.now();
+  const id = `pm_${hashFields(provider, partyId).slice(0, 32)}`;
+  return db.withTx(async (tx) => {
+    const [other] = await tx.sql<{ party_id: string }>`
+      SELECT party_id FROM payments.payout_method
+      WHERE provider = ${provider} AND account_id = ${objectId} AND party_id <> ${partyId}`;
+    if (other !== undefined) {
+      throw new HttpProblem("ACCOUNT_TAKEN", "The account is another party's.", {
+        field: "account",
+      });
+    }
+    // The account is known from here on: its webhooks are ours.
+    await tx.sql`
+      INSERT INTO payments.provider_object (provider, object_id, kind, party_id, sync_due_at)
+      VALUES (${provider}, ${objectId}, 'account', ${partyId}, ${now})
+      ON CONFLICT (provider, object_id) DO UPDATE SET
+        kind = 'account', party_id = excluded.party_id, sync_due_at = excluded.sync_due_at`;
+    const [row] = await tx.sql<PayoutMethodRow>`
+      INSERT INTO payments.payout_method AS m (payout_method_id, party_id, provider, account_id,
+        status, requirements_due, registered_by, created_at, updated_at)
+      VALUES (${id}, ${partyId}, ${provider}, ${objectId}, ${status},
+        ${requirementsDue}::text[], ${subject}, ${now}, ${now})
+      ON CONFLICT (party_id, provider) DO UPDATE SET
+        account_id = excluded.account_id, status = excluded.status, requirements_due = excluded.requirements_due,
+        updated_at = excluded.updated_at
+      WHERE ${mayChange}::boolean
+      RETURNING payout_method_id, provider, status, requirements_due`;
+    // Made by somebody else a moment ago.
+    if (row === undefined) throw notFound();
+    return row;
+  });
+}
+
+/** The provider's page where the account is completed, while it is good. */
+function onboardingView({ onboardingUrl, onboardingExpiresAt }: ProviderAccount) {
+  return {
+    ...(onboardingUrl !== undefined && { onboardingUrl }),
+    ...(onboardingExpiresAt !== undefined && { expiresAt: onboardingExpiresAt.toISOString() }),
+  };
+}
+
+function methodView(row: PayoutMethodRow) {
+  return {
+    payoutMethodId: row.payout_method_id,
+    provider: row.provider,
+    status: row.status,
+    requirementsDue: row.requirements_due,
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * What proves the books without being asked: the sweep for lost webhooks, reconciliation, the line
+ * it stops, conservation, and the figures all of them show. None of it moves anybody's money.
+ */
+import type { Database } from "#platform/database";
+import type { Metrics } from "#platform/metrics";
+import type { Worker } from "#platform/module";
+import { createReconciler, type Reconciler } from "../reconciliation/reconciler.ts";
+import { createStoppedLine } from "../stops/stopped-line.ts";
+import { createSweep } from "../webhooks/sweep.ts";
+import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import { type Conservation, createConservation } from "./conservation.ts";
+
+/** How often the books are held against the providers', and what they may differ by. */
+export interface ProofConfig {
+  readonly reconcileEveryMs: number;
+  readonly sweepEveryMs: number;
+  /** A break that weighs more, in minor units, stops releases through its provider. */
+  readonly toleranceMinor: bigint;
+}
+
+export interface ProofOptions extends PaymentWorkerDeps {
+  readonly proof: ProofConfig;
+  /** Absent: nothing is shown. */
+  readonly metrics?: Metrics | undefined;
+}
+
+export interface Proof {
+  readonly workers: readonly Worker[];
+  readonly reconcile: Reconciler["run"];
+}
+
+export function createProof(options: ProofOptions): Proof {
+  const { db, metrics, proof } = options;
+  const { reconcileEveryMs, sweepEveryMs, toleranceMinor } = proof;
+  const reconciler = createReconciler({ ...options, everyMs: reconcileEveryMs, toleranceMinor });
+  const conservation = createConservation(options);
+  if (metrics !== undefined) registerFigures(metrics, db, conservation);
+  return {
+    workers: [
+      createStoppedLine(options),
+      createSweep({ ...options, everyMs: sweepEveryMs }),
+      reconciler.worker,
+      conservation.worker,
+    ],
+    reconcile: reconciler.run,
+  };
+}
+
+function registerFigures(metrics: Metrics, db: Database, { last }: Conservation): void {
+  metrics.gauge("ledger_violations", "Broken rules of the books, last round", [], async () => {
+    const round = last();
+    return round === undefined ? [] : [{ labels: {}, value: round.violations }];
+  });
+  metrics.gauge(
+    "provider_cover_minor",
+    "Clearing less what is owed, minor units",
+    ["provider", "currency"],
+    async () =>
+      (last()?.cover ?? []).map(({ provider, currency, clearing, owed }) => ({
+        labels: { provider, currency },
+        value: Number(clearing - owed),
+      })),
+  );
+  metrics.gauge("reconciliation_breaks", "Open breaks", ["provider", "kind"], async () => {
+    const rows = await db.sql<{ provider: string; kind: string; n: bigint }>`
+      SELECT provider, kind, count(*) AS n FROM payments.reconciliation_break
+      WHERE closed_at IS NULL GROUP BY provider, kind`;
+    return rows.map(({ provider, kind, n }) => ({ labels: { provider, kind }, value: Number(n) }));
+  });
+  metrics.gauge(
+    "reconciliation_oldest_break_age_seconds",
+    "Age of the oldest open break; by business time",
+    ["provider"],
+    async () => {
+      const rows = await db.sql<{ provider: string; age: string }>`
+        SELECT provider, extract(epoch FROM payments.app_now() - min(found_at))::text AS age
+        FROM payments.reconciliation_break WHERE closed_at IS NULL GROUP BY provider`;
+      return rows.map(({ provider, age }) => ({ labels: { provider }, value: Number(age) }));
+    },
+  );
+  metrics.gauge("provider_stopped", "Releases are stopped", ["provider"], async () => {
+    const rows = await db.sql<{ provider: string }>`SELECT provider FROM payments.provider_stop`;
+    return rows.map(({ provider }) => ({ labels: { provider }, value: 1 }));
+  });
+  metrics.gauge(
+    "reconciliation_age_seconds",
+    "How far back the last whole reading of a provider's books ended; by business time",
+    ["provider"],
+    async () => {
+      const rows = await db.sql<{ provider: string; age: string }>`
+        SELECT provider, extract(epoch FROM payments.app_now() - done_until)::text AS age
+        FROM payments.provider_task WHERE task = 'reconcile' AND done_until IS NOT NULL`;
+      return rows.map(({ provider, age }) => ({ labels: { provider }, value: Number(age) }));
+    },
+  );
+}

@@ -1,0 +1,184 @@
+/**
+ * Commits what providers answered, several answers in one transaction: the object's row, what
+ * follows for the payment, postings and events. An answer counts only while its claim stands.
+ */
+import type { Tx } from "#platform/database";
+import type { Logger } from "#platform/logger";
+import type { Claim } from "../calls/claim-operations.ts";
+import type { Cause } from "../cause.ts";
+import { type Answer, conclude } from "../domain/conclude.ts";
+import type { Effect } from "../domain/effect.ts";
+import { whileFrozen } from "../domain/observe-dispute.ts";
+import type { Operation } from "../domain/payment.ts";
+import { createJournal, type Journal, type Root } from "../journal.ts";
+import { type OperationRow, operationOf, requestIn } from "../schema.ts";
+import { loadDeposits, loadOperations, lockRoots } from "../store.ts";
+import { sayToTreasury } from "../treasury.ts";
+import { webhookHandled } from "../webhooks/webhook-handled.ts";
+import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import {
+  drainUnmatched,
+  linkObjects,
+  lockObjects,
+  type ObjectKey,
+  type ObjectLink,
+  pollAt,
+  signal,
+} from "./objects.ts";
+import { accountsOf, distrust, type RefusedSeller } from "./seller-accounts.ts";
+import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
+
+export interface Answered {
+  readonly claim: Claim;
+  readonly answer: Answer;
+}
+
+type Deps = Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">;
+
+export async function recordAnswers(
+  tx: Tx,
+  answers: readonly Answered[],
+  { clock, logger, outbox }: Deps,
+): Promise<void> {
+  const now = clock.now();
+  const links = answers.flatMap((answered) => linkOf(answered, now));
+  const accounts = await accountsOf(tx, answers.flatMap(refusedSeller));
+  await lockObjects(tx, [...links, ...accounts]);
+  const roots = await lockRoots(
+    tx,
+    answers.map(({ claim }) => claim.row.escrow_id),
+  );
+  const rows = await loadOperations(
+    tx,
+    answers.map(({ claim }) => claim.row.operation_id),
+  );
+  const deposits = await loadDeposits(tx, roots.values());
+  await linkObjects(tx, links);
+  const drained = await drainUnmatched(tx, links, now);
+  const surroundings = await loadSurroundings(tx, heeded(answers, roots), now);
+  const journal = createJournal({ now });
+  const readAgain: ObjectKey[] = [];
+  const refused: RefusedSeller[] = [];
+  for (const answered of answers) {
+    const row = rows.get(answered.claim.row.operation_id);
+    const root = roots.get(answered.claim.row.escrow_id);
+    if (row === undefined || root === undefined || !stands(row, answered.claim)) continue;
+    const seen = { now, deposits: deposits.get(root.escrowNo) ?? new Set<string>() };
+    const objectId = objectIdOf(answered);
+    const heard = drained.filter((webhook) => webhook.objectId === objectId).map(webhookHandled);
+    applyAnswer({ journal, root, row, answered, seen, surroundings, heard, logger });
+    refused.push(...refusedSeller(answered));
+    // A cancellation that was refused met a payment: reading it now says what happened.
+    if (row.kind === "CANCEL_PAYMENT") readAgain.push(...paymentKey(root, row));
+  }
+  await signal(tx, readAgain, now);
+  await distrust(tx, refused, now);
+  await journal.write(tx);
+  const said = await sayToTreasury(tx, journal.notices, now);
+  await outbox.enqueue(tx, [...journal.outgoing, ...said]);
+}
+
+/** Where an answer may concern more than its operation: a dispute waits for it, a debt is repaid. */
+function heeded(answers: readonly Answered[], roots: ReadonlyMap<string, Root>): Root[] {
+  const reversed = answers
+    .filter(({ claim }) => claim.row.kind === "REVERSAL")
+    .map(({ claim }) => claim.row.escrow_id);
+  return [...roots.values()].filter(
+    ({ payment }) => payment.frozen || reversed.includes(payment.escrowId),
+  );
+}
+
+/** What the database refused for good, alone: it is not asked again, a person looks at it. */
+export async function setAnswerAside(
+  tx: Tx,
+  { claim }: Answered,
+  error: unknown,
+  { clock, logger }: Deps,
+): Promise<void> {
+  const { operation_id, escrow_id } = claim.row;
+  logger.error({ err: error, operationId: operation_id }, "an answer could not be recorded");
+  const root = (await lockRoots(tx, [escrow_id])).get(escrow_id);
+  const row = (await loadOperations(tx, [operation_id])).get(operation_id);
+  if (root === undefined || row === undefined || !stands(row, claim)) return;
+  const journal = createJournal({ now: clock.now() });
+  journal.apply(root, [forPerson(operationOf(row))], causeOf(row));
+  await journal.write(tx);
+}
+
+function forPerson(operation: Operation): Effect {
+  return {
+    case: "moved",
+    operation: { ...operation, state: "PERSON", dueAt: undefined, code: "BUG" },
+  };
+}
+
+function causeOf({ correlation_id, operation_id }: OperationRow): Cause {
+  return { correlationId: correlation_id, causationId: operation_id };
+}
+
+/** Another process took the claim over when its lease had ended: its answer counts, not ours. */
+function stands(row: OperationRow, { leaseUntil }: Claim): boolean {
+  return row.lease_until?.getTime() === leaseUntil.getTime();
+}
+
+interface Application {
+  readonly journal: Journal;
+  readonly root: Root;
+  readonly row: OperationRow;
+  readonly answered: Answered;
+  readonly seen: { readonly now: Date; readonly deposits: ReadonlySet<string> };
+  readonly surroundings: SurroundingsOfRoots;
+  /** Webhooks that waited for the object the answer names. */
+  readonly heard: readonly Effect[];
+  readonly logger: Logger;
+}
+
+function applyAnswer(application: Application): void {
+  const { journal, root, row, answered, seen, surroundings, heard, logger } = application;
+  const operation = operationOf(row);
+  const cause = causeOf(row);
+  try {
+    const around = surroundings.of(root);
+    const known = around === undefined ? seen : { ...seen, seller: around };
+    const done = conclude(root.payment, operation, answered.answer, known);
+    const effects = around === undefined ? done : whileFrozen(root.payment, done, around);
+    journal.apply(root, [...heard, ...effects], cause);
+    surroundings.track(root, effects);
+  } catch (error) {
+    // A bug must not stop its neighbours, nor be called again and again: a person looks at it.
+    logger.error({ err: error, operationId: row.operation_id }, "an answer could not be applied");
+    journal.apply(root, [forPerson(operation)], cause);
+  }
+}
+
+function objectIdOf({ answer }: Answered): string | undefined {
+  return answer.outcome.kind === "succeeded" ? answer.outcome.value?.objectId : undefined;
+}
+
+function linkOf({ claim, answer }: Answered, now: Date): ObjectLink[] {
+  const object = answer.outcome.kind === "succeeded" ? answer.outcome.value : undefined;
+  if (object === undefined || claim.row.kind === "CANCEL_PAYMENT") return [];
+  const { provider, escrow_id, operation_id, attempt } = claim.row;
+  return [
+    {
+      provider,
+      objectId: object.objectId,
+      kind: object.kind,
+      escrowId: escrow_id,
+      operationId: operation_id,
+      attempt,
+      partyId: null,
+      syncDueAt: pollAt(now, 0),
+    },
+  ];
+}
+
+function refusedSeller({ claim, answer: { way, outcome } }: Answered): RefusedSeller[] {
+  const notReady = outcome.kind === "refused" && outcome.code === "SELLER_NOT_READY";
+  if (!notReady || way === "lookup") return [];
+  return [{ provider: claim.row.provider, sellerId: requestIn(claim.row).sellerId }];
+}
+
+function paymentKey({ payment }: Root, { provider }: OperationRow): ObjectKey[] {
+  return payment.providerRef === undefined ? [] : [{ provider, objectId: payment.providerRef }];
+}

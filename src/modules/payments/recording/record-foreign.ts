@@ -1,0 +1,233 @@
+/**
+ * Commits what was read of things no call of ours made: disputes, warnings, others' refunds, payouts.
+ * One whose payment is not known yet keeps waiting, with its webhooks, and is read again: nothing
+ * that was acknowledged is dropped.
+ */
+import type { Tx } from "#platform/database";
+import { writtenOffOf } from "../domain/debt.ts";
+import type { Effect } from "../domain/effect.ts";
+import { disputeSeen, foreignSeen, warningSeen } from "../domain/observe-dispute.ts";
+import { createJournal, type Journal, type Root } from "../journal.ts";
+import { partyOf, recordPayout } from "../parties/payouts.ts";
+import type { ForeignObject, Outcome } from "../provider.ts";
+import type { ProviderObjectRow, WriteRow } from "../schema.ts";
+import { lockRoots } from "../store.ts";
+import { sayToTreasury, type TreasuryNotice } from "../treasury.ts";
+import { webhookHandled } from "../webhooks/webhook-handled.ts";
+import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import {
+  type DrainedWebhook,
+  drainUnmatched,
+  linkObjects,
+  lockObjects,
+  type ObjectLink,
+  pollAt,
+} from "./objects.ts";
+import { schedule } from "./record-reads.ts";
+import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
+
+export interface ForeignRead {
+  readonly row: ProviderObjectRow;
+  readonly outcome: Outcome<ForeignObject | undefined>;
+}
+
+type Deps = Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">;
+type AboutPayment = Exclude<ForeignObject, { kind: "payout" }>;
+
+export async function recordForeign(
+  tx: Tx,
+  reads: readonly ForeignRead[],
+  deps: Deps,
+): Promise<void> {
+  const now = deps.clock.now();
+  const current = await lockObjects(
+    tx,
+    reads.map(({ row }) => ({ provider: row.provider, objectId: row.object_id })),
+  );
+  const owners = await ownersOf(tx, reads);
+  const roots = await lockRoots(tx, [...new Set(owners.values())]);
+  const surroundings = await loadSurroundings(tx, [...roots.values()], now);
+  const journal = createJournal({ now });
+  const notices: TreasuryNotice[] = [];
+  const next: WriteRow[] = [];
+  for (const read of reads) {
+    const there = current.get(keyOf(read.row)) ?? read.row;
+    const root = roots.get(owners.get(keyOf(read.row)) ?? "");
+    const recording = { tx, read, there, root, surroundings, journal, notices, deps, now };
+    // Meanwhile a call of ours turned out to have made it.
+    const recorded = there.kind === read.row.kind ? await record(recording) : waits;
+    next.push(nextRead(recording, recorded));
+  }
+  await schedule(tx, next);
+  await journal.write(tx);
+  const said = await sayToTreasury(tx, [...notices, ...journal.notices], now);
+  await deps.outbox.enqueue(tx, [...journal.outgoing, ...said]);
+}
+
+/** The escrows whose payments the objects are about, by object; without those that are not known. */
+async function ownersOf(
+  tx: Tx,
+  reads: readonly ForeignRead[],
+): Promise<ReadonlyMap<string, string>> {
+  const about = reads.flatMap(({ row, outcome }) => {
+    const object = outcome.kind === "succeeded" ? outcome.value : undefined;
+    return object === undefined || object.kind === "payout"
+      ? []
+      : [{ key: keyOf(row), provider: row.provider, paymentRef: object.paymentRef }];
+  });
+  if (about.length === 0) return new Map();
+  const rows = await tx.sql<{ key: string; escrow_id: string }>`
+    SELECT k.key, o.escrow_id
+    FROM unnest(${about.map(({ key }) => key)}::text[], ${about.map((a) => a.provider)}::text[],
+      ${about.map(({ paymentRef }) => paymentRef)}::text[]) AS k(key, provider, object_id)
+    JOIN payments.provider_object o
+      ON o.provider = k.provider AND o.object_id = k.object_id AND o.kind = 'payment'`;
+  return new Map(rows.map(({ key, escrow_id }) => [key, escrow_id]));
+}
+
+interface Recording {
+  readonly tx: Tx;
+  readonly read: ForeignRead;
+  /** The object's row as it is now, locked. */
+  readonly there: ProviderObjectRow;
+  readonly root: Root | undefined;
+  readonly surroundings: SurroundingsOfRoots;
+  readonly journal: Journal;
+  readonly notices: TreasuryNotice[];
+  readonly deps: Deps;
+  readonly now: Date;
+}
+
+/** `problem`: why it could not be recorded; its neighbours go on. */
+interface Recorded {
+  /** Whose it is is not known yet. */
+  readonly waits: boolean;
+  readonly problem: string;
+}
+
+const waits: Recorded = { waits: true, problem: "" };
+const done: Recorded = { waits: false, problem: "" };
+
+async function record(recording: Recording): Promise<Recorded> {
+  const { tx, read, root, notices, now } = recording;
+  const { provider } = read.row;
+  const object = read.outcome.kind === "succeeded" ? read.outcome.value : undefined;
+  if (object === undefined) return waits;
+  if (object.kind === "payout") {
+    const partyId = await partyOf(tx, provider, object.account);
+    if (partyId === undefined) return waits;
+    await link(recording, { escrowId: null, partyId });
+    notices.push(...(await recordPayout(tx, { provider, partyId, payout: object }, now)));
+    return done;
+  }
+  if (root === undefined) return waits;
+  const heard = await link(recording, { escrowId: root.payment.escrowId, partyId: null });
+  return apply(recording, root, object, heard.map(webhookHandled));
+}
+
+async function link(
+  { tx, read, there, now }: Recording,
+  whose: Pick<ObjectLink, "escrowId" | "partyId">,
+): Promise<readonly DrainedWebhook[]> {
+  const { row, outcome } = read;
+  if (there.kind !== "unmatched" || outcome.kind !== "succeeded" || !outcome.value) return [];
+  const object = { provider: row.provider, objectId: row.object_id };
+  const none = { operationId: null, attempt: null, syncDueAt: null };
+  await linkObjects(tx, [{ ...object, kind: outcome.value.kind, ...whose, ...none }]);
+  return drainUnmatched(tx, [object], now);
+}
+
+async function apply(
+  { tx, read, surroundings, journal, deps }: Recording,
+  root: Root,
+  object: AboutPayment,
+  heard: readonly Effect[],
+): Promise<Recorded> {
+  const causationId = keyOf(read.row).replace(" ", ":");
+  try {
+    const effects = [...heard, ...(await effectsOf(tx, root, object, surroundings))];
+    journal.apply(root, effects, { correlationId: causationId, causationId });
+    surroundings.track(root, effects);
+    return done;
+  } catch (error) {
+    deps.logger.error({ err: error, object: causationId }, "an object's state cannot be applied");
+    const problem = error instanceof Error ? error.message.slice(0, 200) : "";
+    return { waits: false, problem: problem || "unknown" };
+  }
+}
+
+async function effectsOf(
+  tx: Tx,
+  root: Root,
+  object: AboutPayment,
+  surroundings: SurroundingsOfRoots,
+): Promise<readonly Effect[]> {
+  const around = surroundings.of(root);
+  if (around === undefined) throw new Error("a root without its surroundings");
+  switch (object.kind) {
+    case "dispute": {
+      const debt = around.disputes.get(object.objectId)?.debt ?? 0n;
+      const writtenOff = debt === 0n ? 0n : await loadWrittenOff(tx, root, object.objectId);
+      return disputeSeen(root.payment, object, { ...around, writtenOff });
+    }
+    case "warning":
+      return warningSeen(root.payment, object, around);
+    case "foreign":
+      return foreignSeen(root.payment, object, around);
+    default:
+      return object satisfies never;
+  }
+}
+
+async function loadWrittenOff(tx: Tx, { payment }: Root, disputeId: string): Promise<bigint> {
+  const { sellerId, currency } = payment;
+  const lines = await tx.sql<{ reason: string; reference: string; amount: bigint }>`
+    SELECT t.reason, t.reference, e.amount
+    FROM payments.entry e JOIN payments.ledger_transaction t USING (escrow_no, number)
+    WHERE e.account = 'seller_debt' AND e.owner = ${sellerId} AND e.currency = ${currency}
+    ORDER BY t.at, e.escrow_no, e.number, e.line`;
+  return writtenOffOf(disputeId, lines);
+}
+
+function nextRead({ read, there, now }: Recording, { waits: again, problem }: Recorded): WriteRow {
+  const { row, outcome } = read;
+  const { provider, object_id } = row;
+  const signalled = there.signals !== row.signals || there.kind !== row.kind;
+  if (problem !== "") {
+    const due = pollAt(now, row.failures);
+    return { provider, object_id, sync_due_at: due, failures: row.failures + 1, problem };
+  }
+  const object = outcome.kind === "succeeded" && !again ? outcome.value : undefined;
+  const due = signalled ? now : nextDue(row, object, now);
+  return { provider, object_id, sync_due_at: due, failures: 0, problem: "" };
+}
+
+const longestWaitMs = 24 * 3_600_000;
+
+function nextDue(
+  row: ProviderObjectRow,
+  object: ForeignObject | undefined,
+  now: Date,
+): Date | null {
+  if (object === undefined) {
+    const waitMs = Math.min(1_000 * 2 ** Math.min(row.sync_tries, 20), longestWaitMs);
+    return new Date(now.getTime() + waitMs);
+  }
+  switch (object.kind) {
+    case "dispute":
+      // What a bank decided may be appealed, and money may follow later.
+      return pollAt(now, row.sync_tries);
+    case "warning":
+      return object.open ? pollAt(now, row.sync_tries) : null;
+    case "foreign":
+      return null;
+    case "payout":
+      return object.status === "pending" ? pollAt(now, row.sync_tries) : null;
+    default:
+      return object satisfies never;
+  }
+}
+
+function keyOf({ provider, object_id }: ProviderObjectRow): string {
+  return `${provider} ${object_id}`;
+}

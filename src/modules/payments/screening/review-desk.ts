@@ -1,0 +1,84 @@
+/**
+ * Operators' decisions on reviews and deposits, as commands in a batch: loads what they are judged
+ * by, and keeps it up to date from one decision to the next.
+ */
+import type { Command } from "#gen/payments/v1/commands_pb";
+import { required } from "#kernel/assert";
+import type { Tx } from "#platform/database";
+import { decideForeign } from "../domain/decide-foreign.ts";
+import { type BookedDeposit, decideDeposit, decideReview } from "../domain/decide-review.ts";
+import type { Decision, Effect } from "../domain/effect.ts";
+import type { Screening } from "../domain/screening.ts";
+import type { Root } from "../journal.ts";
+import { loadSurroundings } from "../recording/surroundings.ts";
+import { loadScreenings } from "./screening-rows.ts";
+
+type ReviewCommand = Command & {
+  readonly body: Extract<Command["body"], { readonly case: "decideReview" | "decideDeposit" }>;
+};
+
+export interface ReviewDesk {
+  decide(root: Root, command: ReviewCommand): Decision;
+  track(root: Root, effects: readonly Effect[]): void;
+}
+
+export function isReviewCommand(command: Command): command is ReviewCommand {
+  return command.body.case === "decideReview" || command.body.case === "decideDeposit";
+}
+
+/** The roots are locked. Reads nothing where no such command is among them. */
+export async function createReviewDesk(
+  tx: Tx,
+  commands: readonly Command[],
+  roots: ReadonlyMap<string, Root>,
+  now: Date,
+): Promise<ReviewDesk> {
+  const named = new Set(commands.filter(isReviewCommand).map(({ escrowId }) => escrowId));
+  const mine = [...roots.values()].filter(({ payment }) => named.has(payment.escrowId));
+  const nos = mine.map(({ escrowNo }) => escrowNo);
+  const surroundings = await loadSurroundings(tx, mine, now);
+  const screenings = await loadScreenings(tx, nos);
+  const deposits = await loadBooked(tx, nos);
+  return {
+    decide: (root, command) => {
+      const given = {
+        around: required(surroundings.of(root), "what stands around the payment"),
+        screenings: screenings.get(root.escrowNo) ?? new Map<string, Screening>(),
+        deposits: deposits.get(root.escrowNo) ?? new Map<string, BookedDeposit>(),
+      };
+      const foreign = decideForeign(root.payment, command, given.around);
+      if (foreign !== undefined) return foreign;
+      const { body } = command;
+      return body.case === "decideReview"
+        ? decideReview(root.payment, command, body.value, given)
+        : decideDeposit(root.payment, command, body.value, given);
+    },
+    track: (root, effects) => {
+      surroundings.track(root, effects);
+      for (const effect of effects) {
+        if (effect.case !== "screened") continue;
+        screenings.get(root.escrowNo)?.set(effect.screening.reviewId, effect.screening);
+      }
+    },
+  };
+}
+
+async function loadBooked(
+  tx: Tx,
+  escrowNos: readonly bigint[],
+): Promise<Map<bigint, Map<string, BookedDeposit>>> {
+  const found = new Map<bigint, Map<string, BookedDeposit>>(escrowNos.map((no) => [no, new Map()]));
+  if (escrowNos.length === 0) return found;
+  const rows = await tx.sql<{
+    escrow_no: bigint;
+    deposit_id: string;
+    amount: bigint;
+    currency: string;
+  }>`
+    SELECT escrow_no, deposit_id, amount, currency FROM payments.deposit
+    WHERE escrow_no = ANY(${escrowNos}::bigint[])`;
+  for (const { escrow_no, deposit_id: depositId, amount, currency } of rows) {
+    found.get(escrow_no)?.set(depositId, { depositId, amount, currency });
+  }
+  return found;
+}

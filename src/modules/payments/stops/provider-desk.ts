@@ -1,0 +1,109 @@
+/**
+ * Commands about a provider instead of an escrow: to stop it, to let it go on. Decided in the same
+ * batch as the others, one after the other on the stops as they stand under lock, one outcome each.
+ */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Command } from "#gen/payments/v1/commands_pb";
+import { EventSchema, PaymentCommandSucceededSchema } from "#gen/payments/v1/events_pb";
+import { generateEventId } from "#kernel/ids";
+import type { Tx } from "#platform/database";
+import type { Outgoing } from "#platform/messaging/handler";
+import { topics } from "#topics";
+import type { Cause } from "../cause.ts";
+import type { Rejection } from "../domain/effect.ts";
+import type { CommandIdentity } from "../journal.ts";
+import type { Providers } from "../provider.ts";
+import { sayToTreasury, type TreasuryNotice } from "../treasury.ts";
+import { resumeProvider, stopProvider } from "./provider-stops.ts";
+
+type ProviderBody = Extract<Command["body"], { case: "stopProvider" | "resumeProvider" }>;
+export type ProviderCommand = Command & { readonly body: ProviderBody };
+
+export function isProviderCommand(command: Command): command is ProviderCommand {
+  return command.body.case === "stopProvider" || command.body.case === "resumeProvider";
+}
+
+export interface ProviderDesk {
+  /** Undefined: accepted, and written with the batch. */
+  decide(command: ProviderCommand, identity: CommandIdentity, cause: Cause): Rejection | undefined;
+  isStopped(provider: string): boolean;
+  /** After every other write of the batch; returns what is to be said of it, and `more`. */
+  write(tx: Tx, more: readonly TreasuryNotice[]): Promise<readonly Outgoing[]>;
+}
+
+export interface DeskOptions {
+  readonly now: Date;
+  readonly providers: Providers;
+  /** The providers that are stopped as the batch begins. */
+  readonly stopped: ReadonlySet<string>;
+}
+
+export function createProviderDesk({ now, providers, stopped }: DeskOptions): ProviderDesk {
+  const current = new Set(stopped);
+  const writes: ((tx: Tx) => Promise<TreasuryNotice[]>)[] = [];
+  const outcomes: Outgoing[] = [];
+  return {
+    isStopped: (provider) => current.has(provider),
+    decide: (command, identity, cause) => {
+      const rejected = refusal(command, current, providers);
+      if (rejected !== undefined) return rejected;
+      const { escrowId: provider, body, actor, approvedBy } = command;
+      const note = body.value.reason;
+      if (body.case === "stopProvider") {
+        const stop = { provider, reason: "OPERATOR", stoppedBy: actor?.id ?? "", note, cause };
+        current.add(provider);
+        writes.push((tx) => stopProvider(tx, stop, now));
+      } else {
+        current.delete(provider);
+        writes.push((tx) => resumeProvider(tx, { provider, approvedBy, note, cause }, now));
+      }
+      outcomes.push(succeeded(identity, cause, now));
+      return undefined;
+    },
+    write: async (tx, more) => {
+      const notices: TreasuryNotice[] = [...more];
+      for (const write of writes) notices.push(...(await write(tx)));
+      return [...outcomes, ...(await sayToTreasury(tx, notices, now))];
+    },
+  };
+}
+
+/** The route checked the same before; here it counts. */
+function refusal(
+  { escrowId, body, actor, approvedBy }: ProviderCommand,
+  stopped: ReadonlySet<string>,
+  providers: Providers,
+): Rejection | undefined {
+  if (!providers.has(escrowId)) return { code: "NOT_FOUND", detail: "there is no such provider" };
+  if (actor?.roles.includes("admin") !== true) {
+    return { code: "ROLE_REQUIRED", detail: "needs role admin" };
+  }
+  if (body.case === "stopProvider") {
+    if (!stopped.has(escrowId)) return undefined;
+    return { code: "ALREADY_SETTLED", detail: "it is stopped already" };
+  }
+  if (new Set(approvedBy).size < 2) {
+    return { code: "APPROVAL_REQUIRED", detail: "two operators resume a provider" };
+  }
+  if (stopped.has(escrowId)) return undefined;
+  return { code: "ALREADY_SETTLED", detail: "it is not stopped" };
+}
+
+/** Not numbered: it belongs to no escrow's events. */
+function succeeded(
+  { commandId, escrowId, fingerprint, actorId }: CommandIdentity,
+  cause: Cause,
+  now: Date,
+): Outgoing {
+  const value = create(PaymentCommandSucceededSchema, { commandId, fingerprint, actorId });
+  const message = create(EventSchema, {
+    eventId: generateEventId(escrowId, value.$typeName, commandId, now),
+    escrowId,
+    ...cause,
+    occurredAt: timestampFromDate(now),
+    provider: escrowId,
+    body: { case: "paymentCommandSucceeded", value },
+  });
+  return { topic: topics.paymentsEvents, message, ...cause };
+}

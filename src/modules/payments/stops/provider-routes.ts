@@ -1,0 +1,115 @@
+/**
+ * GET /v1/providers and /v1/holdings, POST /v1/providers/:name/stop and /resume: what operators see
+ * of providers and how they stop the line. One stops it, two let it go on, and both say why.
+ */
+import { create } from "@bufbuild/protobuf";
+import { type Context, Hono } from "hono";
+import {
+  type Command,
+  ResumeProviderSchema,
+  StopProviderSchema,
+} from "#gen/payments/v1/commands_pb";
+import { ProviderReasonRequestSchema } from "#gen/payments/v1/http_pb";
+import type { Clock } from "#platform/clock";
+import type { Database } from "#platform/database";
+import { requireRole } from "#platform/http/auth";
+import { readJson, toMessage } from "#platform/http/body";
+import { notFound } from "#platform/http/problem";
+import type { Keyring } from "#platform/keyring";
+import type { HttpEnv } from "#platform/module";
+import { type OpenHolding, openHoldings } from "../holdings/open-holdings.ts";
+import { coverOf } from "../proof/cover.ts";
+import type { Providers } from "../provider.ts";
+import { openBreaks } from "../reconciliation/breaks.ts";
+import { breakView } from "../reconciliation/reconciler.ts";
+import type { CommandSender } from "../send-command.ts";
+import { type ProviderStop, stopsOf } from "./provider-stops.ts";
+
+export interface ProviderRouteOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly keyring: Keyring;
+  readonly providers: Providers;
+  readonly commands: CommandSender;
+}
+
+export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEnv> {
+  const { db, clock, providers, commands } = options;
+  const app = new Hono<HttpEnv>();
+  app.get("/v1/providers", async (c) => {
+    requireRole(c.get("principal"), "admin", "auditor");
+    const stops = await stopsOf(db);
+    const breaks = await openBreaks(db);
+    const cover = await coverOf(db);
+    const items = await Promise.all(
+      [...providers].map(async ([name, provider]) => ({
+        name,
+        live: provider.describe().live,
+        stopped: await stopView(stops.get(name), options),
+        cover: cover
+          .filter((row) => row.provider === name)
+          .map(({ currency, clearing, owed }) => ({
+            currency,
+            clearing: `${clearing}`,
+            owed: `${owed}`,
+            cover: `${clearing - owed}`,
+          })),
+        breaks: breaks
+          .filter((row) => row.provider === name)
+          .map((row) => breakView(row, clock.now())),
+      })),
+    );
+    return c.json({ items });
+  });
+  app.get("/v1/holdings", async (c) => {
+    requireRole(c.get("principal"), "admin", "auditor");
+    return c.json({ items: (await openHoldings(db)).map(holdingView) });
+  });
+  app.post("/v1/providers/:name/stop", async (c) => {
+    const { provider, reason, json } = await asked(c, options);
+    const value = create(StopProviderSchema, { reason });
+    return commands.send(c, { json, escrowId: provider, body: { case: "stopProvider", value } });
+  });
+  app.post("/v1/providers/:name/resume", async (c) => {
+    const { provider, reason, json } = await asked(c, options);
+    const value = create(ResumeProviderSchema, { reason });
+    const body: Command["body"] = { case: "resumeProvider", value };
+    return commands.ask(c, { json, escrowId: provider, body });
+  });
+  return app;
+}
+
+function holdingView(row: OpenHolding) {
+  return {
+    escrowId: row.escrow_id,
+    provider: row.provider,
+    amount: { amount: `${row.amount}`, currency: row.currency },
+    heldSince: row.held_since.toISOString(),
+    limitAt: row.limit_at.toISOString(),
+    // Decided by the terms, as far as a lock or a standing decision lets it.
+    forced: row.forced_at !== null,
+  };
+}
+
+/** The reason is a person's own words: sealed under his name before it goes anywhere. */
+async function asked(c: Context<HttpEnv>, { providers, keyring }: ProviderRouteOptions) {
+  const principal = c.get("principal");
+  requireRole(principal, "admin");
+  const provider = c.req.param("name") ?? "";
+  if (!providers.has(provider)) throw notFound();
+  const json = await readJson(c.req.raw);
+  const { reason } = toMessage(ProviderReasonRequestSchema, json);
+  return { provider, json, reason: await keyring.seal(principal.subject, reason) };
+}
+
+async function stopView(stop: ProviderStop | undefined, { keyring }: ProviderRouteOptions) {
+  if (stop === undefined) return null;
+  const { reason, stoppedBy, stoppedAt, note } = stop;
+  const text = note === undefined ? undefined : await keyring.open(note);
+  return {
+    reason,
+    stoppedBy,
+    stoppedAt: stoppedAt.toISOString(),
+    ...(text !== undefined && { note: text }),
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * POST /v1/webhooks/:provider. Verified on the raw bytes, sealed, kept by the log, and only then
+ * acknowledged: a webhook we said 200 to is never lost, one we could not keep comes again.
+ */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Hono } from "hono";
+import { WebhookReceivedSchema } from "#gen/payments/v1/webhooks_pb";
+import type { Clock } from "#platform/clock";
+import { TransientError } from "#platform/errors";
+import { readBytes } from "#platform/http/body";
+import { webhookLimits } from "#platform/http/json";
+import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
+import type { Keyring } from "#platform/keyring";
+import type { Publisher } from "#platform/messaging/publisher";
+import type { HttpEnv } from "#platform/module";
+import { topics } from "#topics";
+import type { Providers, VerifiedWebhook } from "../provider.ts";
+import { webhookSubject } from "./purge-webhook-keys.ts";
+
+export interface WebhookRouteOptions {
+  readonly providers: Providers;
+  readonly publisher: Publisher;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+}
+
+/** Providers wait some seconds for the answer. */
+const deadlineMs = 5_000;
+/** A longer body is not kept: the webhook is a signal, what counts is read from the provider. */
+const keptBytes = 32_000;
+
+export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.post("/v1/webhooks/:provider", async (c) => {
+    const provider = options.providers.get(c.req.param("provider"));
+    if (provider === undefined) throw notFound();
+    const bytes = await readBytes(c.req.raw, webhookLimits.maxBytes);
+    const webhook = await provider.verifyWebhook(bytes, c.req.raw.headers);
+    if (webhook === undefined) {
+      throw new HttpProblem("BAD_SIGNATURE", "The signature does not hold for this body.");
+    }
+    const { name, live } = provider.describe();
+    // An endpoint for connected accounts is told of test money too: it is taken, and nothing is done.
+    if (webhook.livemode !== live) return c.json({ received: true, ignored: "livemode" });
+    await keep({ name, webhook, bytes, correlationId: c.get("correlationId") }, options);
+    return c.json({ received: true });
+  });
+  return app;
+}
+
+interface Arrival {
+  readonly name: string;
+  readonly webhook: VerifiedWebhook;
+  readonly bytes: Uint8Array;
+  readonly correlationId: string;
+}
+
+async function keep(arrival: Arrival, options: WebhookRouteOptions): Promise<void> {
+  const { publisher, keyring, clock } = options;
+  const { name, webhook, bytes, correlationId } = arrival;
+  const now = clock.wall();
+  // One key a day, destroyed after 30: the bodies hold what providers know of people.
+  const subject = webhookSubject(now);
+  try {
+    const text = bytes.length <= keptBytes ? Buffer.from(bytes).toString("utf8") : "";
+    const sealedBody = await keyring.seal(subject, text);
+    const message = create(WebhookReceivedSchema, {
+      provider: name,
+      eventId: webhook.eventId,
+      type: webhook.type,
+      objectId: webhook.objectId,
+      receivedAt: timestampFromDate(now),
+      createdAt: timestampFromDate(webhook.createdAt),
+      correlationId,
+      livemode: webhook.livemode,
+      account: webhook.account,
+      sealedBody,
+    });
+    const causationId = `${name}:${webhook.eventId}`;
+    const outgoing = { topic: topics.webhookEvents, message, correlationId, causationId };
+    await publisher.publish(outgoing, deadlineMs);
+  } catch (error) {
+    if (error instanceof TransientError) throw unavailable({ cause: error });
+    throw error;
+  }
+}
