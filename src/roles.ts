@@ -24,21 +24,21 @@ import { createRedrive } from "#platform/messaging/redrive";
 import { createLogRetention } from "#platform/messaging/table-topics";
 import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
-import { booksAgree } from "./books-agree.ts";
 import type { Config, RoleName } from "./config.ts";
-import { type Report, runChecks } from "./invariants.ts";
+import { booksAgree } from "./invariants/books-agree.ts";
+import { nothingStuck } from "./invariants/nothing-stuck.ts";
+import { type Report, runChecks } from "./invariants/run-checks.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule } from "./modules/outbox/index.ts";
 import { createPayments, type PaymentsModule } from "./modules/payments/index.ts";
 import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
-import { nothingStuck } from "./nothing-stuck.ts";
 import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
-import { underWay } from "./quiet.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { custodianConfig, screeningConfig } from "./settings/custodian.ts";
 import { dealRules } from "./settings/deal-rules.ts";
 import { stripeConfig, stripeLimits } from "./settings/stripe.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import { underWay } from "./test-clock/quiet.ts";
 
 interface Role {
   readonly routes: readonly MessagingSchema[];

@@ -6,7 +6,7 @@ import { readJson } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Application } from "../roles.ts";
-import type { TestClock } from "../test-clock.ts";
+import type { TestClock } from "../test-clock/test-clock.ts";
 
 export interface OperationDeps {
   readonly application: Application;

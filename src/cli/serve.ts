@@ -16,7 +16,7 @@ import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { type Databases, openStores, type Stores } from "../stores.ts";
-import { createOffset, createTestClock, type OffsetSource } from "../test-clock.ts";
+import { createOffset, createTestClock, type OffsetSource } from "../test-clock/test-clock.ts";
 import { registerGauges } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";

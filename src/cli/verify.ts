@@ -3,7 +3,7 @@
  * broken. An embedded folder that a server holds is asked through that server.
  */
 import type { Config } from "../config.ts";
-import type { Report } from "../invariants.ts";
+import type { Report } from "../invariants/run-checks.ts";
 import { askServer } from "./ask-server.ts";
 import { ExitError } from "./exit.ts";
 import { withApplication } from "./with-application.ts";

@@ -6,7 +6,7 @@ import { mintToken } from "#platform/http/token";
 import { silentLogger } from "#platform/logger";
 import { type Server, startServer } from "../cli/serve.ts";
 import { loadConfig } from "../config.ts";
-import type { Report } from "../invariants.ts";
+import type { Report } from "../invariants/run-checks.ts";
 import { type Outside, startOutside } from "./outside.ts";
 import { contains, type Person, type Stage, StoryBroken } from "./story.ts";
 

@@ -13,9 +13,9 @@ import { idOf } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "./access.ts";
+import { accountBalances, escrowPostings, trialBalance } from "./ledger/ledger-views.ts";
 import type { PaymentRow } from "./schema.ts";
 import type { CommandSender } from "./send-command.ts";
-import { accountBalances, escrowPostings, trialBalance } from "./statements/ledger-views.ts";
 
 export interface PaymentRouteOptions {
   readonly db: Database;

@@ -38,6 +38,7 @@ import { pendingWork } from "./proof/pending.ts";
 import { createProof, type Proof, type ProofConfig } from "./proof/proof.ts";
 import { stuckWork } from "./proof/stuck.ts";
 import type { PaymentProvider, Providers } from "./provider.ts";
+import { createProviderRoutes } from "./provider-routes.ts";
 import { type CustodianConfig, createCustodianProvider } from "./providers/custodian/provider.ts";
 import { createBank } from "./providers/sandbox/bank.ts";
 import { createDisputingBank } from "./providers/sandbox/bank-disputes.ts";
@@ -53,7 +54,6 @@ import { createAddressScreening } from "./screening/screen-addresses.ts";
 import { createScreeningWorker } from "./screening/screening-worker.ts";
 import { createCommandSender } from "./send-command.ts";
 import { createStatementRoutes } from "./statements/statement-routes.ts";
-import { createProviderRoutes } from "./stops/provider-routes.ts";
 import { createWebhookKeyPurge } from "./webhooks/purge-webhook-keys.ts";
 import { createWebhookRoutes } from "./webhooks/webhook-routes.ts";
 

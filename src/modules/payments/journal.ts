@@ -22,7 +22,7 @@ import type { Change } from "./domain/funds.ts";
 import { keyOf, type Operation, type Payment } from "./domain/payment.ts";
 import { watchHoldings } from "./holdings/watch-holdings.ts";
 import type { Account } from "./ledger/accounts.ts";
-import { aimedRefunds } from "./recording/refund-targets.ts";
+import { aimedRefunds } from "./parties/refund-targets.ts";
 import { operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
 import { screeningRow, writeScreenings } from "./screening/screening-rows.ts";
 import type { TreasuryNotice } from "./treasury.ts";

@@ -7,13 +7,13 @@
 import { createBreaker } from "#platform/breaker";
 import type { WakeableWorker } from "#platform/worker-loop";
 import type { PaymentProvider } from "../provider.ts";
+import { createGather } from "../recording/gather.ts";
+import { recordOneByOne } from "../recording/one-by-one.ts";
 import { type Answered, recordAnswers, setAnswerAside } from "../recording/record-answers.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { askProvider } from "./ask-provider.ts";
 import { type Claim, claimOperations } from "./claim-operations.ts";
 import { createFlights } from "./flights.ts";
-import { createGather } from "./gather.ts";
-import { recordOneByOne } from "./one-by-one.ts";
 
 /** Calls at one provider side by side. */
 const maxCalls = 32;

@@ -7,7 +7,7 @@ import type { WakeableWorker } from "#platform/worker-loop";
 import { nextAttempt } from "../domain/calls.ts";
 import { isLocked } from "../domain/payment.ts";
 import { createJournal } from "../journal.ts";
-import { aimed } from "../recording/refund-targets.ts";
+import { aimed } from "../parties/refund-targets.ts";
 import { operationOf, requestIn } from "../schema.ts";
 import { loadOperations, lockRoots } from "../store.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";

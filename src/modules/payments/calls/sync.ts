@@ -12,13 +12,13 @@ import {
   type ProviderAccount,
   type ProviderObject,
 } from "../provider.ts";
+import { createGather } from "../recording/gather.ts";
+import { recordOneByOne } from "../recording/one-by-one.ts";
 import { type ForeignRead, recordForeign } from "../recording/record-foreign.ts";
 import { type Read, recordReads, setReadAside } from "../recording/record-reads.ts";
 import type { ProviderObjectRow } from "../schema.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { createFlights } from "./flights.ts";
-import { createGather } from "./gather.ts";
-import { recordOneByOne } from "./one-by-one.ts";
 
 /** Reads at one provider side by side. */
 const maxReads = 32;

@@ -4,8 +4,8 @@
  */
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Database } from "#platform/database";
+import { escrowPostings } from "../ledger/ledger-views.ts";
 import type { OperationRow, PaymentRow } from "../schema.ts";
-import { escrowPostings } from "../statements/ledger-views.ts";
 import { disputesOf } from "./dispute-views.ts";
 
 export interface PaymentEvidence {

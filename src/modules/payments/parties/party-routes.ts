@@ -49,7 +49,7 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
   app.post("/v1/parties/:id/payout-methods", async (c) => {
     const caller = await callerOf(c, options, ["self", "operator", "service"]);
     const body = toMessage(CreatePayoutMethodRequestSchema, await readJson(c.req.raw));
-    const provider = body.provider || "sandbox";
+    const provider = providerOf(body.provider, options.providers);
     if (body.account !== "" && !caller.mayVouch) {
       throw new HttpProblem("ROLE_REQUIRED", "An account is named by a service or an admin.", {
         field: "account",
@@ -77,6 +77,13 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
     return c.json({ items: rows.map(methodView) });
   });
   return app;
+}
+
+/** Where only one is set up it need not be named. */
+function providerOf(named: string, providers: Providers): string {
+  const [only, ...others] = [...providers.keys()];
+  if (named !== "" || only === undefined || others.length > 0) return named;
+  return only;
 }
 
 interface Caller {

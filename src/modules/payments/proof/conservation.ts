@@ -6,8 +6,8 @@ import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import type { Logger } from "#platform/logger";
 import type { Worker } from "#platform/module";
+import { type Cover, coverOf } from "../ledger/cover.ts";
 import { type LedgerViolation, ledgerRound } from "../ledger/verify.ts";
-import { type Cover, coverOf } from "./cover.ts";
 
 export interface Conservation {
   readonly worker: Worker;

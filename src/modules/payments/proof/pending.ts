@@ -45,6 +45,10 @@ export async function pendingWork(db: Database, clock: Clock): Promise<Pending> 
     WHERE o.state = 'FAILED' AND o.code = 'REFUND_ADDRESS_REQUIRED' AND a.status = 'READY'
       AND NOT p.frozen AND NOT p.sanctioned
     UNION ALL
+    SELECT 'releases to resume', count(*), NULL FROM payments.payment p
+    WHERE p.provider_waiting
+      AND NOT EXISTS (SELECT FROM payments.provider_stop s WHERE s.provider = p.provider)
+    UNION ALL
     SELECT 'readiness', count(*), NULL FROM payments.payment p
     JOIN payments.payout_method m ON m.party_id = p.seller_id AND m.provider = p.provider
     WHERE p.seller_waiting AND m.status = 'READY'`;

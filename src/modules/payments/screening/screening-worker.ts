@@ -5,9 +5,9 @@
  */
 import type { Tx } from "#platform/database";
 import type { WakeableWorker } from "#platform/worker-loop";
-import { recordOneByOne } from "../calls/one-by-one.ts";
 import { type ScreeningAnswer, screeningAnswered } from "../domain/screening-case.ts";
 import { createJournal } from "../journal.ts";
+import { recordOneByOne } from "../recording/one-by-one.ts";
 import { loadSurroundings } from "../recording/surroundings.ts";
 import { lockRoots } from "../store.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";

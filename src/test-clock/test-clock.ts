@@ -7,7 +7,7 @@ import type { Clock } from "#platform/clock";
 import { SqlName } from "#platform/database";
 import { HttpProblem } from "#platform/http/problem";
 import type { Pending } from "#platform/module";
-import { type Databases, messagingSchemas } from "./stores.ts";
+import { type Databases, messagingSchemas } from "../stores.ts";
 
 /** How long one settling may take before the caller is told what is pending. */
 const settleMs = 60_000;

@@ -4,7 +4,7 @@ import type { Clock } from "#platform/clock";
 import { SqlName } from "#platform/database";
 import type { AnyHandler } from "#platform/messaging/handler";
 import { positionsOf } from "#platform/messaging/positions";
-import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
 
 export interface LivenessDeps {
   readonly databases: Databases;

@@ -6,7 +6,7 @@ import { SqlName } from "#platform/database";
 import type { EventLog, PartitionEnds } from "#platform/messaging/event-log";
 import type { AnyHandler } from "#platform/messaging/handler";
 import type { Module } from "#platform/module";
-import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
 
 export interface QuietDeps {
   readonly databases: Databases;

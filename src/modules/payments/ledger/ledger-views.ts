@@ -1,9 +1,9 @@
 /** What the routes show of the ledger: postings as pairs, balances by account name. */
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Database } from "#platform/database";
-import { type AccountKind, accountName, isEscrowAccount, owedKinds } from "../ledger/accounts.ts";
-import { sumAccounts, verifyLedger } from "../ledger/verify.ts";
 import type { PaymentRow } from "../schema.ts";
+import { type AccountKind, accountName, isEscrowAccount, owedKinds } from "./accounts.ts";
+import { sumAccounts, verifyLedger } from "./verify.ts";
 
 interface EntryRow {
   readonly number: bigint;

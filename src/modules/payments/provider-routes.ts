@@ -17,13 +17,13 @@ import { readJson, toMessage } from "#platform/http/body";
 import { notFound } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
-import { type OpenHolding, openHoldings } from "../holdings/open-holdings.ts";
-import { coverOf } from "../proof/cover.ts";
-import type { Providers } from "../provider.ts";
-import { openBreaks } from "../reconciliation/breaks.ts";
-import { breakView } from "../reconciliation/reconciler.ts";
-import type { CommandSender } from "../send-command.ts";
-import { type ProviderStop, stopsOf } from "./provider-stops.ts";
+import { type OpenHolding, openHoldings } from "./holdings/open-holdings.ts";
+import { coverOf } from "./ledger/cover.ts";
+import type { Providers } from "./provider.ts";
+import { openBreaks } from "./reconciliation/breaks.ts";
+import { breakView } from "./reconciliation/reconciler.ts";
+import type { CommandSender } from "./send-command.ts";
+import { type ProviderStop, stopsOf } from "./stops/provider-stops.ts";
 
 export interface ProviderRouteOptions {
   readonly db: Database;
