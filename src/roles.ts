@@ -123,7 +123,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     const { routes } = modules[name];
     if (routes) http.route("/", routes);
   }
-  http.route("/", createApiKeyRoutes(apiKeys));
+  http.route("/", createApiKeyRoutes({ keys: apiKeys, embedded: config.embedded }));
   const { openEscrowOf } = modules.projections;
   const personalData = createPersonalData({ keyring: modules.keyring, openEscrowOf });
   const holds = createLegalHolds({ db: deps.databases.platform });

@@ -2,6 +2,7 @@
  * Opens what holds the data: the embedded database in a locked folder, or PostgreSQL; the log in
  * tables, or Kafka. The two switches to production are DATABASE_URL and KAFKA_BROKERS.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "#platform/clock";
 import { type DataDirLock, lockDataDir } from "#platform/data-dir";
@@ -92,6 +93,11 @@ export async function migrateAll(
 }
 
 type Opened = Pick<Stores, "databases" | "place" | "lock">;
+
+/** A server has kept data in the folder before. */
+export function hasEmbeddedData({ DATA_DIR }: Config): boolean {
+  return existsSync(join(DATA_DIR, "pg"));
+}
 
 async function openEmbedded(config: Config, snapshot: Snapshot | undefined): Promise<Opened> {
   const startFrom = snapshot && { snapshot };

@@ -1,6 +1,10 @@
 /** `app keys`: makes, lists and revokes API keys, through the server that holds the data where one runs. */
+import type { JsonObject } from "@bufbuild/protobuf";
+import { CreateApiKeyRequestSchema } from "#gen/platform/v1/http_pb";
 import { parseDuration } from "#kernel/duration";
 import type { ApiKey } from "#platform/http/api-keys";
+import { toMessage } from "#platform/http/body";
+import { HttpProblem } from "#platform/http/problem";
 import type { Config } from "../config.ts";
 import { askServer } from "./ask-server.ts";
 import { ExitError } from "./exit.ts";
@@ -39,8 +43,10 @@ async function createKey(config: Config, options: KeyOptions): Promise<void> {
   if (!subject || !name || scopes.length === 0 || lifetimeMs <= 0) {
     throw new ExitError(2, "keys create needs --sub, --scope and a duration such as P90D");
   }
+  if (config.MEMORY) throw new ExitError(2, "keys create: a key in memory would be gone at once");
   const roles = role.length > 0 ? role : ["service"];
   const body = { name, subject, roles, scopes, expiresIn };
+  refuseWrong({ ...body, roles: [...roles], scopes: [...scopes] });
   const asked = await askServer<{ key: string }>(config, "/v1/api-keys", { method: "POST", body });
   const made = () =>
     withApplication(config, ({ apiKeys }) =>
@@ -48,6 +54,16 @@ async function createKey(config: Config, options: KeyOptions): Promise<void> {
     );
   // The key alone, so that a script can keep it; nothing shows it again.
   process.stdout.write(`${asked?.key ?? (await made()).secret}\n`);
+}
+
+/** The same rules as the server's, where none runs. */
+function refuseWrong(body: JsonObject): void {
+  try {
+    toMessage(CreateApiKeyRequestSchema, body);
+  } catch (error) {
+    if (!(error instanceof HttpProblem)) throw error;
+    throw new ExitError(2, `keys create: ${error.field ?? ""}: ${error.message}`);
+  }
 }
 
 async function revokeKey(config: Config, id: string): Promise<void> {

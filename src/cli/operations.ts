@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { parseDuration } from "#kernel/duration";
 import { requireRole } from "#platform/http/auth";
 import { readJson } from "#platform/http/body";
+import { instantOf } from "#platform/http/instant";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Application } from "../roles.ts";
@@ -46,7 +47,7 @@ export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
     .post("/v1/operations/reconcile", async (c) => {
       requireRole(c.get("principal"), "admin");
       const { provider, from, until } = c.req.query();
-      const request = { provider, from: instantOf(from), until: instantOf(until) };
+      const request = { provider, from: instantOf(from, "from"), until: instantOf(until, "until") };
       return c.json({ providers: await application.reconcile(request) });
     })
     .post("/v1/operations/audit", async (c) => {
@@ -58,13 +59,4 @@ export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
       const { messages, setAside } = await application.rebuild();
       return c.json({ messages: String(messages), setAside });
     });
-}
-
-function instantOf(text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  const instant = new Date(text);
-  if (Number.isNaN(instant.getTime())) {
-    throw new HttpProblem("BAD_REQUEST", "An instant such as 2030-01-31T00:00:00Z.");
-  }
-  return instant;
 }

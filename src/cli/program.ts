@@ -125,7 +125,9 @@ function addSmall(program: Command): void {
     .description("Print every setting with its value, secrets masked.")
     .argument("[action]", "show or check", "show")
     .addHelpText("after", examples("app config show", "app config check"))
-    .action((action, options) => showConfig(configOf(options, { serving: action === "check" })));
+    .action((action, options) =>
+      showConfig(configOf(options, { serving: action === "check" }), action),
+    );
   program
     .command("demo")
     .description(

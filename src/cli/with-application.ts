@@ -6,14 +6,25 @@ import { createMetrics } from "#platform/metrics";
 import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
-import { openStores } from "../stores.ts";
+import { hasEmbeddedData, openStores } from "../stores.ts";
+import { ExitError } from "./exit.ts";
 import { assertMigrated } from "./prepare.ts";
 import { topicSettings } from "./topic-settings.ts";
+
+/** A command that finds no data where it was told to look must not make some, and call it fine. */
+function refuseMissingFolder(config: Config): void {
+  if (!config.embedded || config.MEMORY || hasEmbeddedData(config)) return;
+  throw new ExitError(
+    3,
+    `wrong settings:\n  DATA_DIR: no server has its data in "${config.DATA_DIR}"; start it first, or name its --data-dir`,
+  );
+}
 
 export async function withApplication<T>(
   config: Config,
   work: (application: Application) => Promise<T>,
 ): Promise<T> {
+  refuseMissingFolder(config);
   const logger = createLogger({ level: "warn", pretty: process.stderr.isTTY === true });
   const clock = createSystemClock();
   const stores = await openStores(config, logger);

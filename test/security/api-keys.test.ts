@@ -1,9 +1,13 @@
 // A2: keys of programs. What a key may do is what it was given, and what is kept of it opens nothing.
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Hono } from "hono";
+import { createApiKeyRoutes } from "#platform/http/api-key-routes";
 import { createApiKeys } from "#platform/http/api-keys";
 import { scopeOf } from "#platform/http/scopes";
+import type { HttpEnv } from "#platform/module";
 import type { Stores } from "../../src/stores.ts";
 import { type Answer, memoryStores, startAppOn, type TestApp } from "../support/app.ts";
+import { fundedEscrow } from "../support/sale.ts";
 
 let stores: Stores;
 let app: TestApp;
@@ -72,7 +76,7 @@ test("A2: a key is a service that acts for its members, within its scopes", asyn
 });
 
 test("A2: without a scope every route is closed to a key, whatever its roles", async () => {
-  const { key } = await made({ scopes: ["nothing:write"], roles: ["admin", "service", "buyer"] });
+  const { key } = await made({ scopes: ["nothing:write"], roles: ["auditor", "service"] });
   const routes = app.server.application.http.routes.filter(
     ({ method, path }) => method !== "ALL" && /^\/(v1|sandbox)\//.test(path),
   );
@@ -147,11 +151,12 @@ test("A2: only an admin's token manages keys; a key makes no keys", async () => 
   const body = { name: "x", subject: "x", scopes: ["*"] };
   expect((await app.as("alice", "buyer").post("/v1/api-keys", body)).status).toBe(403);
   expect((await app.as("alice", "auditor").get("/v1/api-keys")).status).toBe(403);
-  const { key } = await made({ roles: ["admin"] });
-  const refused = await call(key, "POST", "/v1/api-keys", body);
+  const refused = await call(await keyWith(["admin"]), "POST", "/v1/api-keys", body);
   expect([refused.status, refused.body.code]).toEqual([403, "SCOPE_REQUIRED"]);
   for (const wrong of [
     { ...body, roles: ["root"] },
+    { ...body, roles: ["admin"] },
+    { ...body, roles: ["buyer"] },
     { ...body, scopes: [] },
     { ...body, scopes: ["everything"] },
     { ...body, expiresIn: "P3000D" },
@@ -175,6 +180,45 @@ test("A2, O6: a system where money is real takes live keys alone", async () => {
   expect(await live.verify(key.replace("_test_", "_live_"))).toBeUndefined();
   expect((await call(secret, "GET", "/v1/escrows")).status).toBe(401);
 });
+
+test("A2, C4: a key is no second operator, whatever its roles", async () => {
+  const sale = await fundedEscrow(app);
+  const path = `/v1/escrows/${sale.escrowId}`;
+  const asked = await app.as("mallory", "admin").post(`${path}/release`);
+  expect(asked.body.status).toBe("awaiting_approval");
+  const approve = `/v1/approvals/${asked.body.approvalId}/approve`;
+  const refused = await call(await keyWith(["admin"]), "POST", approve, {});
+  expect([refused.status, refused.body.code]).toEqual([403, "ROLE_REQUIRED"]);
+  expect((await sale.alice.get(path)).body.state).toBe("FUNDS_HELD");
+});
+
+test("A2: where the data is on servers no admin makes keys over HTTP", async () => {
+  const clock = { wall: () => new Date(), monotonicMs: () => performance.now() };
+  const db = stores.databases.platform;
+  const keys = createApiKeys({ db, clock, issuer: "app", live: false });
+  const routes = new Hono<HttpEnv>().onError(
+    (error) => new Response(String(error), { status: 403 }),
+  );
+  routes.use(async (c, next) => {
+    c.set("principal", { issuer: "app", subject: "root", roles: ["admin"] });
+    await next();
+  });
+  routes.route("/", createApiKeyRoutes({ keys, embedded: false }));
+  const body = JSON.stringify({ name: "x", subject: "x", scopes: ["*"] });
+  const answer = await routes.request("/v1/api-keys", { method: "POST", body });
+  expect([answer.status, await answer.text()]).toEqual([
+    403,
+    expect.stringContaining("beside the data"),
+  ]);
+});
+
+/** One that cannot be made over HTTP. */
+async function keyWith(roles: string[]): Promise<string> {
+  const clock = { wall: () => new Date(), monotonicMs: () => performance.now() };
+  const keys = createApiKeys({ db: stores.databases.platform, clock, issuer: "app", live: false });
+  const asked = { name: "x", subject: "otto", roles, scopes: ["*"], createdBy: "root" };
+  return (await keys.create({ ...asked, lifetimeMs: 60_000 })).secret;
+}
 
 async function tokenOfRoot(): Promise<string> {
   const { mintToken } = await import("#platform/http/token");

@@ -9,8 +9,9 @@ import { RenewPaymentRequestSchema, RetryOperationRequestSchema } from "#gen/pay
 import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { instantOf } from "#platform/http/instant";
 import { idOf } from "#platform/http/path-id";
-import { HttpProblem, notFound } from "#platform/http/problem";
+import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "./access.ts";
 import { accountBalances, escrowPostings, trialBalance } from "./ledger/ledger-views.ts";
@@ -56,13 +57,13 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const row = await access.byEscrowId(idOf(c.req.param("id")), principal, partiesAndOperators);
     const standing = standingTo(row, principal);
     const whole = standing === "operator" || standing === "auditor";
-    const asOf = asOfOf(c.req.query("as_of"));
+    const asOf = instantOf(c.req.query("as_of"), "as_of");
     const postings = await escrowPostings(db, row, whole, asOf);
     return c.json({ postings, balances: await accountBalances(db, row, whole, asOf) });
   });
   app.get("/v1/ledger/trial-balance", async (c) => {
     requireRole(c.get("principal"), "auditor", "admin");
-    return c.json(await trialBalance(db, asOfOf(c.req.query("as_of"))));
+    return c.json(await trialBalance(db, instantOf(c.req.query("as_of"), "as_of")));
   });
   return app;
 }
@@ -83,13 +84,4 @@ function paymentView(row: PaymentRow): JsonValue {
     ...(row.status === "UNDERFUNDED" && { nextAction: "PAY_THE_REST" }),
     ...(instructions as JsonObject),
   };
-}
-
-/** What was booked until then, that instant included; undefined: until now. */
-function asOfOf(text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  const instant = new Date(text);
-  if (!Number.isNaN(instant.getTime())) return instant;
-  const example = "An instant such as 2030-01-31T00:00:00Z.";
-  throw new HttpProblem("BAD_REQUEST", example, { field: "as_of" });
 }

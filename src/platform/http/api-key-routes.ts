@@ -1,4 +1,8 @@
-/** POST, GET and DELETE /v1/api-keys, for admins who came with a token: a key makes no keys. */
+/**
+ * GET and DELETE /v1/api-keys, for admins who came with a token; and POST, where the command line
+ * has no other way to the data. Elsewhere keys are made by whoever runs the system: an admin who
+ * could make them over HTTP could be anybody.
+ */
 import { type Context, Hono } from "hono";
 import { CreateApiKeyRequestSchema } from "#gen/platform/v1/http_pb";
 import { parseDuration } from "#kernel/duration";
@@ -13,10 +17,22 @@ const dayMs = 86_400_000n;
 const usualMs = 365n * dayMs;
 const mostMs = 731n * dayMs;
 
-export function createApiKeyRoutes(keys: ApiKeys): Hono<HttpEnv> {
+export interface ApiKeyRoutesOptions {
+  readonly keys: ApiKeys;
+  /** The data is in this process's hands alone. */
+  readonly embedded: boolean;
+}
+
+export function createApiKeyRoutes({ keys, embedded }: ApiKeyRoutesOptions): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
     .post("/v1/api-keys", async (c) => {
       const admin = adminOf(c);
+      if (!embedded) {
+        throw new HttpProblem(
+          "ROLE_REQUIRED",
+          "Keys are made by `app keys create`, beside the data.",
+        );
+      }
       const body = toMessage(CreateApiKeyRequestSchema, await readJson(c.req.raw));
       const { key, secret } = await keys.create({
         ...body,

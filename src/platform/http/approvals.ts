@@ -89,6 +89,10 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
   }
 
   async function refuseParty(command: C, principal: Principal): Promise<void> {
+    // Whoever can have keys made would be as many operators as he likes.
+    if (principal.keyId !== undefined) {
+      throw new HttpProblem("ROLE_REQUIRED", "What takes two operators takes two people.");
+    }
     const parties = await options.partiesOf(command);
     if (parties === undefined) throw notFound();
     if (!idsOf(principal).some((id) => parties.includes(id))) return;

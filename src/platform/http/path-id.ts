@@ -1,4 +1,4 @@
-/** An id out of a path. */
+/** Ids out of paths and queries. */
 import { notFound } from "./problem.ts";
 
 const idPattern = /^[A-Za-z0-9_-]{1,64}$/;

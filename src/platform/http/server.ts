@@ -31,6 +31,8 @@ export interface HttpOptions {
 const correlationPattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** Signed by their sender instead of carrying a token. */
 const webhooks = "/v1/webhooks/";
+/** No id and no text asked for holds one, and the database takes none. */
+const controlCharacter = /%(?:[01][0-9a-f]|7f)/i;
 const securityHeaders = {
   "X-Content-Type-Options": "nosniff",
   "X-Frame-Options": "DENY",
@@ -45,6 +47,7 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   const guard = guarded(auth, rateLimited(options));
   app.use(envelope(logger, clock));
+  app.use(refuseControlCharacters);
   app.use("/v1/*", guard);
   app.use("/sandbox/*", guard);
   app.get("/healthz", (c) => c.json({ status: "ok" }));
@@ -67,6 +70,15 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   });
   return app;
 }
+
+const refuseControlCharacters: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  const [path = "", query = ""] = c.req.url.split("?", 2);
+  if (controlCharacter.test(path)) throw notFound();
+  if (controlCharacter.test(query)) {
+    throw new HttpProblem("BAD_REQUEST", "A query holds no control characters.");
+  }
+  await next();
+};
 
 /** Around everything: the correlation id in and out, the security headers, one log line. */
 function envelope(logger: Logger, clock: Pick<Clock, "monotonicMs">): MiddlewareHandler<HttpEnv> {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file platform/v1/http.proto.
  */
 export const file_platform_v1_http: GenFile = /*@__PURE__*/
-  fileDesc("ChZwbGF0Zm9ybS92MS9odHRwLnByb3RvEgtwbGF0Zm9ybS52MSKsAgoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQSMQoHc3ViamVjdBgCIAEoCUIgukgdchsyGV5bQS1aYS16MC05Xy5AOi1dezEsMTI4fSQSRQoFcm9sZXMYAyADKAlCNrpIM5IBMBAFGAEiKnIoUgVidXllclIGc2VsbGVyUgVhZG1pblIHYXVkaXRvclIHc2VydmljZRJOCgZzY29wZXMYBCADKAlCPrpIO5IBOAgBECgYASIwci4yLF4oWypdfHJlYWR8W2Etei1dezEsMzJ9OihbKl18W2Etei1dezEsMzJ9KSkkEjIKCmV4cGlyZXNfaW4YBSABKAlCHrpIG3IZMhdeKFBbMC05V0RUSE1TXXsxLDMyfSk/JCJFChBMZWdhbEhvbGRSZXF1ZXN0EjEKCXJlZmVyZW5jZRgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy4vLV17MSw2NH0kYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("ChZwbGF0Zm9ybS92MS9odHRwLnByb3RvEgtwbGF0Zm9ybS52MSKWAgoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQSMQoHc3ViamVjdBgCIAEoCUIgukgdchsyGV5bQS1aYS16MC05Xy5AOi1dezEsMTI4fSQSLwoFcm9sZXMYAyADKAlCILpIHZIBGhAFGAEiFHISUgdhdWRpdG9yUgdzZXJ2aWNlEk4KBnNjb3BlcxgEIAMoCUI+ukg7kgE4CAEQKBgBIjByLjIsXihbKl18cmVhZHxbYS16LV17MSwzMn06KFsqXXxbYS16LV17MSwzMn0pKSQSMgoKZXhwaXJlc19pbhgFIAEoCUIeukgbchkyF14oUFswLTlXRFRITVNdezEsMzJ9KT8kIkUKEExlZ2FsSG9sZFJlcXVlc3QSMQoJcmVmZXJlbmNlGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLi8tXXsxLDY0fSRiBnByb3RvMw", [file_buf_validate_validate]);
 
 /**
  * POST /v1/api-keys
@@ -36,7 +36,7 @@ export type CreateApiKeyRequest = Message<"platform.v1.CreateApiKeyRequest"> & {
   subject: string;
 
   /**
-   * Absent: service.
+   * Absent: service. A key is no operator and no party: those are people.
    *
    * @generated from field: repeated string roles = 3;
    */

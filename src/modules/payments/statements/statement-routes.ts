@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
+import { instantOf } from "#platform/http/instant";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../access.ts";
@@ -146,13 +147,6 @@ function csvRow(cells: readonly string[]): string {
     /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell,
   );
   return `${quoted.join(",")}\n`;
-}
-
-function instantOf(text: string | undefined, field: string): Date | undefined {
-  if (text === undefined) return undefined;
-  const instant = new Date(text);
-  if (!Number.isNaN(instant.getTime())) return instant;
-  throw new HttpProblem("BAD_REQUEST", "An instant such as 2030-01-31T00:00:00Z.", { field });
 }
 
 function idOf(text: string): string {
