@@ -124,7 +124,7 @@ export async function openCustodian(): Promise<CustodianHarness> {
 
 async function accountRequest(partyId: string) {
   const proof = await walletProof(partyId, "payouts");
-  return { partyId, returnUrl: "", refreshUrl: "", account: "", ...proof };
+  return { partyId, serviceId: "", returnUrl: "", refreshUrl: "", account: "", ...proof };
 }
 
 function inDollars(provider: PaymentProvider): PaymentProvider {

@@ -16,7 +16,8 @@ export function idOf(outcome: Outcome<{ readonly objectId: string }>): string {
 export function accountFor(partyId: string): AccountRequest {
   const returnUrl = "https://market.example/return";
   const refreshUrl = "https://market.example/refresh";
-  return { partyId, returnUrl, refreshUrl, account: "", address: "", chainId: "", signature: "" };
+  const wallet = { address: "", chainId: "", signature: "" };
+  return { partyId, serviceId: "", returnUrl, refreshUrl, account: "", ...wallet };
 }
 
 export interface Calls {

@@ -97,7 +97,7 @@ async function load(
     ),
     operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
     debts: transfers || forgives ? await lockDebts(tx, sellers) : new Map(),
-    readiness: transfers ? await loadReadiness(tx, sellers) : new Map(),
+    readiness: transfers ? await loadReadiness(tx, [...roots.keys()]) : new Map(),
     desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()) }),
     reviews: await createReviewDesk(tx, commands, roots, now),
   };
@@ -162,7 +162,7 @@ function contextOf(
 ): Context {
   const { payment } = root;
   const provider = providers.get(payment.provider);
-  const receiver = loaded.readiness.get(`${payment.sellerId} ${payment.provider}`);
+  const receiver = loaded.readiness.get(payment.escrowId);
   return {
     now: loaded.now,
     known: loaded.roots.has(payment.escrowId),

@@ -179,7 +179,7 @@ describe("parties", () => {
       }
     });
 
-    test("acts for a party it registered, and leaves a method that is there to its owner", async () => {
+    test("acts for a party it registered, as others do not", async () => {
       expect((await as("market", "POST", methods("olga"), body)).status).toBe(404);
       expect((await as("market", "PUT", "/v1/parties/olga", profile)).status).toBe(200);
       const made = await as("market", "POST", methods("olga"), body);
@@ -187,18 +187,26 @@ describe("parties", () => {
       const again = await as("market", "POST", methods("olga"), body);
       expect(await again.json()).toEqual(await made.json());
       expect((await as("evil", "PUT", "/v1/parties/olga", profile)).status).toBe(404);
+      expect((await as("market", "PUT", "/v1/parties/olga", profile)).status).toBe(200);
       expect((await as("evil", "GET", methods("olga"))).status).toBe(404);
       const readiness = "/sandbox/parties/olga/readiness";
       expect((await as("evil", "POST", readiness, { ready: false })).status).toBe(404);
       expect((await as("market", "POST", readiness, { ready: true })).status).toBe(202);
     });
 
-    test("acts for members of escrows it created", async () => {
+    test("has methods of its own for members of escrows it created, and sees no others", async () => {
       await deals.open({ sellerId: "pia", serviceId: "market" });
       await deals.open({ sellerId: "quinn" });
       await world.call("POST", methods("pia"), { as: "pia", body });
-      expect((await as("market", "GET", methods("pia"))).status).toBe(200);
-      expect((await as("market", "POST", methods("pia"), body)).status).toBe(404);
+      expect(await (await as("market", "GET", methods("pia"))).json()).toEqual({ items: [] });
+      const made = await as("market", "POST", methods("pia"), body);
+      expect(made.status).toBe(201);
+      const { payoutMethodId } = (await made.json()) as { payoutMethodId: string };
+      expect(await (await as("market", "GET", methods("pia"))).json()).toMatchObject({
+        items: [{ payoutMethodId }],
+      });
+      const own = (await (await get(methods("pia"), "pia")).json()) as { items: unknown[] };
+      expect(own.items).toHaveLength(2);
       expect((await as("market", "PUT", "/v1/parties/quinn", profile)).status).toBe(404);
       expect((await as("market", "GET", methods("quinn"))).status).toBe(404);
     });

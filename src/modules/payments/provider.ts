@@ -216,6 +216,8 @@ export interface ProviderAccount {
 /** How a party wants to be paid; which members count is the provider's to say. */
 export interface AccountRequest {
   readonly partyId: string;
+  /** The service that asks for its own escrows' sake: it gets another account; "" the party. */
+  readonly serviceId: string;
   /** Where the provider's own pages lead back to. */
   readonly returnUrl: string;
   readonly refreshUrl: string;

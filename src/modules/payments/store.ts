@@ -114,30 +114,28 @@ export async function lockDebts(
   return new Map(rows.map(({ party_id, currency, owed }) => [`${party_id} ${currency}`, owed]));
 }
 
-/** A party's payout method at a provider. */
+/** The payout method an escrow's seller is paid by. */
 export interface Receiver {
   readonly ready: boolean;
   /** The provider's id of the account. */
   readonly account: string;
 }
 
-/** Whether parties can receive, where they have a payout method. Key: `party provider`. */
+/**
+ * Where sellers are paid, by escrow, where there is a method: the seller's own, else the one of the
+ * service that created the escrow; never another service's.
+ */
 export async function loadReadiness(
   tx: Tx,
-  sellerIds: readonly string[],
+  escrowIds: readonly string[],
 ): Promise<Map<string, Receiver>> {
-  if (sellerIds.length === 0) return new Map();
-  const rows = await tx.sql<{
-    party_id: string;
-    provider: string;
-    status: string;
-    account_id: string;
-  }>`
-    SELECT party_id, provider, status, account_id FROM payments.payout_method
-    WHERE party_id = ANY(${unique(sellerIds)}::text[])`;
+  if (escrowIds.length === 0) return new Map();
+  const rows = await tx.sql<{ escrow_id: string; status: string; account_id: string }>`
+    SELECT escrow_id, status, account_id FROM payments.receiver
+    WHERE escrow_id = ANY(${unique(escrowIds)}::text[])`;
   return new Map(
-    rows.map(({ party_id, provider, status, account_id: account }) => [
-      `${party_id} ${provider}`,
+    rows.map(({ escrow_id, status, account_id: account }) => [
+      escrow_id,
       { ready: status === "READY", account },
     ]),
   );

@@ -20,8 +20,8 @@ export function createReadiness({ db, clock, outbox }: PaymentWorkerDeps): Wakea
     step: async () => {
       const waiting = await db.sql<{ escrow_id: string }>`
         SELECT p.escrow_id FROM payments.payment p
-        JOIN payments.payout_method m ON m.party_id = p.seller_id AND m.provider = p.provider
-        WHERE p.seller_waiting AND m.status = 'READY' LIMIT ${batch}`;
+        JOIN payments.receiver r USING (escrow_id)
+        WHERE p.seller_waiting AND r.status = 'READY' LIMIT ${batch}`;
       if (waiting.length === 0) return "idle";
       await db.withTx(async (tx) => {
         const roots = await lockRoots(

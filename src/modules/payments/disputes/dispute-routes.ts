@@ -17,7 +17,7 @@ import { readJson, toMessage } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators } from "../access.ts";
-import type { PartyAccess, PartyStanding } from "../parties/party-access.ts";
+import { type PartyAccess, type PartyStanding, scopeOf } from "../parties/party-access.ts";
 import { payoutsOf } from "../parties/payouts.ts";
 import type { CommandSender } from "../send-command.ts";
 import { debtsOf, disputesOf, escrowOfDebt, escrowOfDispute } from "./dispute-views.ts";
@@ -30,7 +30,9 @@ export interface DisputeRouteOptions {
 }
 
 const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
-const readers: readonly PartyStanding[] = ["self", "operator", "service", "reader"];
+// A debt is one sum over all the party's escrows, those of other services too.
+const debtReaders: readonly PartyStanding[] = ["self", "operator", "keeper", "reader"];
+const payoutReaders: readonly PartyStanding[] = [...debtReaders, "service"];
 
 export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv> {
   const { db, access, partyAccess, commands } = options;
@@ -51,9 +53,11 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
   });
   app.get("/v1/parties/:id/payouts", async (c) => {
     const partyId = partyIn(c);
-    const standing = await partyAccess.standing(partyId, c.get("principal"));
-    if (standing === undefined || !readers.includes(standing)) throw notFound();
-    return c.json({ items: await payoutsOf(db, partyId) });
+    const principal = c.get("principal");
+    const standing = await partyAccess.standing(partyId, principal);
+    if (standing === undefined || !payoutReaders.includes(standing)) throw notFound();
+    const serviceId = standing === "reader" ? "" : scopeOf(standing, principal.subject);
+    return c.json({ items: await payoutsOf(db, partyId, serviceId) });
   });
   app.get("/v1/debts", async (c) => {
     const principal = c.get("principal");
@@ -62,7 +66,7 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     if (all) return c.json({ items: await debtsOf(db, c.req.query("party")) });
     const partyId = onBehalfOf ?? subject;
     const standing = await partyAccess.standing(partyId, principal);
-    if (standing === undefined || !readers.includes(standing)) throw notFound();
+    if (standing === undefined || !debtReaders.includes(standing)) throw notFound();
     return c.json({ items: await debtsOf(db, partyId) });
   });
   app.post("/v1/debts/:id/write-off", async (c) => {

@@ -48,8 +48,8 @@ export function createHoldings(options: HoldingOptions): WakeableWorker {
     onWake: outbox.onWake,
     step: async () => {
       const now = clock.now();
-      const due = await db.sql<{ escrow_id: string; seller_id: string; provider: string }>`
-        SELECT p.escrow_id, p.seller_id, p.provider FROM payments.holding h
+      const due = await db.sql<{ escrow_id: string }>`
+        SELECT p.escrow_id FROM payments.holding h
         JOIN payments.payment p ON p.escrow_no = h.escrow_no
         WHERE h.due_at <= ${now} ORDER BY h.due_at LIMIT ${batch}`;
       if (due.length === 0) return "idle";
@@ -68,8 +68,8 @@ export function createHoldings(options: HoldingOptions): WakeableWorker {
         const changes = rows.flatMap((row) => {
           const root = roots.get(row.escrow_id);
           if (root === undefined) return [];
-          const { sellerId, provider } = root.payment;
-          const days = limitDaysFor(options.limits, provider, countries.get(sellerId) ?? "");
+          const { provider } = root.payment;
+          const days = limitDaysFor(options.limits, provider, countries.get(row.escrow_id) ?? "");
           return [judge(row, root, { days, now, journal, notices })];
         });
         await save(tx, changes);
@@ -110,6 +110,13 @@ function judge(row: HoldingRow, root: Root, { days, now, journal, notices }: Jud
   return { ...change, alerted_at, forced_at: now, due_at: new Date(now.getTime() + dayMs) };
 }
 
+interface ProfileRow {
+  readonly escrow_id: string;
+  readonly party_id: string;
+  readonly key_id: string;
+  readonly ciphertext: Uint8Array;
+}
+
 async function save(tx: Tx, changes: readonly Change[]): Promise<void> {
   const rows = changes.map(({ escrow_no, limit_at, alerted_at, forced_at, due_at }) => ({
     escrow_no: escrow_no.toString(),
@@ -125,18 +132,25 @@ async function save(tx: Tx, changes: readonly Change[]): Promise<void> {
     WHERE h.escrow_no = n.escrow_no`;
 }
 
-/** From the sellers' sealed profiles, outside any transaction; "" for who is unknown or erased. */
+/**
+ * By escrow, from the sellers' sealed profiles, outside any transaction; "" for who is unknown or
+ * erased. A profile by a service counts for the escrows it created, where there is none of the
+ * seller's own.
+ */
 async function countriesOf(
-  due: readonly { readonly seller_id: string }[],
+  due: readonly { readonly escrow_id: string }[],
   { db, keyring }: HoldingOptions,
 ): Promise<ReadonlyMap<string, string>> {
-  const rows = await db.sql<{ party_id: string; key_id: string; ciphertext: Uint8Array }>`
-    SELECT party_id, key_id, ciphertext FROM payments.party
-    WHERE party_id = ANY(${due.map(({ seller_id }) => seller_id)}::text[])`;
+  const rows = await db.sql<ProfileRow>`
+    SELECT DISTINCT ON (p.escrow_id) p.escrow_id, s.party_id, s.key_id, s.ciphertext
+    FROM payments.payment p
+    JOIN payments.party s ON s.party_id = p.seller_id AND s.service_id IN ('', p.service_id)
+    WHERE p.escrow_id = ANY(${due.map(({ escrow_id }) => escrow_id)}::text[])
+    ORDER BY p.escrow_id, s.service_id <> ''`;
   const known = await Promise.all(
-    rows.map(async ({ party_id: subject, key_id: keyId, ciphertext }) => {
+    rows.map(async ({ escrow_id, party_id: subject, key_id: keyId, ciphertext }) => {
       const sealed = create(SealedTextSchema, { subject, keyId, ciphertext });
-      return [subject, countryIn(await keyring.open(sealed))] as const;
+      return [escrow_id, countryIn(await keyring.open(sealed))] as const;
     }),
   );
   return new Map(known);

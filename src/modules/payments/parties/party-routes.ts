@@ -1,7 +1,8 @@
 /**
  * Parties and where their money goes: PUT /v1/parties/:id, payout methods. A party is its own
- * subject's business, an admin's, or a service's that has to do with it; what it tells of itself is
- * sealed with its key.
+ * subject's business, or an admin's. A service that has to do with it has a profile and methods of
+ * its own for it, which hold for escrows that service created: it cannot move money of another's.
+ * What is told of a party is sealed with its key.
  */
 import { type Context, Hono } from "hono";
 import { CreatePayoutMethodRequestSchema, PutPartyRequestSchema } from "#gen/payments/v1/http_pb";
@@ -14,7 +15,7 @@ import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
 import { countryChanged } from "../holdings/watch-holdings.ts";
 import type { AccountRequest, ProviderAccount, Providers } from "../provider.ts";
-import type { PartyAccess, PartyStanding } from "./party-access.ts";
+import { type PartyAccess, type PartyStanding, scopeOf } from "./party-access.ts";
 
 export interface PartyRouteOptions {
   readonly db: Database;
@@ -32,7 +33,6 @@ interface PayoutMethodRow {
 }
 
 interface KnownMethodRow extends PayoutMethodRow {
-  readonly registered_by: string;
   readonly account_id: string;
 }
 
@@ -41,13 +41,19 @@ const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.put("/v1/parties/:id", async (c) => {
-    const caller = await callerOf(c, options, ["self", "operator", "service", "registrar"]);
+    const caller = await callerOf(c, options, [
+      "self",
+      "operator",
+      "keeper",
+      "service",
+      "registrar",
+    ]);
     const { email, name, country } = toMessage(PutPartyRequestSchema, await readJson(c.req.raw));
     await saveProfile(options, caller, JSON.stringify({ email, name, country }));
     return c.json({ partyId: caller.partyId });
   });
   app.post("/v1/parties/:id/payout-methods", async (c) => {
-    const caller = await callerOf(c, options, ["self", "operator", "service"]);
+    const caller = await callerOf(c, options, ["self", "operator", "keeper", "service"]);
     const body = toMessage(CreatePayoutMethodRequestSchema, await readJson(c.req.raw));
     const provider = providerOf(body.provider, options.providers);
     if (body.account !== "" && !caller.mayVouch) {
@@ -61,7 +67,11 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
     }
     // Asked again it is the same account, with a new link to where it is completed.
     const asked = caller.mayChange ? body.account || known?.account_id : known?.account_id;
-    const request = { ...body, partyId: caller.partyId, account: asked ?? body.account };
+    const { partyId, serviceId } = caller;
+    const request = { ...body, partyId, serviceId, account: asked ?? body.account };
+    if (body.account !== "" && !caller.mayChange) {
+      await refuseForeign(options.db, caller, provider, body.account);
+    }
     const account = await openAccount(options, provider, request);
     const method =
       known !== undefined && !caller.mayChange
@@ -70,10 +80,12 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
     return c.json({ ...methodView(method), ...onboardingView(account) }, 201);
   });
   app.get("/v1/parties/:id/payout-methods", async (c) => {
-    const { partyId } = await callerOf(c, options, ["self", "operator", "service", "reader"]);
+    const readers = ["self", "operator", "keeper", "service", "reader"] as const;
+    const { partyId, serviceId, seesAll } = await callerOf(c, options, readers);
     const rows = await options.db.sql<PayoutMethodRow>`
       SELECT payout_method_id, provider, status, requirements_due FROM payments.payout_method
-      WHERE party_id = ${partyId} ORDER BY created_at, payout_method_id`;
+      WHERE party_id = ${partyId} AND (${seesAll}::boolean OR service_id = ${serviceId})
+      ORDER BY created_at, payout_method_id`;
     return c.json({ items: rows.map(methodView) });
   });
   return app;
@@ -91,8 +103,10 @@ interface Caller {
   readonly subject: string;
   /** The party itself or an admin: what is there already may be changed. */
   readonly mayChange: boolean;
-  /** A profile that is there may be written anew. */
-  readonly mayRewrite: boolean;
+  /** In whose escrows alone his word counts; "" in all. */
+  readonly serviceId: string;
+  /** What others registered too. */
+  readonly seesAll: boolean;
   /** May name an account that exists already as the party's. */
   readonly mayVouch: boolean;
 }
@@ -107,41 +121,56 @@ async function callerOf(
   if (!partyPattern.test(partyId)) throw notFound();
   const standing = await access.standing(partyId, principal);
   if (standing === undefined || !standings.includes(standing)) throw notFound();
+  const { subject } = principal;
   const mayChange = standing === "self" || standing === "operator";
-  const mayRewrite = mayChange || standing === "service";
-  const mayVouch = standing === "operator" || standing === "service";
-  return { partyId, subject: principal.subject, mayChange, mayRewrite, mayVouch };
+  const seesAll = mayChange || standing === "reader";
+  const serviceId = scopeOf(standing, subject);
+  return { partyId, subject, mayChange, serviceId, seesAll, mayVouch: standing !== "self" };
 }
 
 async function saveProfile(
   { db, keyring, clock }: PartyRouteOptions,
-  { partyId, subject, mayRewrite }: Caller,
+  { partyId, subject, serviceId }: Caller,
   profile: string,
 ): Promise<void> {
   const { keyId, ciphertext } = await keyring.seal(partyId, profile);
-  const saved = await db.sql`
-    INSERT INTO payments.party AS p (party_id, key_id, ciphertext, registered_by, updated_at)
-    VALUES (${partyId}, ${keyId}, ${ciphertext}, ${subject}, ${clock.now()})
-    ON CONFLICT (party_id) DO UPDATE SET
-      key_id = excluded.key_id, ciphertext = excluded.ciphertext, updated_at = excluded.updated_at
-    WHERE ${mayRewrite}::boolean OR p.registered_by = ${subject}
-    RETURNING party_id`;
-  // Somebody else registered it a moment ago.
-  if (saved.length === 0) throw notFound();
+  await db.sql`
+    INSERT INTO payments.party (party_id, service_id, key_id, ciphertext, registered_by, updated_at)
+    VALUES (${partyId}, ${serviceId}, ${keyId}, ${ciphertext}, ${subject}, ${clock.now()})
+    ON CONFLICT (party_id, service_id) DO UPDATE SET
+      key_id = excluded.key_id, ciphertext = excluded.ciphertext,
+      registered_by = excluded.registered_by, updated_at = excluded.updated_at`;
   await countryChanged(db, partyId);
 }
 
-/** A method is changed by its party or an admin; a service meets again the one it made, as it is. */
+/** The one in the caller's own scope; a service meets it again as it is. */
 async function knownMethod(
   { db }: Pick<PartyRouteOptions, "db">,
-  { partyId, subject, mayChange }: Caller,
+  { partyId, serviceId }: Caller,
   provider: string,
 ): Promise<KnownMethodRow | undefined> {
   const [row] = await db.sql<KnownMethodRow>`
-    SELECT payout_method_id, provider, status, requirements_due, registered_by, account_id
-    FROM payments.payout_method WHERE party_id = ${partyId} AND provider = ${provider}`;
-  if (row !== undefined && !mayChange && row.registered_by !== subject) throw notFound();
+    SELECT payout_method_id, provider, status, requirements_due, account_id
+    FROM payments.payout_method
+    WHERE party_id = ${partyId} AND provider = ${provider} AND service_id = ${serviceId}`;
   return row;
+}
+
+function accountTaken(): HttpProblem {
+  return new HttpProblem("ACCOUNT_TAKEN", "The account is another party's.", { field: "account" });
+}
+
+/** A service does not get at an account that others brought, not even for the same party. */
+async function refuseForeign(
+  db: Database,
+  { partyId, serviceId }: Caller,
+  provider: string,
+  account: string,
+): Promise<void> {
+  const [other] = await db.sql`
+    SELECT FROM payments.payout_method WHERE provider = ${provider} AND account_id = ${account}
+      AND (party_id <> ${partyId} OR service_id <> ${serviceId}) LIMIT 1`;
+  if (other !== undefined) throw accountTaken();
 }
 
 async function openAccount(
@@ -165,21 +194,19 @@ async function openAccount(
 
 async function saveMethod(
   { db, clock }: PartyRouteOptions,
-  { partyId, subject, mayChange }: Caller,
+  { partyId, subject, serviceId, mayChange }: Caller,
   provider: string,
   { objectId, status, requirementsDue }: ProviderAccount,
 ): Promise<PayoutMethodRow> {
   const now = clock.now();
-  const id = `pm_${hashFields(provider, partyId).slice(0, 32)}`;
+  const id = `pm_${hashFields(provider, partyId, serviceId).slice(0, 32)}`;
   return db.withTx(async (tx) => {
-    const [other] = await tx.sql<{ party_id: string }>`
-      SELECT party_id FROM payments.payout_method
-      WHERE provider = ${provider} AND account_id = ${objectId} AND party_id <> ${partyId}`;
-    if (other !== undefined) {
-      throw new HttpProblem("ACCOUNT_TAKEN", "The account is another party's.", {
-        field: "account",
-      });
-    }
+    const [ours] = await tx.sql`
+      INSERT INTO payments.payout_account AS a (provider, account_id, party_id)
+      VALUES (${provider}, ${objectId}, ${partyId})
+      ON CONFLICT (provider, account_id) DO UPDATE SET party_id = a.party_id
+      WHERE a.party_id = excluded.party_id RETURNING party_id`;
+    if (ours === undefined) throw accountTaken();
     // The account is known from here on: its webhooks are ours.
     await tx.sql`
       INSERT INTO payments.provider_object (provider, object_id, kind, party_id, sync_due_at)
@@ -188,15 +215,15 @@ async function saveMethod(
         kind = 'account', party_id = excluded.party_id, sync_due_at = excluded.sync_due_at`;
     const [row] = await tx.sql<PayoutMethodRow>`
       INSERT INTO payments.payout_method AS m (payout_method_id, party_id, provider, account_id,
-        status, requirements_due, registered_by, created_at, updated_at)
+        status, requirements_due, service_id, registered_by, created_at, updated_at)
       VALUES (${id}, ${partyId}, ${provider}, ${objectId}, ${status},
-        ${requirementsDue}::text[], ${subject}, ${now}, ${now})
-      ON CONFLICT (party_id, provider) DO UPDATE SET
-        account_id = excluded.account_id, status = excluded.status, requirements_due = excluded.requirements_due,
+        ${requirementsDue}::text[], ${serviceId}, ${subject}, ${now}, ${now})
+      ON CONFLICT (party_id, provider, service_id) DO UPDATE SET
+        registered_by = excluded.registered_by, account_id = excluded.account_id, status = excluded.status, requirements_due = excluded.requirements_due,
         updated_at = excluded.updated_at
       WHERE ${mayChange}::boolean
       RETURNING payout_method_id, provider, status, requirements_due`;
-    // Made by somebody else a moment ago.
+    // Made by the same service a moment ago.
     if (row === undefined) throw notFound();
     return row;
   });

@@ -46,7 +46,7 @@ export async function partyOf(
   account: string,
 ): Promise<string | undefined> {
   const [row] = await tx.sql<{ party_id: string }>`
-    SELECT party_id FROM payments.payout_method
+    SELECT party_id FROM payments.payout_account
     WHERE provider = ${provider} AND account_id = ${account}`;
   return row?.party_id;
 }
@@ -64,10 +64,13 @@ interface PayoutRow {
 
 const mostShown = 200;
 
-/** Newest first. */
-export async function payoutsOf(db: Database, partyId: string) {
+/** Newest first. For a service: from accounts that it alone brought. */
+export async function payoutsOf(db: Database, partyId: string, serviceId: string) {
   const rows = await db.sql<PayoutRow>`
-    SELECT * FROM payments.payout WHERE party_id = ${partyId}
+    SELECT * FROM payments.payout p WHERE party_id = ${partyId}
+      AND (${serviceId === ""}::boolean OR coalesce((
+        SELECT bool_and(m.service_id = ${serviceId}) FROM payments.payout_method m
+        WHERE m.provider = p.provider AND m.account_id = p.account_id), false))
     ORDER BY created_at DESC, payout_id LIMIT ${mostShown}`;
   return rows.map((row) => ({
     payoutId: row.payout_id,

@@ -62,7 +62,7 @@ export function createRefundAddressRoutes(options: RefundAddressOptions): Hono<H
     return c.json(view(row), 201);
   });
   app.get("/v1/parties/:id/refund-addresses", async (c) => {
-    const standings = ["self", "operator", "service", "reader"] as const;
+    const standings = ["self", "operator", "reader"] as const;
     const partyId = await partyOf(c.req.param("id"), c.get("principal"), options, standings);
     const rows = await db.sql<RefundAddressRow>`
       SELECT refund_address_id, provider, chain_id, address, status

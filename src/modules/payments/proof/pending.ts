@@ -50,8 +50,8 @@ export async function pendingWork(db: Database, clock: Clock): Promise<Pending> 
       AND NOT EXISTS (SELECT FROM payments.provider_stop s WHERE s.provider = p.provider)
     UNION ALL
     SELECT 'readiness', count(*), NULL FROM payments.payment p
-    JOIN payments.payout_method m ON m.party_id = p.seller_id AND m.provider = p.provider
-    WHERE p.seller_waiting AND m.status = 'READY'`;
+    JOIN payments.receiver r USING (escrow_id)
+    WHERE p.seller_waiting AND r.status = 'READY'`;
   const times = rows.flatMap(({ next }) => (next === null ? [] : [next.getTime()]));
   return {
     due: rows.filter(({ due }) => due > 0n).map(({ what, due }) => `${due} ${what}`),

@@ -11,7 +11,7 @@ import type { Effect } from "../domain/effect.ts";
 import { whileFrozen } from "../domain/observe-dispute.ts";
 import type { Operation } from "../domain/payment.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
-import { type OperationRow, operationOf, requestIn } from "../schema.ts";
+import { type OperationRow, operationOf } from "../schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "../store.ts";
 import { sayToTreasury } from "../treasury.ts";
 import { webhookHandled } from "../webhooks/webhook-handled.ts";
@@ -25,7 +25,7 @@ import {
   pollAt,
   signal,
 } from "./objects.ts";
-import { accountsOf, distrust, type RefusedSeller } from "./seller-accounts.ts";
+import { distrust } from "./seller-accounts.ts";
 import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 
 export interface Answered {
@@ -42,7 +42,7 @@ export async function recordAnswers(
 ): Promise<void> {
   const now = clock.now();
   const links = answers.flatMap((answered) => linkOf(answered, now));
-  const accounts = await accountsOf(tx, answers.flatMap(refusedSeller));
+  const accounts = answers.flatMap(refusedAccount);
   await lockObjects(tx, [...links, ...accounts]);
   const roots = await lockRoots(
     tx,
@@ -58,7 +58,7 @@ export async function recordAnswers(
   const surroundings = await loadSurroundings(tx, heeded(answers, roots), now);
   const journal = createJournal({ now });
   const readAgain: ObjectKey[] = [];
-  const refused: RefusedSeller[] = [];
+  const refused: ObjectKey[] = [];
   for (const answered of answers) {
     const row = rows.get(answered.claim.row.operation_id);
     const root = roots.get(answered.claim.row.escrow_id);
@@ -67,7 +67,7 @@ export async function recordAnswers(
     const objectId = objectIdOf(answered);
     const heard = drained.filter((webhook) => webhook.objectId === objectId).map(webhookHandled);
     applyAnswer({ journal, root, row, answered, seen, surroundings, heard, logger });
-    refused.push(...refusedSeller(answered));
+    refused.push(...refusedAccount(answered));
     // A cancellation that was refused met a payment: reading it now says what happened.
     if (row.kind === "CANCEL_PAYMENT") readAgain.push(...paymentKey(root, row));
   }
@@ -173,10 +173,12 @@ function linkOf({ claim, answer }: Answered, now: Date): ObjectLink[] {
   ];
 }
 
-function refusedSeller({ claim, answer: { way, outcome } }: Answered): RefusedSeller[] {
+/** The account a transfer was to go to; others of the seller are not judged by it. */
+function refusedAccount({ claim, answer: { way, outcome } }: Answered): ObjectKey[] {
   const notReady = outcome.kind === "refused" && outcome.code === "SELLER_NOT_READY";
-  if (!notReady || way === "lookup") return [];
-  return [{ provider: claim.row.provider, sellerId: requestIn(claim.row).sellerId }];
+  const { provider, target } = claim.row;
+  if (!notReady || way === "lookup" || target === "") return [];
+  return [{ provider, objectId: target }];
 }
 
 function paymentKey({ payment }: Root, { provider }: OperationRow): ObjectKey[] {

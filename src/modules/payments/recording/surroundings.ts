@@ -35,7 +35,10 @@ export async function loadSurroundings(
   const sellers = roots.map(({ payment }) => payment.sellerId);
   const operations = await loadMoneyOperations(tx, nos);
   const debts = await lockDebts(tx, sellers);
-  const receivers = await loadReadiness(tx, sellers);
+  const receivers = await loadReadiness(
+    tx,
+    roots.map(({ payment }) => payment.escrowId),
+  );
   const disputes = await loadDisputes(tx, nos);
   const around = new Map<bigint, Around>(
     nos.map((no) => [
@@ -71,8 +74,7 @@ function sellerOf(
   debts: ReadonlyMap<string, bigint>,
   receivers: ReadonlyMap<string, Receiver>,
 ) {
-  const { sellerId, provider } = root.payment;
-  const sellerAccount = receivers.get(`${sellerId} ${provider}`)?.account ?? "";
+  const sellerAccount = receivers.get(root.payment.escrowId)?.account ?? "";
   return { owed: debts.get(debtKey(root)) ?? 0n, sellerAccount };
 }
 

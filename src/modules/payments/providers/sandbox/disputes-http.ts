@@ -76,7 +76,7 @@ export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions):
     const body = toMessage(SandboxPayoutRequestSchema, await readJson(c.req.raw));
     const partyId = c.req.param("id");
     const standing = await partyAccess.standing(partyId, c.get("principal"));
-    if (standing !== "self" && standing !== "operator" && standing !== "service") throw notFound();
+    if (standing !== "self" && standing !== "operator" && standing !== "keeper") throw notFound();
     const outcome = body.outcome === "failed" ? "failed" : "paid";
     const payout = {
       amount: amountOf(body.amount),

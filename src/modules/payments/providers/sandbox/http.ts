@@ -60,7 +60,7 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
     const { ready } = toMessage(SandboxReadinessRequestSchema, await readJson(c.req.raw));
     const partyId = c.req.param("id");
     const standing = await partyAccess.standing(partyId, c.get("principal"));
-    if (standing !== "self" && standing !== "operator" && standing !== "service") throw notFound();
+    if (standing !== "self" && standing !== "operator" && standing !== "keeper") throw notFound();
     if (!(await bank.setReady(partyId, ready))) throw notFound();
     onPlayed();
     return c.json({ partyId, ready }, 202);

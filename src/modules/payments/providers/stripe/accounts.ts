@@ -31,7 +31,7 @@ export function createAccounts({ client }: { readonly client: StripeClient }) {
 
 async function openOrRead(
   sdk: Stripe,
-  { partyId, account }: AccountRequest,
+  { partyId, serviceId, account }: AccountRequest,
   ask: Ask,
 ): Promise<Stripe.Account> {
   if (account !== "") {
@@ -47,8 +47,10 @@ async function openOrRead(
     capabilities: { transfers: { requested: true } },
     metadata: { partyId },
   };
-  // Asked twice, by an impatient click or after a lost answer, it is one account.
-  const idempotencyKey = `account.${sha256Hex(partyId)}`;
+  // Asked twice, by an impatient click or after a lost answer, it is one account; asked by another
+  // service it is another one, or the second would be handed the page where the first's is completed.
+  const whose = serviceId === "" ? partyId : JSON.stringify([partyId, serviceId]);
+  const idempotencyKey = `account.${sha256Hex(whose)}`;
   return ask((timeout) => sdk.accounts.create(params, { ...timeout, idempotencyKey }));
 }
 
