@@ -2,6 +2,7 @@
  * Money is a bigint of minor units. Parts always add up to the whole: shares of a fee are cumulative
  * floors, so no unit appears or vanishes however an amount is cut.
  */
+import { required } from "./assert.ts";
 
 export interface Currency {
   readonly code: string;
@@ -46,6 +47,11 @@ export function cumulativeFee({ fee, whole, done, taken, part, step = 1n }: Cumu
   const due = floorToStep((fee * (done + part)) / whole, step) - taken;
   // Parts that were undone in between can have paid a unit more than their share.
   return clamp(due, 0n, part);
+}
+
+/** The least amount of a currency that a provider moves, minor units. */
+export function stepOf(currency: string): bigint {
+  return required(currencyOf(currency), `the currency ${currency}`).step;
 }
 
 export function floorToStep(amount: bigint, step: bigint): bigint {

@@ -162,6 +162,7 @@ describe("what happened elsewhere", () => {
         objectId: `${transfer}/${id}`,
         paymentRef: objectId,
         movement: "reversal",
+        status: "succeeded",
         amount: 100n,
         currency: "USD",
       },

@@ -56,12 +56,14 @@ export interface BankStoryOptions {
   readonly escrowId?: string;
   readonly books?: Books;
   readonly liability?: string;
+  readonly currency?: string;
   readonly netCap?: bigint;
 }
 
 /** 10000 USD, buyer's fee 320, seller's 50; the provider keeps 329 of 10320. */
 export function createBankStory(options: BankStoryOptions = {}) {
   const { escrowId = "e1", books = createBooks(), liability = "SELLER", netCap } = options;
+  const { currency = "USD" } = options;
   const operations = new Map<string, Operation>();
   const disputes = new Map<string, Dispute>();
   const said: string[] = [];
@@ -73,7 +75,7 @@ export function createBankStory(options: BankStoryOptions = {}) {
     sellerId: "bob",
     serviceId: "",
     provider: "stripe",
-    currency: "USD",
+    currency,
     amount: 10_000n,
     buyerFee: 320n,
     sellerFee: 50n,
@@ -158,14 +160,14 @@ export function createBankStory(options: BankStoryOptions = {}) {
         objectId: `pi_${escrowId}`,
         operationId: "",
         status: "succeeded",
-        deposits: [{ depositId: `d_${escrowId}_${amount}`, amount, currency: "USD" }],
+        deposits: [{ depositId: `d_${escrowId}_${amount}`, amount, currency }],
         fee,
         lastError: undefined,
         instructions: {},
       }),
     release: (operationId: string, amount = 10_000n, fee = 50n) => {
       counted = addFunds(counted, { held: -amount, reserved: amount });
-      const money = create(MoneySchema, { amount, currency: "USD" });
+      const money = create(MoneySchema, { amount, currency });
       const parts = { operationId, sellerId: "bob", amount: money, fee };
       command({ case: "transferToSeller", value: create(TransferToSellerSchema, parts) });
     },
@@ -175,7 +177,7 @@ export function createBankStory(options: BankStoryOptions = {}) {
         fees: -feeReturned,
         reserved: amount + feeReturned,
       });
-      const money = create(MoneySchema, { amount, currency: "USD" });
+      const money = create(MoneySchema, { amount, currency });
       const parts = { operationId, buyerId: "alice", amount: money, feeReturned };
       command({ case: "initiateRefund", value: create(InitiateRefundSchema, parts) });
     },
@@ -211,7 +213,7 @@ export function createBankStory(options: BankStoryOptions = {}) {
         paymentRef: `pi_${escrowId}`,
         status: "open",
         amount: 10_320n,
-        currency: "USD",
+        currency,
         reason: "fraudulent",
         movements: [],
         evidenceDueBy: undefined,

@@ -149,6 +149,8 @@ export interface ForeignMovement {
   readonly objectId: string;
   readonly paymentRef: string;
   readonly movement: "refund" | "reversal";
+  /** Money moved when it succeeded; a succeeded refund may still fail, which gives it back. */
+  readonly status: "pending" | "succeeded" | "failed";
   readonly amount: bigint;
   readonly currency: string;
 }

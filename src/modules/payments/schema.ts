@@ -230,6 +230,8 @@ export interface ProviderObjectRow {
   /** How often in a row what was read could not be recorded, and why; "" when it could. */
   readonly failures: number;
   readonly problem: string;
+  /** The payment that is read before it, "" when that was read; null: none. */
+  readonly waits_for: string | null;
 }
 
 export function text(amount: bigint): string {

@@ -21,7 +21,7 @@ import {
   TransferSucceededSchema,
 } from "#gen/payments/v1/events_pb";
 import { hashFields } from "#kernel/ids";
-import { min } from "#kernel/money";
+import { floorToStep, min, stepOf } from "#kernel/money";
 import { TerminalError } from "#platform/errors";
 import * as post from "../ledger/post.ts";
 import { screenPayout } from "./ask-screening.ts";
@@ -208,7 +208,8 @@ function transferToSeller(payment: Payment, asked: TransferToSeller, context: Co
   }
   const code = transferRefusal(payment, gross, context);
   if (code !== undefined) return refuseTransfer(operationId, gross, code, context.now);
-  const netted = min(context.debt, context.nettable(gross - fee));
+  const nettable = min(context.debt, context.nettable(gross - fee));
+  const netted = floorToStep(nettable, stepOf(payment.currency));
   const amounts = { fee, netted, net: gross - fee - netted };
   const target = context.sellerAccount;
   const operation = newOperation(

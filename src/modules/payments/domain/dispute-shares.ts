@@ -2,9 +2,11 @@
  * Where money that a bank takes is found, and where it goes when it comes back. Pure. In order: its
  * share of the buyer's fee, pending, held, what is in flight (it waits), what was paid out (by the
  * terms' policy the seller's debt, up to what he got), the platform's loss. Back in the other order,
- * so that a part that came back leaves what the rest alone would have taken.
+ * so that a part that came back leaves what the rest alone would have taken. Each share is a whole
+ * number of the currency's steps, or all there is, so that what stays can be paid out; the platform
+ * bears or keeps what is less than a step.
  */
-import { max, min, sum, takeInOrder } from "#kernel/money";
+import { floorToStep, max, min, stepOf, sum, takeInOrder } from "#kernel/money";
 import type { Sources } from "../ledger/post-dispute.ts";
 import type { Dispute, Places } from "./dispute.ts";
 import type { Operation, Payment } from "./payment.ts";
@@ -21,9 +23,10 @@ export function placesOfTaken(amount: bigint, situation: Situation): Places {
   const { funds } = situation.payment;
   const fees = feeShare(amount, situation);
   const order = [funds.pending, funds.held, inFlight(situation)];
-  const { parts, rest } = takeInOrder(amount - fees, order);
+  const { parts, rest, dust } = takeSteps(amount - fees, order, situation.payment);
   const [pending = 0n, held = 0n, open = 0n] = parts;
-  return { fees, pending, held, open, ...paidOut(rest, situation) };
+  const { debt, losses } = paidOut(rest, situation);
+  return { fees, pending, held, open, debt, losses: losses + dust };
 }
 
 /** Of what waited for operations, as much as they can no longer take along. */
@@ -35,9 +38,11 @@ export function placesOfOpen(dispute: Dispute, situation: Situation): Sources {
   // A refund that failed brought its part of the fee back.
   const fees = min(max(due, 0n), feesKept(situation));
   const order = [fees, funds.pending, funds.held];
-  const { parts, rest } = takeInOrder(max(dispute.open - waiting, 0n), order);
+  const free = max(dispute.open - waiting, 0n);
+  const { parts, rest, dust } = takeSteps(free, order, situation.payment);
   const [fee = 0n, pending = 0n, held = 0n] = parts;
-  return { fees: fee, pending, held, ...paidOut(rest, situation) };
+  const { debt, losses } = paidOut(rest, situation);
+  return { fees: fee, pending, held, debt, losses: losses + dust };
 }
 
 /** `open` of what came back waits no longer for anything; `borne` is what the seller gets back. */
@@ -53,12 +58,15 @@ export function placesOfReturned(
   const net = max(dispute.taken - dispute.reinstated - amount, 0n);
   const fees = min(max(dispute.fees - feeOf(net, payment), 0n), amount);
   const borne = dispute.debt - dispute.payable;
-  const order = [dispute.losses, borne, dispute.open, dispute.held, dispute.pending];
-  const { parts, rest } = takeInOrder(amount - fees, order);
-  const [losses = 0n, seller = 0n, open = 0n, held = 0n, pending = 0n] = parts;
+  // What the platform kept of an earlier part, being less than a step, is the others' again.
+  const losses = min(amount - fees, dispute.losses);
+  const order = [borne, dispute.open, dispute.held, dispute.pending];
+  const { parts, rest, dust } = takeSteps(amount - fees - losses, order, payment);
+  const [seller = 0n, open = 0n, held = 0n, pending = 0n] = parts;
   // The fee's share is a floor, so a unit of it may be left over.
   const more = min(rest, dispute.fees - fees);
-  return { fees: fees + more, pending, held, open, borne: seller, losses: losses + rest - more };
+  const kept = losses + dust + rest - more;
+  return { fees: fees + more, pending, held, open, borne: seller, losses: kept };
 }
 
 /** Nothing of the buyer's fee is taken once the escrow itself is empty: that sale is over. */
@@ -79,8 +87,17 @@ function feesKept({ payment, operations }: Pick<Situation, "payment" | "operatio
   return max(payment.funds.fees - sum(sellers), 0n);
 }
 
-function feeOf(amount: bigint, { buyerFee, funds }: Payment): bigint {
-  return funds.funded === 0n ? 0n : (amount * buyerFee) / funds.funded;
+function feeOf(amount: bigint, { buyerFee, funds, currency }: Payment): bigint {
+  if (funds.funded === 0n) return 0n;
+  return floorToStep((amount * buyerFee) / funds.funded, stepOf(currency));
+}
+
+/** As takeInOrder; a part that does not empty its place is whole steps, what is less is `dust`. */
+function takeSteps(amount: bigint, order: readonly bigint[], { currency }: Payment) {
+  const step = stepOf(currency);
+  const { parts: exact, rest } = takeInOrder(amount, order);
+  const parts = exact.map((part, i) => (part === order[i] ? part : floorToStep(part, step)));
+  return { parts, rest, dust: sum(exact) - sum(parts) };
 }
 
 /** Reserved money that is under way and no dispute waits for yet. */
@@ -91,7 +108,8 @@ function inFlight({ payment, disputes }: Pick<Situation, "payment" | "disputes">
 function paidOut(amount: bigint, { payment, disputes }: Situation) {
   const borne = sum([...disputes].map(({ debt, payable }) => debt - payable));
   const got = max(payment.funds.released - borne, 0n);
-  const debt = (min(amount, got) * sellersPercent(payment)) / 100n;
+  const share = (min(amount, got) * sellersPercent(payment)) / 100n;
+  const debt = floorToStep(share, stepOf(payment.currency));
   return { debt, losses: amount - debt };
 }
 

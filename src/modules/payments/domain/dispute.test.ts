@@ -319,3 +319,48 @@ test("story 13: a debit that the bank returns is a dispute lost at once", () => 
     false,
   ]);
 });
+
+describe("P8: a currency that moves in steps of ten", () => {
+  const steps = (amount = 0n) => amount % 10n;
+
+  test.each([
+    [4_000n, 0n],
+    [4_005n, 5n],
+  ])(
+    "what stays held after the bank took %i can be paid out whole; %i is the platform's",
+    (amount, losses) => {
+      const sale = funded({ currency: "KWD" });
+      sale.bank({ amount, movements: [taken(amount)] });
+      sale.bank({ amount, status: "lost", movements: [taken(amount)] });
+      expect(steps(sale.funds().held)).toBe(0n);
+      expect(sale.funds()).toMatchObject({ chargedBack: 4_000n, held: 6_120n, fees: 200n });
+      expect(sale.dispute()?.losses).toBe(losses);
+    },
+  );
+
+  test("what comes back in parts leaves nothing behind", () => {
+    const sale = funded({ currency: "KWD" });
+    const before = sale.funds();
+    const first = taken(4_005n, 0n);
+    const half = reinstated(2_000n, 0n, "m2");
+    sale.bank({ movements: [first] });
+    sale.bank({ movements: [first, half] });
+    expect(steps(sale.funds().held)).toBe(0n);
+    sale.bank({ status: "won", movements: [first, half, reinstated(2_005n, 0n, "m3")] });
+    expect(sale.funds()).toEqual(before);
+  });
+
+  test("a seller owes whole steps, and what is netted leaves whole steps to pay", () => {
+    const books = createBooks();
+    const first = released({ currency: "KWD", books, liability: "RATIO:33" });
+    first.bank({ status: "lost", amount: 4_005n, movements: [taken(4_005n)] });
+    expect(steps(books.owed)).toBe(0n);
+    expect(books.owed).toBeGreaterThan(0n);
+    expect(first.operations().every(({ net }) => steps(net) === 0n)).toBe(true);
+    const second = funded({ currency: "KWD", books, escrowId: "e2", netCap: 1_234n });
+    second.release("t2");
+    const transfer = second.operations().find(({ operationId }) => operationId === "t2");
+    expect(transfer).toMatchObject({ netted: 1_230n });
+    expect(steps(transfer?.net)).toBe(0n);
+  });
+});

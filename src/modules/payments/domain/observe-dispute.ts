@@ -78,14 +78,59 @@ export function warningSeen(
   return bankCase.effects;
 }
 
-/** Money somebody else moved: booked once, by the object's id; nothing leaves until one has looked. */
+/**
+ * Money somebody else moved: booked once, by the object's id, when it succeeded; nothing leaves until
+ * one has looked. What failed later is booked back, and leaves the sale as it was.
+ */
 export function foreignSeen(
   payment: Payment,
-  { objectId: disputeId, movement, amount, currency }: ForeignMovement,
+  object: ForeignMovement,
   around: Surroundings,
 ): readonly Effect[] {
-  if (around.disputes.has(disputeId) || currency !== payment.currency) return [];
+  if (object.currency !== payment.currency) return [];
   const bankCase = openCase(payment, around);
+  if (object.movement === "reversal") foreignReversalSeen(bankCase, object);
+  else foreignRefundSeen(bankCase, object);
+  return bankCase.effects;
+}
+
+/** It stands from the moment it succeeded. */
+function foreignReversalSeen(bankCase: BankCase, object: ForeignMovement): void {
+  const { objectId: disputeId, amount, status } = object;
+  if (status !== "succeeded" || bankCase.dispute(disputeId) !== undefined) return;
+  openForeign(bankCase, object);
+  bankCase.add(postFor({ disputeId }, foreignReversal(bankCase.payment().provider, amount)));
+  settleDisputes(bankCase);
+}
+
+function foreignRefundSeen(bankCase: BankCase, object: ForeignMovement): void {
+  const { objectId: disputeId, amount, status } = object;
+  const known = bankCase.dispute(disputeId);
+  if (known === undefined && status === "failed") return;
+  if (known === undefined) openForeign(bankCase, object);
+  const movement = { movementId: disputeId, direction: "taken", amount, fee: 0n } as const;
+  const booked = known?.movements.has(movement.movementId) === true;
+  if (status === "succeeded" && !booked) {
+    // It may have been cleared while it was pending.
+    if (known?.lock === "NONE") tell(bankCase, { ...known, status: "open" }, true);
+    book(bankCase, disputeId, movement, 0n);
+  }
+  if (status === "failed" && known !== undefined) foreignFailed(bankCase, known);
+  settleDisputes(bankCase);
+}
+
+function foreignFailed(bankCase: BankCase, dispute: Dispute): void {
+  const { disputeId, taken, reinstated } = dispute;
+  if (dispute.status === "won") return;
+  record(bankCase, { ...dispute, status: "won" });
+  const amount = taken - reinstated;
+  if (amount === 0n) return;
+  const movementId = `${disputeId}:failed`;
+  book(bankCase, disputeId, { movementId, direction: "reinstated", amount, fee: 0n }, 0n);
+}
+
+function openForeign(bankCase: BankCase, object: ForeignMovement): void {
+  const { objectId: disputeId, movement, amount } = object;
   const kind = movement === "refund" ? "FOREIGN_REFUND" : "FOREIGN_REVERSAL";
   const reason = "FOREIGN_MOVEMENT";
   const stated = { status: "open", amount, reason, dueBy: undefined } as const;
@@ -94,13 +139,6 @@ export function foreignSeen(
   tell(bankCase, foreign, true);
   const value = create(ForeignMovementSeenSchema, { kind: movement, amount });
   bankCase.add(say({ case: "foreignMovementSeen", value }));
-  if (movement === "reversal") {
-    bankCase.add(postFor({ disputeId }, foreignReversal(payment.provider, amount)));
-  } else {
-    book(bankCase, disputeId, { movementId: disputeId, direction: "taken", amount, fee: 0n }, 0n);
-  }
-  settleDisputes(bankCase);
-  return bankCase.effects;
 }
 
 /** An operator has looked at what somebody else moved; undefined: there is nothing to look at. */
@@ -230,7 +268,9 @@ function settleOpen(bankCase: BankCase, disputeId: string): void {
 function end(bankCase: BankCase, dispute: Dispute): void {
   const { disputeId, lock, taken, reinstated } = dispute;
   if (lock === "NONE" || !isOver(dispute, bankCase.disputes())) return;
-  record(bankCase, { ...dispute, lock: "NONE", ...(isForeign(dispute) && { status: "lost" }) });
+  const failed = dispute.status === "won";
+  const cleared = isForeign(dispute) && !failed && ({ status: "lost" } as const);
+  record(bankCase, { ...dispute, lock: "NONE", ...cleared });
   if (lock === "RISK") {
     const value = create(RiskClosedSchema, { reference: disputeId });
     bankCase.add(say({ case: "riskClosed", value }));
@@ -248,9 +288,10 @@ function end(bankCase: BankCase, dispute: Dispute): void {
  */
 function isOver(dispute: Dispute, all: readonly Dispute[]): boolean {
   const { status, open, taken, reinstated, amount } = dispute;
-  // An operator has looked, or a dispute of this payment says why it was made.
+  // It failed, an operator has looked, or a dispute of this payment says why it was made.
   if (isForeign(dispute)) {
     const explained = all.some((each) => each.status === "prevented" && !isForeign(each));
+    if (status === "won") return open === 0n && reinstated >= taken;
     return open === 0n && (status === "lost" || explained);
   }
   switch (status) {
@@ -266,7 +307,7 @@ function isOver(dispute: Dispute, all: readonly Dispute[]): boolean {
     case "prevented": {
       const given = all
         .filter(({ kind }) => kind === "FOREIGN_REFUND")
-        .reduce((total, refund) => total + refund.taken, 0n);
+        .reduce((total, refund) => total + refund.taken - refund.reinstated, 0n);
       return open === 0n && given + taken - reinstated >= amount;
     }
     default:

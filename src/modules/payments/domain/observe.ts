@@ -183,12 +183,14 @@ function dispositionOf(payment: Payment, { amount, currency }: ProviderDeposit):
 /** Completes the funding, waits for the rest, or sends back what is not the escrow's. */
 function settle(fold: Fold, arrived: boolean, now: Date): void {
   const payment = fold.payment();
-  const { funds, amount, buyerFee, currency, paymentId, cancelled, inReview } = payment;
+  const { funds, amount, buyerFee, currency, paymentId, cancelled } = payment;
+  // What a bank takes is booked before anything is held for the seller.
+  const kept = payment.inReview || payment.sanctioned || payment.frozen;
   const total = paidByBuyer(payment);
   if (cancelled || isComplete(payment)) {
     if (!arrived) return;
     fold.add({ case: "set", fields: { status: cancelled ? "LATE" : "OVERFUNDED" } });
-  } else if (funds.pending >= total && !inReview && !payment.sanctioned) {
+  } else if (funds.pending >= total && !kept) {
     const transaction = post.fundingComplete(amount, buyerFee);
     const value = create(PaymentSucceededSchema, {
       paymentId,

@@ -1,7 +1,7 @@
 /**
  * Commits what was read of things no call of ours made: disputes, warnings, others' refunds, payouts.
- * One whose payment is not known yet keeps waiting, with its webhooks, and is read again: nothing
- * that was acknowledged is dropped.
+ * One whose payment is not known yet, or whose deposit is not booked, keeps waiting, with its webhooks,
+ * and is read again: nothing that was acknowledged is dropped.
  */
 import type { Tx } from "#platform/database";
 import { writtenOffOf } from "../domain/debt.ts";
@@ -20,9 +20,11 @@ import {
   drainUnmatched,
   linkObjects,
   lockObjects,
+  type ObjectKey,
   type ObjectLink,
   pollAt,
 } from "./objects.ts";
+import { waitedEnough, waitsForPayment } from "./payment-first.ts";
 import { schedule } from "./record-reads.ts";
 import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 
@@ -40,19 +42,20 @@ export async function recordForeign(
   deps: Deps,
 ): Promise<void> {
   const now = deps.clock.now();
-  const current = await lockObjects(
-    tx,
-    reads.map(({ row }) => ({ provider: row.provider, objectId: row.object_id })),
-  );
   const owners = await ownersOf(tx, reads);
-  const roots = await lockRoots(tx, [...new Set(owners.values())]);
+  const current = await lockObjects(tx, [
+    ...reads.map(({ row }) => ({ provider: row.provider, objectId: row.object_id })),
+    ...[...owners.values()].map(({ payment }) => payment),
+  ]);
+  const escrowIds = [...owners.values()].map(({ escrowId }) => escrowId);
+  const roots = await lockRoots(tx, [...new Set(escrowIds)]);
   const surroundings = await loadSurroundings(tx, [...roots.values()], now);
   const journal = createJournal({ now });
   const notices: TreasuryNotice[] = [];
   const next: WriteRow[] = [];
   for (const read of reads) {
     const there = current.get(keyOf(read.row)) ?? read.row;
-    const root = roots.get(owners.get(keyOf(read.row)) ?? "");
+    const root = roots.get(owners.get(keyOf(read.row))?.escrowId ?? "");
     const recording = { tx, read, there, root, surroundings, journal, notices, deps, now };
     // Meanwhile a call of ours turned out to have made it.
     const recorded = there.kind === read.row.kind ? await record(recording) : waits;
@@ -64,11 +67,16 @@ export async function recordForeign(
   await deps.outbox.enqueue(tx, [...journal.outgoing, ...said]);
 }
 
-/** The escrows whose payments the objects are about, by object; without those that are not known. */
+interface Owner {
+  readonly escrowId: string;
+  readonly payment: ObjectKey;
+}
+
+/** The payments the objects are about, by object; without those that are not known. */
 async function ownersOf(
   tx: Tx,
   reads: readonly ForeignRead[],
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, Owner>> {
   const about = reads.flatMap(({ row, outcome }) => {
     const object = outcome.kind === "succeeded" ? outcome.value : undefined;
     return object === undefined || object.kind === "payout"
@@ -76,13 +84,17 @@ async function ownersOf(
       : [{ key: keyOf(row), provider: row.provider, paymentRef: object.paymentRef }];
   });
   if (about.length === 0) return new Map();
-  const rows = await tx.sql<{ key: string; escrow_id: string }>`
-    SELECT k.key, o.escrow_id
+  const rows = await tx.sql<{ key: string; escrow_id: string } & ObjectKey>`
+    SELECT k.key, o.escrow_id, o.provider, o.object_id AS "objectId"
     FROM unnest(${about.map(({ key }) => key)}::text[], ${about.map((a) => a.provider)}::text[],
       ${about.map(({ paymentRef }) => paymentRef)}::text[]) AS k(key, provider, object_id)
     JOIN payments.provider_object o
       ON o.provider = k.provider AND o.object_id = k.object_id AND o.kind = 'payment'`;
-  return new Map(rows.map(({ key, escrow_id }) => [key, escrow_id]));
+  return new Map(
+    rows.map(({ key, escrow_id, provider, objectId }) => {
+      return [key, { escrowId: escrow_id, payment: { provider, objectId } }];
+    }),
+  );
 }
 
 interface Recording {
@@ -100,7 +112,7 @@ interface Recording {
 
 /** `problem`: why it could not be recorded; its neighbours go on. */
 interface Recorded {
-  /** Whose it is is not known yet. */
+  /** Whose it is is not known yet, or what it took is not booked. */
   readonly waits: boolean;
   readonly problem: string;
 }
@@ -121,6 +133,8 @@ async function record(recording: Recording): Promise<Recorded> {
     return done;
   }
   if (root === undefined) return waits;
+  if (await waitsForPayment({ ...recording, object, root })) return waits;
+  await waitedEnough(tx, recording.there);
   const heard = await link(recording, { escrowId: root.payment.escrowId, partyId: null });
   return apply(recording, root, object, heard.map(webhookHandled));
 }
@@ -202,6 +216,8 @@ function nextRead({ read, there, now }: Recording, { waits: again, problem }: Re
   return { provider, object_id, sync_due_at: due, failures: 0, problem: "" };
 }
 
+/** Two days of doubling, then once a day. */
+const triesOfAMonth = 36;
 const longestWaitMs = 24 * 3_600_000;
 
 function nextDue(
@@ -219,8 +235,12 @@ function nextDue(
       return pollAt(now, row.sync_tries);
     case "warning":
       return object.open ? pollAt(now, row.sync_tries) : null;
-    case "foreign":
-      return null;
+    case "foreign": {
+      const final =
+        object.movement === "reversal" ? object.status !== "pending" : object.status === "failed";
+      // One that succeeded may still fail.
+      return final || row.sync_tries > triesOfAMonth ? null : pollAt(now, row.sync_tries);
+    }
     case "payout":
       return object.status === "pending" ? pollAt(now, row.sync_tries) : null;
     default:

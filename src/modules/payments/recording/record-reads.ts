@@ -19,6 +19,7 @@ import { loadDeposits, loadOperations, lockRoots } from "../store.ts";
 import { sayToTreasury } from "../treasury.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { lockObjects, pollAt } from "./objects.ts";
+import { paymentsWereRead, waitingFor } from "./payment-first.ts";
 import { updateAccount } from "./seller-accounts.ts";
 import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 
@@ -31,7 +32,11 @@ type Deps = Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">;
 
 export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): Promise<void> {
   const now = deps.clock.now();
-  const current = await lockObjects(tx, reads.map(keyOf));
+  const waiting = await waitingFor(
+    tx,
+    reads.map(({ row }) => row),
+  );
+  const current = await lockObjects(tx, [...reads.map(keyOf), ...waiting]);
   const roots = await lockRoots(
     tx,
     reads.flatMap(({ row }) => row.escrow_id ?? []),
@@ -50,6 +55,7 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
   const surroundings = await loadSurroundings(tx, heeded, now);
   const journal = createJournal({ now });
   const next: WriteRow[] = [];
+  const booked: ProviderObjectRow[] = [];
   for (const read of reads) {
     const { row, outcome } = read;
     const object = outcome.kind === "succeeded" ? outcome.value : undefined;
@@ -65,9 +71,11 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
       const seen = { now, deposits: deposits.get(root.escrowNo) ?? new Set<string>() };
       problem = apply({ read, object, root, opened, seen, surroundings, journal, deps });
     }
+    if (object !== undefined && problem === undefined && !signalled) booked.push(row);
     next.push(problem ? failedRead(row, problem, now) : nextRead(row, { signalled, outcome, now }));
   }
   await schedule(tx, next);
+  await paymentsWereRead(tx, booked, waiting, now);
   await journal.write(tx);
   const said = await sayToTreasury(tx, journal.notices, now);
   await deps.outbox.enqueue(tx, [...journal.outgoing, ...said]);

@@ -113,7 +113,15 @@ export function foreignOf(object: BookObject): ForeignObject | undefined {
       return { kind: "warning", objectId, paymentRef, open: status === "open" };
     case "refund":
       if (object.operation_id !== "") return undefined;
-      return { kind: "foreign", objectId, paymentRef, movement: "refund", amount, currency };
+      return {
+        kind: "foreign",
+        objectId,
+        paymentRef,
+        movement: "refund",
+        status: status as "pending",
+        amount,
+        currency,
+      };
     case "reversal":
       if (object.operation_id !== "") return undefined;
       return {
@@ -121,6 +129,7 @@ export function foreignOf(object: BookObject): ForeignObject | undefined {
         objectId,
         paymentRef: details.paymentRef ?? "",
         movement: "reversal",
+        status: "succeeded",
         amount,
         currency,
       };

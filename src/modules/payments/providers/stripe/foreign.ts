@@ -147,11 +147,12 @@ async function readForeignRefund(
   ask: Ask,
 ): Promise<ForeignMovement | undefined> {
   const refund = await ask((timeout) => sdk.refunds.retrieve(objectId, {}, timeout));
-  // Ours says so itself; one that failed has moved nothing.
-  if (refund.metadata?.operationId || refundStatus(refund) === "failed") return undefined;
+  // Ours says so itself.
+  if (refund.metadata?.operationId) return undefined;
   const paymentRef = idOf(refund.payment_intent);
   if (paymentRef === undefined) return undefined;
-  return foreignMovement({ objectId, paymentRef, movement: "refund", ...refund });
+  const status = refundStatus(refund);
+  return foreignMovement({ ...refund, objectId, paymentRef, movement: "refund", status });
 }
 
 async function readForeignReversal(
@@ -167,16 +168,18 @@ async function readForeignReversal(
   if (charge === undefined) return undefined;
   const paymentRef = await paymentRefOf(sdk, { charge }, ask);
   if (paymentRef === undefined) return undefined;
-  return foreignMovement({ objectId, paymentRef, movement: "reversal", ...reversal });
+  const status = "succeeded";
+  return foreignMovement({ ...reversal, objectId, paymentRef, movement: "reversal", status });
 }
 
-type Moved = Pick<ForeignMovement, "objectId" | "paymentRef" | "movement"> &
+type Moved = Pick<ForeignMovement, "objectId" | "paymentRef" | "movement" | "status"> &
   Pick<Stripe.Refund, "amount" | "currency">;
 
-function foreignMovement({ objectId, paymentRef, movement, ...moved }: Moved): ForeignMovement {
+function foreignMovement(moved: Moved): ForeignMovement {
+  const { objectId, paymentRef, movement, status } = moved;
   const currency = currencyOf(moved.currency);
   const amount = fromUnits(moved.amount, currency);
-  return { kind: "foreign", objectId, paymentRef, movement, amount, currency };
+  return { kind: "foreign", objectId, paymentRef, movement, status, amount, currency };
 }
 
 /** The payment intent, by its charge where it is not named. */
