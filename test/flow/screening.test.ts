@@ -226,4 +226,108 @@ describe("wallet screening", () => {
     const { items } = (await alice.get("/v1/parties/alice/refund-addresses")).body;
     expect(items).toMatchObject([{ status: "REJECTED" }]);
   });
+
+  const strange = "0x2222222222222222222222222222222222222222";
+
+  async function decidedBySecond(escrowId: string, between?: () => Promise<void>): Promise<void> {
+    const asked = await operator().post(`/v1/escrows/${escrowId}/unblock`, {});
+    await between?.();
+    await world.app.as("olga", "admin").post(`/v1/approvals/${asked.body.approvalId}/approve`, {});
+    await world.app.settle();
+    await world.goOn();
+  }
+
+  function lastDeposit(): string {
+    const all = [...world.simulator.book.addresses.values()].flatMap(({ deposits }) => deposits);
+    return all.at(-1)?.id ?? "";
+  }
+
+  test("C1, pitfall 35: a payout that waits for a person does not leave by a stop and a resumption", async () => {
+    const sale = await fundedUsdcSale(world);
+    world.screening.scores.set("bob", 80);
+    await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`, {});
+    await world.app.settle();
+    await world.app.advance("PT1M");
+    await operator().post("/v1/providers/custodian/stop", { reason: "drill" });
+    await world.app.settle();
+    const asked = await operator().post("/v1/providers/custodian/resume", { reason: "fine" });
+    await world.app.as("olga", "admin").post(`/v1/approvals/${asked.body.approvalId}/approve`, {});
+    await world.app.settle();
+    await world.app.advance("PT16M");
+    await world.goOn();
+    await world.goOn();
+    expect(world.simulator.book.withdrawals.size).toBe(0);
+    const [review] = await reviews();
+    expect(await decided(`/v1/reviews/${review.reviewId}/decide`, "CLEAR")).toBe("succeeded");
+    await world.goOn();
+    expect(await stateOf(sale)).toBe("RELEASED");
+    expect(world.simulator.book.withdrawals.size).toBe(1);
+  });
+
+  test("C1: a worthless token of anybody's, or excess of somebody on a list, stops nothing that is held", async () => {
+    const sale = await fundedUsdcSale(world);
+    world.screening.sanctioned.add("alice");
+    send(world, sale, 1n, strange);
+    send(world, sale, 5_000_000n);
+    await world.goOn();
+    expect(await stateOf(sale)).toBe("FUNDS_HELD");
+    expect((await reviews()).map((review: { state: string }) => review.state)).toEqual(["BLOCKED"]);
+    expect(await decided(`/v1/deposits/${lastDeposit()}/decide`, "REFUND")).not.toBe("succeeded");
+    await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`, {});
+    await world.app.settle();
+    await world.goOn();
+    expect([...world.simulator.book.withdrawals.values()]).toMatchObject([
+      { to: walletOf("bob").address },
+    ]);
+    expect(await fundsOf(sale)).toEqual({
+      funded: "262550000",
+      pending: "5000000",
+      released: "249500000",
+      fees: "8050000",
+    });
+  });
+
+  test("C4: excess that came while the payout was blocked goes back when two lifted it", async () => {
+    const sale = await fundedUsdcSale(world);
+    await registerRefundAddress(sale.alice);
+    world.screening.sanctioned.add("bob");
+    await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`, {});
+    await world.app.settle();
+    send(world, sale, 5_000_000n);
+    await world.goOn();
+    expect((await fundsOf(sale))["pending"]).toBe("5000000");
+    await decidedBySecond(sale.escrowId);
+    await world.goOn();
+    expect(await fundsOf(sale)).toEqual({
+      funded: "262550000",
+      held: "250000000",
+      fees: "7550000",
+      refunded: "5000000",
+    });
+  });
+
+  test("a deposit is not given back while another is in review, and nobody is told it was", async () => {
+    const sale = await acceptedUsdcSale(world);
+    await registerRefundAddress(sale.alice);
+    send(world, sale, 100_000_000n);
+    await world.goOn();
+    const first = lastDeposit();
+    world.screening.scores.set("alice", 60);
+    send(world, sale, 1_000_000n);
+    await world.goOn();
+    expect(await decided(`/v1/deposits/${first}/decide`, "REFUND")).toBe("SCREENING_PENDING");
+  });
+
+  test("pitfall 37: a refund's wallet is screened again before the money leaves", async () => {
+    const sale = await fundedUsdcSale(world);
+    await registerRefundAddress(sale.alice);
+    await world.app.settle();
+    world.screening.sanctioned.add("alice");
+    await sale.bob.post(`/v1/escrows/${sale.escrowId}/refund`, {});
+    await world.app.settle();
+    await world.goOn();
+    expect(world.simulator.book.withdrawals.size).toBe(0);
+    expect(await stateOf(sale)).toBe("BLOCKED");
+    expect(await fundsOf(sale)).toEqual({ funded: "257550000", blocked: "257550000" });
+  });
 });

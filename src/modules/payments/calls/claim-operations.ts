@@ -1,6 +1,6 @@
 /**
  * Takes due operations for one process, under their roots' locks and for the time of a lease. This
- * is the last gate before money leaves: what is locked or not reserved is put off, not called.
+ * is the last gate before money leaves: what is locked, not reserved or not screened is not called.
  */
 import type { Tx } from "#platform/database";
 import { sent, wayOf } from "../domain/calls.ts";
@@ -8,8 +8,10 @@ import { mayBeCalled } from "../domain/conclude.ts";
 import type { Operation } from "../domain/payment.ts";
 import { lookOnly } from "../domain/withdraw.ts";
 import type { Root } from "../journal.ts";
+import { aimedAgain } from "../parties/refund-targets.ts";
 import { leaseMsOf } from "../provider.ts";
 import { type OperationRow, operationOf } from "../schema.ts";
+import { unscreened } from "../screening/gate.ts";
 import { tryLockRoots } from "../store.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 
@@ -57,13 +59,16 @@ export async function claimOperations(
     );
     const mine = candidates.filter(({ escrow_id }) => roots.has(escrow_id));
     // Read again under the lock: whoever writes an operation holds its root.
-    const rows = await tx.sql<OperationRow>`
+    const found = await tx.sql<OperationRow>`
       SELECT * FROM payments.operation
       WHERE operation_id = ANY(${mine.map(({ operation_id }) => operation_id)}::text[])
         AND state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP') AND due_at <= ${now}
         AND (lease_until IS NULL OR lease_until < ${wall})`;
+    const rows = await aimedAgain(tx, found);
     const leaseUntil = new Date(wall.getTime() + leaseMsOf(providers));
-    const { claims, refused } = passGate(rows, roots, { now, leaseUntil });
+    const waiting = await unscreened(tx, rows, roots, now);
+    const asked = rows.filter(({ operation_id }) => !waiting.has(operation_id));
+    const { claims, refused } = passGate(asked, roots, { now, leaseUntil });
     await putOff(tx, refused, now);
     await saveClaims(tx, claims, { now, leaseUntil });
     return claims;

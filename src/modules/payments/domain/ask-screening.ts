@@ -6,7 +6,8 @@ import { isScreened, nothingBlocked, type Screening } from "./screening.ts";
 
 /** Whoever sent it is screened before it counts. */
 export function screenDeposit(payment: Payment, deposit: Deposit, now: Date): readonly Effect[] {
-  if (!isScreened(payment)) return [];
+  // Anybody can send any token: of another asset it is asked when an operator gives it back.
+  if (!isScreened(payment) || deposit.currency !== payment.currency) return [];
   const { depositId, source = "", amount, currency } = deposit;
   const screening = newScreening(
     payment,
@@ -47,13 +48,44 @@ export function screenPayout(payment: Payment, operation: Operation, now: Date):
   return [{ case: "screened", screening }];
 }
 
+/**
+ * What has to be cleared before an operation's call: a payout's question, or a refund's, whose wallet
+ * may have come on a list since it was registered. Undefined: nothing goes to a wallet by it.
+ */
+export function screeningOf(
+  payment: Payment,
+  operation: Operation,
+  now: Date,
+): Screening | undefined {
+  const { kind, operationId, target, net, asset, attempt } = operation;
+  if (kind === "TRANSFER") {
+    const [effect] = screenPayout(payment, operation, now);
+    return effect?.case === "screened" ? effect.screening : undefined;
+  }
+  // Without an address the provider refuses it.
+  if (kind !== "REFUND" || !isScreened(payment) || target === "") return undefined;
+  const asked = {
+    purpose: "PAYOUT",
+    depositId: "",
+    operationId,
+    partyId: payment.buyerId,
+    address: target,
+    amount: net,
+    currency: asset || payment.currency,
+  } as const;
+  return newScreening(payment, asked, now, `${attempt} ${target}`);
+}
+
 type Asked = Pick<
   Screening,
   "purpose" | "depositId" | "operationId" | "partyId" | "address" | "amount" | "currency"
 >;
 
-function newScreening({ escrowId }: Payment, asked: Asked, now: Date): Screening {
-  const id = hashFields("screening", escrowId, asked.purpose, asked.depositId, asked.operationId);
+/** `time`: which of several questions about the same operation. */
+function newScreening({ escrowId }: Payment, asked: Asked, now: Date, time?: string): Screening {
+  const { purpose, depositId, operationId } = asked;
+  const again = time === undefined ? [] : [time];
+  const id = hashFields("screening", escrowId, purpose, depositId, operationId, ...again);
   return {
     ...asked,
     reviewId: `rev_${id.slice(0, 32)}`,

@@ -8,7 +8,7 @@ import type { Command, DecideDeposit, DecideReview } from "#gen/payments/v1/comm
 import { DecideDeposit_Decision, DecideReview_Decision } from "#gen/payments/v1/commands_pb";
 import { hashFields } from "#kernel/ids";
 import { min } from "#kernel/money";
-import { isComplete, returnPending, succeeded } from "./decide.ts";
+import { returnPending, succeeded } from "./decide.ts";
 import { accept, type Decision, reject } from "./effect.ts";
 import { isLocked, newOperation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
@@ -106,7 +106,12 @@ export function decideDeposit(
   if (screening?.state === "DUE" || screening?.state === "HELD") {
     return reject("SCREENING_PENDING", "who sent it is not known to be clear");
   }
-  if (isLocked(payment)) return reject("ESCROW_LOCKED", "nothing leaves while it is locked");
+  if (isLocked(payment) || screening?.state === "BLOCKED") {
+    return reject("ESCROW_LOCKED", "nothing leaves while it is locked");
+  }
+  if (payment.inReview && deposit.currency === payment.currency) {
+    return reject("SCREENING_PENDING", "another deposit is not known to be clear");
+  }
   return giveBack(payment, command, deposit, given);
 }
 
@@ -139,7 +144,7 @@ function giveBack(
     return accept({ case: "opened", operation }, succeeded(command));
   }
   const waiting = min(amount, payment.funds.pending);
-  if (isComplete(payment) || waiting === 0n) return settled;
+  if (waiting === 0n) return settled;
   const effects = returnPending(payment, waiting, now).map((effect) =>
     effect.case === "opened"
       ? { ...effect, operation: { ...effect.operation, depositId } }

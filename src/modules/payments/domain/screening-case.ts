@@ -14,12 +14,12 @@ import * as post from "../ledger/post.ts";
 import { suspenseBlocked, suspenseUnblocked } from "../ledger/post-suspense.ts";
 import { type BankCase, openCase, type Surroundings } from "./bank-case.ts";
 import { backoffMs } from "./calls.ts";
-import { isComplete } from "./decide.ts";
+import { isComplete, isReturn } from "./decide.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { settlePending } from "./observe.ts";
 import { type Payment, paidByBuyer } from "./payment.ts";
 import { type BlockedShares, isOpen, type Screening } from "./screening.ts";
-import { withdrawUnsent } from "./withdraw.ts";
+import { withdrawIfUnsent, withdrawUnsent } from "./withdraw.ts";
 
 export type ScreeningAnswer =
   | { readonly kind: "unavailable" }
@@ -96,6 +96,7 @@ export function openScreeningCase(
 
 function hold({ money, put }: ScreeningCase, screening: Screening): void {
   const { reviewId, reason, told } = screening;
+  if (isAside(money, screening)) return put(screening);
   put({ ...screening, told: true });
   if (told) return;
   const value = create(ScreeningHeldSchema, { reviewId, reason });
@@ -112,6 +113,7 @@ export function clear(screeningCase: ScreeningCase, screening: Screening): void 
 /** The hit's money, with the buyer's fee on it, goes where nobody can take it. */
 export function block(screeningCase: ScreeningCase, screening: Screening): void {
   const { money, put } = screeningCase;
+  if (isAside(money, screening)) return keepAside(screeningCase, screening);
   const { reviewId, currency, amount } = screening;
   money.add({ case: "set", fields: { sanctioned: true } });
   withdrawUnsent(money);
@@ -130,9 +132,37 @@ export function block(screeningCase: ScreeningCase, screening: Screening): void 
   reviewed(screeningCase);
 }
 
+/** What is not the escrow's own money stops nothing of it, whoever sent it. */
+function isAside(money: BankCase, { purpose, operationId, currency }: Screening): boolean {
+  const payment = money.payment();
+  if (currency !== payment.currency) return true;
+  return isComplete(payment) && (purpose === "DEPOSIT" || isReturn({ operationId }));
+}
+
+/** It stays where it is, pending or in suspense, and nothing gives it back. */
+function keepAside(screeningCase: ScreeningCase, screening: Screening): void {
+  const { money, put } = screeningCase;
+  const { operationId } = screening;
+  put({ ...screening, state: "BLOCKED", blockedAt: money.now, dueAt: undefined });
+  tellOver(money, screening);
+  const operation = money.operations().find((known) => known.operationId === operationId);
+  if (operation !== undefined) withdrawIfUnsent(money, operation);
+  reviewed(screeningCase);
+}
+
+/** Its hit moved nothing and locked nothing. */
+function isKeptAside({ state, blocked }: Screening): boolean {
+  return state === "BLOCKED" && Object.values(blocked).every((share) => share === 0n);
+}
+
 /** The exact mirror, by two operators. */
 export function unblock(screeningCase: ScreeningCase, screening: Screening): void {
   const { money, put } = screeningCase;
+  if (isKeptAside(screening) && isAside(money, screening)) {
+    put({ ...screening, state: "LIFTED", liftedAt: money.now });
+    goOn(screeningCase, screening);
+    return;
+  }
   const { reviewId, blocked, currency } = screening;
   const { provider } = money.payment();
   const transaction = post.fundsUnblocked(blocked);
@@ -143,7 +173,9 @@ export function unblock(screeningCase: ScreeningCase, screening: Screening): voi
   }
   const value = create(FundsUnblockedSchema, { reference: reviewId });
   put({ ...screening, state: "LIFTED", liftedAt: money.now });
-  const blockedStill = screeningCase.screenings().some(({ state }) => state === "BLOCKED");
+  const blockedStill = screeningCase
+    .screenings()
+    .some((known) => known.state === "BLOCKED" && !isKeptAside(known));
   if (!blockedStill) money.add({ case: "set", fields: { sanctioned: false } });
   money.add(say({ case: "fundsUnblocked", value }, transaction.change));
   goOn(screeningCase, screening);
@@ -153,9 +185,10 @@ function goOn(screeningCase: ScreeningCase, { purpose, operationId }: Screening)
   const { money } = screeningCase;
   if (purpose === "PAYOUT") {
     const operation = money.operations().find((known) => known.operationId === operationId);
-    if (operation?.state !== "READY") return;
-    money.add({ case: "moved", operation: { ...operation, dueAt: money.now } });
-    return;
+    if (operation?.state === "READY") {
+      money.add({ case: "moved", operation: { ...operation, dueAt: money.now } });
+      return;
+    }
   }
   reviewed(screeningCase);
   if (!money.payment().inReview && isSettleable(money.payment())) {
@@ -163,9 +196,11 @@ function goOn(screeningCase: ScreeningCase, { purpose, operationId }: Screening)
   }
 }
 
-/** Deposits are in review while one of them is. */
+/** Deposits are in review while one of them is, or is kept aside. */
 function reviewed({ money, screenings }: ScreeningCase): void {
-  const inReview = screenings().some((known) => known.purpose === "DEPOSIT" && isOpen(known));
+  const inReview = screenings().some(
+    (known) => known.purpose === "DEPOSIT" && (isOpen(known) || isKeptAside(known)),
+  );
   if (inReview !== money.payment().inReview) money.add({ case: "set", fields: { inReview } });
 }
 

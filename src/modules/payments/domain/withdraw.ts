@@ -13,12 +13,14 @@ import { isLocked, type Operation, type Payment } from "./payment.ts";
 
 /** Of a locked payment; may be asked any number of times. */
 export function withdrawUnsent(bankCase: BankCase): void {
-  for (const operation of bankCase.operations()) {
-    if (operation.kind !== "TRANSFER" && operation.kind !== "REFUND") continue;
-    if (neverHappened(operation)) bankCase.add(...withdrawn(bankCase.payment(), operation));
-    else if (operation.state === "READY" || operation.state === "UNKNOWN") {
-      bankCase.add({ case: "moved", operation: toLookUp(operation, bankCase.now) });
-    }
+  for (const operation of bankCase.operations()) withdrawIfUnsent(bankCase, operation);
+}
+
+export function withdrawIfUnsent(bankCase: BankCase, operation: Operation): void {
+  if (operation.kind !== "TRANSFER" && operation.kind !== "REFUND") return;
+  if (neverHappened(operation)) bankCase.add(...withdrawn(bankCase.payment(), operation));
+  else if (operation.state === "READY" || operation.state === "UNKNOWN") {
+    bankCase.add({ case: "moved", operation: toLookUp(operation, bankCase.now) });
   }
 }
 

@@ -6,7 +6,7 @@ import { sha256Hex } from "#kernel/ids";
 import type { Tx } from "#platform/database";
 import { encodeBytes } from "#platform/statement";
 import type { ProviderRequest } from "../provider.ts";
-import type { WriteRow } from "../schema.ts";
+import { type OperationRow, requestIn, type WriteRow } from "../schema.ts";
 
 /** The rows of operations to open; refunds whose buyer has an address carry it. */
 export async function aimedRefunds(tx: Tx, rows: readonly WriteRow[]): Promise<WriteRow[]> {
@@ -29,6 +29,39 @@ export async function aimedRefunds(tx: Tx, rows: readonly WriteRow[]): Promise<W
 export function aimed(request: ProviderRequest, target: string) {
   const params = JSON.stringify({ ...request, target });
   return { target, params: encodeBytes(Buffer.from(params)), body_hash: sha256Hex(params) };
+}
+
+/**
+ * The rows as they are to be called: a refund whose key was never used goes to the address its buyer
+ * has now, not to the one he had when it was opened. The roots are locked.
+ */
+export async function aimedAgain(
+  tx: Tx,
+  rows: readonly OperationRow[],
+): Promise<readonly OperationRow[]> {
+  const unsent = rows.filter(
+    ({ kind, state, tries, target }) =>
+      kind === "REFUND" && state === "READY" && tries === 0 && target !== "",
+  );
+  if (unsent.length === 0) return rows;
+  const asked = unsent.map((row) => ({
+    provider: row.provider,
+    partyId: requestIn(row).buyerId,
+  }));
+  const addresses = await refundAddresses(tx, asked);
+  const moved = new Map<string, OperationRow>();
+  for (const row of unsent) {
+    const request = requestIn(row);
+    const address = addresses.get(`${row.provider} ${request.buyerId}`);
+    if (address === undefined || address === row.target) continue;
+    const { target, params, body_hash } = aimed(request, address);
+    const [now] = await tx.sql<OperationRow>`
+      UPDATE payments.operation
+      SET target = ${target}, params = ${params}::bytea, body_hash = ${body_hash}
+      WHERE operation_id = ${row.operation_id} RETURNING *`;
+    if (now !== undefined) moved.set(row.operation_id, now);
+  }
+  return rows.map((row) => moved.get(row.operation_id) ?? row);
 }
 
 /** The committed bytes, as the database's text has them. */
