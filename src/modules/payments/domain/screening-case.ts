@@ -96,7 +96,10 @@ export function openScreeningCase(
 
 function hold({ money, put }: ScreeningCase, screening: Screening): void {
   const { reviewId, reason, told } = screening;
-  if (isAside(money, screening)) return put(screening);
+  if (isAside(money, screening)) {
+    put(screening);
+    return;
+  }
   put({ ...screening, told: true });
   if (told) return;
   const value = create(ScreeningHeldSchema, { reviewId, reason });
@@ -113,7 +116,10 @@ export function clear(screeningCase: ScreeningCase, screening: Screening): void 
 /** The hit's money, with the buyer's fee on it, goes where nobody can take it. */
 export function block(screeningCase: ScreeningCase, screening: Screening): void {
   const { money, put } = screeningCase;
-  if (isAside(money, screening)) return keepAside(screeningCase, screening);
+  if (isAside(money, screening)) {
+    keepAside(screeningCase, screening);
+    return;
+  }
   const { reviewId, currency, amount } = screening;
   money.add({ case: "set", fields: { sanctioned: true } });
   withdrawUnsent(money);
