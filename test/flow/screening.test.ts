@@ -330,4 +330,17 @@ describe("wallet screening", () => {
     expect(await stateOf(sale)).toBe("BLOCKED");
     expect(await fundsOf(sale)).toEqual({ funded: "257550000", blocked: "257550000" });
   });
+
+  test("C2: two operators lift the hit they were asked about, not one that came meanwhile", async () => {
+    world.screening.sanctioned.add("alice");
+    const sale = await acceptedUsdcSale(world);
+    send(world, sale, 100_000_000n);
+    await world.goOn();
+    await decidedBySecond(sale.escrowId, async () => {
+      send(world, sale, 7_000_000n);
+      await world.goOn();
+    });
+    expect(await stateOf(sale)).toBe("BLOCKED");
+    expect((await fundsOf(sale))["blocked"]).toBe("7000000");
+  });
 });

@@ -121,7 +121,14 @@ export const acceptSettlement =
       }),
     });
 export const unblockEscrow = ({ by, approved }: By & { approved?: boolean }): Step =>
-  step(by, { case: "unblockEscrow", value: create(C.UnblockEscrowSchema) }, approved);
+  step(
+    by,
+    {
+      case: "unblockEscrow",
+      value: create(C.UnblockEscrowSchema, { references: ["hit_1"] }),
+    },
+    approved,
+  );
 
 const generation = (escrow: T.Escrow, kind: T.Timer_Kind, milestoneId = "") =>
   escrow.timers.find((t) => t.kind === kind && t.milestoneId === milestoneId)?.generation ?? 0;

@@ -8,7 +8,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Context, Hono } from "hono";
 import { type Command, CommandSchema, CreateEscrowSchema } from "#gen/escrow/v1/commands_pb";
 import { CreateEscrowRequestSchema } from "#gen/escrow/v1/http_pb";
-import { type Actor, SealedTextSchema, type Terms } from "#gen/escrow/v1/types_pb";
+import { type Actor, Lock_Kind, SealedTextSchema, type Terms } from "#gen/escrow/v1/types_pb";
 import { generateCommandEventId, generateEscrowId } from "#kernel/ids";
 import type { Standing } from "#kernel/standing";
 import type { Clock } from "#platform/clock";
@@ -72,7 +72,9 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
       requireStanding(standing, route, c);
       const param = (name: string) => idOf(c.req.param(name));
       const currentTerms = () => termsNow(options, escrowId);
-      const body = await route.read(request.json, { seal: request.seal, param, currentTerms });
+      const blocks = () => blocksNow(options, escrowId);
+      const context = { seal: request.seal, param, currentTerms, blocks };
+      const body = await route.read(request.json, context);
       const command = commandOf(options, request, escrowId, route.commandType, body);
       if (request.dryRun) return dryRun(options, c, command);
       if (!needsApproval(route, standing)) return accept(c, command);
@@ -168,6 +170,12 @@ async function termsNow({ db, clock }: EscrowRoutesOptions, escrowId: string): P
   });
   if (terms === undefined) throw notFound();
   return terms;
+}
+
+async function blocksNow({ db }: EscrowRoutesOptions, escrowId: string): Promise<string[]> {
+  const stored = await readEscrow(db, escrowId);
+  const locks = stored?.escrow.locks ?? [];
+  return locks.filter(({ kind }) => kind === Lock_Kind.SANCTIONS).map(({ reference }) => reference);
 }
 
 function commandOf(

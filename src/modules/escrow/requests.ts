@@ -46,6 +46,8 @@ export interface ReadContext {
   readonly param: (name: string) => string;
   /** The escrow's terms as they stand now. */
   readonly currentTerms: () => Promise<Terms>;
+  /** The sanctions locks that stand now. */
+  readonly blocks: () => Promise<readonly string[]>;
 }
 
 export interface CommandRoute {
@@ -163,10 +165,18 @@ export const commandRoutes: readonly CommandRoute[] = [
     }),
   ),
   {
-    ...route("unblock", "UnblockEscrow", UnblockRequestSchema, async ({ reason }, { seal }) => ({
-      case: "unblockEscrow",
-      value: create(UnblockEscrowSchema, optional("reason", await seal(reason))),
-    })),
+    ...route(
+      "unblock",
+      "UnblockEscrow",
+      UnblockRequestSchema,
+      async ({ reason }, { seal, blocks }) => ({
+        case: "unblockEscrow",
+        value: create(UnblockEscrowSchema, {
+          references: [...(await blocks())],
+          ...optional("reason", await seal(reason)),
+        }),
+      }),
+    ),
     role: "admin",
     twoOperators: "always",
   },

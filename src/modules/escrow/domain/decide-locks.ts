@@ -3,6 +3,7 @@
  * and go in any order; when the last one that stopped a decided release closes, it is asked again.
  */
 import { create } from "@bufbuild/protobuf";
+import type { UnblockEscrow } from "#gen/escrow/v1/commands_pb";
 import {
   EscrowBlockedSchema,
   EscrowChargedBackSchema,
@@ -33,7 +34,12 @@ export function moneyMoved(draft: Draft, change: Change, reason: string): void {
   draft.say({ case: "fundsChanged", value });
 }
 
-export function unblockEscrow(draft: Draft, context: Context): Decision {
+/** Lifts what was known when it was asked: a hit that came later is for two operators to judge. */
+export function unblockEscrow(
+  draft: Draft,
+  { references }: UnblockEscrow,
+  context: Context,
+): Decision {
   const { escrow } = draft;
   if (!hasLock(escrow, Lock_Kind.SANCTIONS)) {
     return reject(Code.NOT_BLOCKED, "the funds are not blocked");
@@ -44,7 +50,9 @@ export function unblockEscrow(draft: Draft, context: Context): Decision {
   if (!isApproved(escrow, context)) {
     return reject(Code.APPROVAL_REQUIRED, "a second operator approves first");
   }
-  unblocked(draft, context.approvedBy);
+  const known = references.filter((reference) => lockOf(draft, Lock_Kind.SANCTIONS, reference));
+  if (known.length === 0) return reject(Code.NOT_BLOCKED, "what was asked is lifted already");
+  unblocked(draft, known, context.approvedBy);
   return draft.decision();
 }
 
@@ -88,8 +96,12 @@ export function fundsBlocked(draft: Draft, { reference }: FactOf<"fundsBlocked">
   return draft.say({ case: "blocked", value });
 }
 
-export function fundsUnblocked(draft: Draft, change: Change): void {
-  if (hasLock(draft.escrow, Lock_Kind.SANCTIONS)) unblocked(draft, []);
+export function fundsUnblocked(
+  draft: Draft,
+  { reference }: FactOf<"fundsUnblocked">,
+  change: Change,
+): void {
+  if (lockOf(draft, Lock_Kind.SANCTIONS, reference)) unblocked(draft, [reference], []);
   moneyMoved(draft, change, "UNBLOCKED");
   resumeReleases(draft);
 }
@@ -118,8 +130,15 @@ export function riskClosed(draft: Draft, reference: string): void {
   draft.say({ case: "riskCleared", value: create(EscrowRiskClearedSchema, { reference }) });
 }
 
-function unblocked(draft: Draft, approvedBy: readonly string[]): void {
-  const value = create(EscrowUnblockedSchema, { approvedBy: [...approvedBy] });
+function unblocked(
+  draft: Draft,
+  references: readonly string[],
+  approvedBy: readonly string[],
+): void {
+  const value = create(EscrowUnblockedSchema, {
+    approvedBy: [...approvedBy],
+    references: [...references],
+  });
   draft.say({ case: "unblocked", value });
 }
 

@@ -93,7 +93,7 @@ function happened(draft: Draft, fact: FactBody, change: Change) {
     case "fundsBlocked":
       return locks.fundsBlocked(draft, fact.value, change);
     case "fundsUnblocked":
-      return locks.fundsUnblocked(draft, change);
+      return locks.fundsUnblocked(draft, fact.value, change);
     case "screeningHeld":
       locks.screeningHeld(draft, fact.value);
       return moneyMoved(draft, change, "SCREENING");

@@ -88,7 +88,7 @@ function decidePerson(draft: Draft, input: PersonBody, context: Context): Decisi
     case "acceptSettlement":
       return dispute.acceptSettlement(draft, input.value, context);
     case "unblockEscrow":
-      return unblockEscrow(draft, context);
+      return unblockEscrow(draft, input.value, context);
     default:
       return input satisfies never;
   }

@@ -3,6 +3,7 @@
  * fit is corruption and throws. The result shares structure with the state before and is balanced.
  */
 import { create } from "@bufbuild/protobuf";
+import type { EscrowUnblocked } from "#gen/escrow/v1/events_pb";
 import {
   type Escrow,
   Escrow_Stage,
@@ -152,7 +153,7 @@ function applyMoney(state: Escrow, body: MoneyBody, meta: EventMeta): Escrow {
         body.value.reference,
       );
     case "unblocked":
-      return { ...state, locks: state.locks.filter((l) => l.kind !== Lock_Kind.SANCTIONS) };
+      return { ...state, locks: state.locks.filter((lock) => !isLifted(lock, body.value)) };
     case "reviewOpened":
     case "riskHeld":
       return lock(state, body.value.lock);
@@ -280,4 +281,10 @@ function timersPart(state: Escrow | undefined, timers: Timer[]) {
     before.every((timer, i) => timer.generation === timers[i]?.generation);
   const highest = Math.max(state?.timerGeneration ?? 0, ...timers.map((t) => t.generation));
   return { timers: state && same ? state.timers : timers, timerGeneration: highest };
+}
+
+/** Without references all sanctions locks were lifted. */
+export function isLifted({ kind, reference }: Lock, { references }: EscrowUnblocked): boolean {
+  if (kind !== Lock_Kind.SANCTIONS) return false;
+  return references.length === 0 || references.includes(reference);
 }

@@ -1,9 +1,9 @@
 /** What payments is asked to do because of an event. Pure: the handler puts it into envelopes. */
 import { create } from "@bufbuild/protobuf";
+import type { EscrowUnblocked } from "#gen/escrow/v1/events_pb";
 import {
   type Escrow,
   Escrow_Stage,
-  Lock_Kind,
   type Money,
   MoneySchema,
   type Operation,
@@ -19,6 +19,7 @@ import {
 } from "#gen/payments/v1/commands_pb";
 import { required } from "#kernel/assert";
 import { termsOf } from "./escrow.ts";
+import { isLifted } from "./evolve.ts";
 import type { EventBody, PaymentsCommandBody } from "./messages.ts";
 
 /** `before` is undefined for the event that creates the escrow. */
@@ -38,7 +39,7 @@ export function react(
     case "cancelled":
       return before?.stage === Escrow_Stage.AWAIT_FUNDS ? [cancelPayment(event.value.cause)] : [];
     case "unblocked":
-      return event.value.approvedBy.length > 0 && before ? clearBlocks(before) : [];
+      return event.value.approvedBy.length > 0 && before ? clearBlocks(before, event.value) : [];
     default:
       return [];
   }
@@ -87,9 +88,9 @@ function cancelPayment(reason: string): PaymentsCommandBody {
 }
 
 /** Two operators lifted the block: payments moves the money back and says funds_unblocked. */
-function clearBlocks(before: Escrow): PaymentsCommandBody[] {
+function clearBlocks(before: Escrow, lifted: EscrowUnblocked): PaymentsCommandBody[] {
   return before.locks
-    .filter((lock) => lock.kind === Lock_Kind.SANCTIONS)
+    .filter((lock) => isLifted(lock, lifted))
     .map(({ reference: reviewId }) => ({
       case: "decideReview",
       value: create(DecideReviewSchema, { reviewId, decision: DecideReview_Decision.CLEAR }),
