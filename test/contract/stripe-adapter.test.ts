@@ -57,12 +57,28 @@ describe("P5: an answer says what happened", () => {
     expect((await provider.createPayment(call)).kind).toBe("succeeded");
   });
 
-  test("a wrong key refuses a call, and says nothing of an object that is read", async () => {
+  test("a wrong key is no word on a call nor on an object that is read", async () => {
     const { harness, callFor, paid } = await stripe();
     const { objectId } = await paid();
     const stranger = another(harness, { secretKey: "sk_live_other" });
-    expect(await stranger.createPayment(callFor())).toMatchObject({ kind: "refused" });
+    const notNow = { kind: "retry", outOfOrder: true };
+    expect(await stranger.createPayment(callFor())).toMatchObject(notNow);
+    expect(await stranger.createRefund(callFor({ paymentRef: objectId }))).toMatchObject(notNow);
     expect(await stranger.getPayment(objectId)).toMatchObject({ kind: "unknown" });
+  });
+
+  test("a transfer whose payment could not be read was not sent; one without a payment is refused", async () => {
+    const { harness, callFor, paid } = await stripe();
+    const { provider, simulator } = harness;
+    const { objectId } = await paid({ escrowId: "esc_read" });
+    const call = callFor({ escrowId: "esc_read", paymentRef: objectId, amount: "9950" });
+    simulator.control.fail({ kind: "unreadable", route: "GET /v1/payment_intents/:id" });
+    expect(await provider.createTransfer(call)).toMatchObject({ kind: "retry", outOfOrder: true });
+    expect(await provider.findTransfer(call.request)).toMatchObject({ value: undefined });
+    expect(await provider.createTransfer(callFor({ paymentRef: "pi_none" }))).toMatchObject({
+      kind: "refused",
+      code: "NOT_FOUND",
+    });
   });
 
   test("what Stripe cannot charge is refused before it is asked", async () => {

@@ -320,3 +320,23 @@ test("G5: what all of this moved stands in Stripe's books as in ours, fees inclu
   expect(reports[0]?.movements).toBeGreaterThan(3);
   expect(await verified()).toEqual([]);
 });
+
+test("pitfall 20: a transfer whose answer was lost and whose repeat met a wrong key is paid once", async () => {
+  await stripe.onboard("bob");
+  const { escrowId, alice } = await stripe.funded();
+  const route = "POST /v1/transfers";
+  stripe.simulator.control.fail({ kind: "unreadable", route });
+  stripe.simulator.control.fail({ kind: "wrong_key", route, times: 2 });
+  await alice.post(`/v1/escrows/${escrowId}/release`);
+  for (let wait = 0; wait < 4; wait += 1) {
+    await stripe.settle();
+    const { funds } = (await alice.get(`/v1/escrows/${escrowId}`)).body;
+    expect(funds.held).toBe("0");
+    await stripe.app.advance("PT1M");
+  }
+  await stripe.settle();
+  expect(await transfersOf(escrowId)).toHaveLength(1);
+  const done = await alice.get(`/v1/escrows/${escrowId}`);
+  expect(done.body.funds).toMatchObject({ released: "9950", held: "0", reserved: "0" });
+  expect(await verified()).toEqual([]);
+});

@@ -1,11 +1,15 @@
 /** What the network does to us: webhooks in any order and number, answers lost, processes gone. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { create } from "@bufbuild/protobuf";
+import { RetryOperationSchema } from "#gen/payments/v1/commands_pb";
 import type { Database } from "#platform/database";
 import {
+  commandFor,
   createPaymentsWorld,
   namesOf,
   openPaymentsDatabase,
   type PaymentsWorld,
+  refund,
   transfer,
 } from "../../../test/support/payments.ts";
 import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
@@ -218,6 +222,42 @@ describe("unknown outcomes", () => {
       attempt: 2,
     });
     expect(await deals.transfersOf(escrowId)).toBe(1n);
+  });
+});
+
+describe("a list that lags", () => {
+  test("pitfall 22: an earlier attempt's failed refund proves nothing of the one under way", async () => {
+    const escrowId = await deals.funded({ buyerId: "lena_refundfails" });
+    const operationId = `ref-${escrowId}`;
+    await world.handle(refund(escrowId, operationId));
+    await world.settle();
+    expect(await deals.operation(operationId)).toMatchObject({ state: "FAILED", attempt: 1 });
+    const value = create(RetryOperationSchema, { operationId });
+    const operator = { actor: { id: "root", roles: ["admin"] } };
+    await world.handle(commandFor(escrowId, { case: "retryOperation", value }, operator));
+    // The second attempt was sent, its answer lost, its key is too old, and the list does not show it yet.
+    await db.sql`
+      UPDATE payments.operation SET state = 'UNKNOWN', tries = 1,
+        first_sent_at = ${new Date(world.clock.now().getTime() - 20 * 3_600_000)}
+      WHERE operation_id = ${operationId}`;
+    await world.settle();
+    expect(await deals.operation(operationId)).toMatchObject({ state: "LOOKUP", attempt: 2 });
+    const links = await db.sql`
+      SELECT attempt FROM payments.provider_object WHERE operation_id = ${operationId}`;
+    expect(links).toEqual([{ attempt: 1 }]);
+    const provider = createSandboxProvider({ db, clock: world.clock, webhookSecrets: ["x"] });
+    const [row] = await db.sql<{ params: Uint8Array }>`
+      SELECT params FROM payments.operation WHERE operation_id = ${operationId}`;
+    const bytes = row?.params ?? new Uint8Array();
+    const request = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    await provider.createRefund({ key: `${operationId}.2`, bytes, request });
+    await world.clock.advance(16 * 60_000);
+    await world.settle();
+    expect(await deals.operation(operationId)).toMatchObject({ state: "SUCCEEDED", attempt: 2 });
+    expect(await world.funds(escrowId)).toEqual({ funded: "10320", refunded: "10320" });
+    const made = await db.sql<{ status: string }>`
+      SELECT status FROM sandbox.object WHERE operation_id = ${operationId} ORDER BY status`;
+    expect(made.map(({ status }) => status)).toEqual(["failed", "succeeded"]);
   });
 });
 

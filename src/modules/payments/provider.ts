@@ -53,7 +53,12 @@ export type Outcome<T> =
   /** It did not happen and will not. */
   | { readonly kind: "refused"; readonly code: RefusalCode; readonly detail: string }
   /** Provably nothing happened: the same key again, later. */
-  | { readonly kind: "retry"; readonly afterMs: number }
+  | {
+      readonly kind: "retry";
+      readonly afterMs: number;
+      /** The way to the provider is at fault, not this call: the breaker counts it. */
+      readonly outOfOrder?: boolean;
+    }
   /** It may have happened. `replayed`: the provider repeats a saved error, so the key cannot heal it. */
   | { readonly kind: "unknown"; readonly replayed: boolean; readonly detail: string };
 

@@ -16,6 +16,8 @@ export type FaultKind =
   /** Done, and the answer is no JSON. */
   | "unreadable"
   | "conflict"
+  /** The secret key is refused, before anybody looks at the idempotency key. */
+  | "wrong_key"
   | "rate_limit";
 
 export interface FaultRule {
@@ -34,22 +36,28 @@ export interface Faults {
   add(rule: FaultRule): void;
   /** The first rule that meets the request, used up by one. */
   take(route: string, form: Form): FaultRule | undefined;
+  /** The same of those that come before the idempotency key is looked at. */
+  takeAtDoor(route: string, form: Form): FaultRule | undefined;
   clear(): void;
 }
 
 export function createFaults(): Faults {
   let rules: { readonly rule: FaultRule; left: number }[] = [];
+  const take = (route: string, form: Form, atDoor: boolean) => {
+    const met = rules.find(
+      ({ rule }) => (rule.kind === "wrong_key") === atDoor && meets(rule, route, form),
+    );
+    if (met === undefined) return undefined;
+    met.left -= 1;
+    rules = rules.filter(({ left }) => left > 0);
+    return met.rule;
+  };
   return {
     add: (rule) => {
       rules.push({ rule, left: rule.times ?? 1 });
     },
-    take: (route, form) => {
-      const met = rules.find(({ rule }) => meets(rule, route, form));
-      if (met === undefined) return undefined;
-      met.left -= 1;
-      rules = rules.filter(({ left }) => left > 0);
-      return met.rule;
-    },
+    take: (route, form) => take(route, form, false),
+    takeAtDoor: (route, form) => take(route, form, true),
     clear: () => {
       rules = [];
     },

@@ -55,6 +55,7 @@ async function answer(parts: ApiParts, request: Request, given: Given): Promise<
   const found = findRoute(request.method, given.path);
   const account = request.headers.get("stripe-account") ?? undefined;
   const asked = { form: given.form, account };
+  if (faults.takeAtDoor(found.name, given.form)) return responseOf(refusalReply(wrongKey));
   const key = request.method === "POST" ? request.headers.get("idempotency-key") : null;
   const saved = key === null ? undefined : keys.begin(key, `${given.path} ${given.text}`);
   if (saved !== undefined) return responseOf(saved);
@@ -81,6 +82,8 @@ function run(found: Found, book: Book, asked: Parameters<Found["run"]>[1]): Exec
 }
 
 const serverError = new Refusal("An error occurred", { status: 500, type: "api_error" });
+
+const wrongKey = new Refusal("Expired API Key", { status: 401, code: "api_key_expired" });
 
 function execute(fault: FaultRule | undefined, work: () => Executed): Executed {
   switch (fault?.kind) {

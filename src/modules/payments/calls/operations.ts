@@ -6,10 +6,12 @@
  */
 import { createBreaker } from "#platform/breaker";
 import type { WakeableWorker } from "#platform/worker-loop";
+import type { Answer } from "../domain/conclude.ts";
 import type { PaymentProvider } from "../provider.ts";
+import type { Answered } from "../recording/earlier-attempts.ts";
 import { createGather } from "../recording/gather.ts";
 import { recordOneByOne } from "../recording/one-by-one.ts";
-import { type Answered, recordAnswers, setAnswerAside } from "../recording/record-answers.ts";
+import { recordAnswers, setAnswerAside } from "../recording/record-answers.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { askProvider } from "./ask-provider.ts";
 import { type Claim, claimOperations } from "./claim-operations.ts";
@@ -39,7 +41,7 @@ export function createOperations(
   async function call(claim: Claim): Promise<void> {
     const answer = await askProvider(provider, claim, deps);
     const before = breaker.state();
-    if (answer.outcome.kind === "unknown") breaker.failed();
+    if (isFailure(answer)) breaker.failed();
     else breaker.succeeded();
     const after = breaker.state();
     if (after !== before) logger.warn({ provider: name, breaker: after }, "the breaker switched");
@@ -58,4 +60,8 @@ export function createOperations(
     },
     stop: flights.landed,
   };
+}
+
+function isFailure({ outcome }: Answer): boolean {
+  return outcome.kind === "unknown" || (outcome.kind === "retry" && outcome.outOfOrder === true);
 }

@@ -39,9 +39,14 @@ export function afterRetry(operation: Operation, now: Date, afterMs: number): Op
 
 /** It may have happened: the same key and bytes again, or the list when the key cannot heal it. */
 export function afterUnknown(operation: Operation, now: Date, replayed: boolean): Operation {
-  if (replayed) return { ...operation, state: "LOOKUP", dueAt: now, lookups: 0 };
+  if (replayed) return lookUpNow(operation, now);
   const dueAt = new Date(now.getTime() + backoffMs(operation.tries));
   return { ...operation, state: "UNKNOWN", dueAt };
+}
+
+/** The key cannot tell any more: the list must. */
+export function lookUpNow(operation: Operation, now: Date): Operation {
+  return { ...operation, state: "LOOKUP", dueAt: now, lookups: 0 };
 }
 
 /** The list does not show it: once is not proof. */

@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import { PaymentFailedSchema, ProviderCallFinishedSchema } from "#gen/payments/v1/events_pb";
 import type { Outcome, ProviderObject } from "../provider.ts";
-import { afterAbsent, afterRetry, afterUnknown, nextAttempt } from "./calls.ts";
+import { afterAbsent, afterRetry, afterUnknown, lookUpNow, nextAttempt } from "./calls.ts";
 import { paymentCancelled } from "./decide.ts";
 import { type Effect, say } from "./effect.ts";
 import { observe, refundFailed, type Seen, transferUndone } from "./observe.ts";
@@ -30,8 +30,9 @@ export function mayBeCalled(payment: Payment, operation: Operation): boolean {
   // Neither of them is out of what the escrow has reserved.
   const elsewhere = operation.kind === "RETRANSFER" || operation.asset !== "";
   const enough = elsewhere || payment.funds.reserved >= operation.net;
-  // What was sent before must be finished, or nobody ever learns whether it happened.
-  return operation.state === "READY" && operation.tries === 0
+  // Tried once and to be tried again, it provably did not happen. What may have been sent must be
+  // finished, or nobody ever learns whether it happened.
+  return operation.state === "READY" && operation.tries <= 1
     ? !isLocked(payment) && enough
     : enough;
 }
@@ -52,6 +53,8 @@ export function conclude(
       ];
     case "refused":
       if (answer.way === "lookup") return [moved(afterUnknown(operation, now, false), answer)];
+      // A no to the repeat is no word on the try before it: that one may have happened.
+      if (operation.tries > 1) return [moved(lookUpNow(operation, now), answer)];
       return [finished(operation, answer), ...refused(payment, operation, outcome.code)];
     case "retry":
       if (answer.way === "lookup") return [moved(waitingLookup(operation, now), answer)];

@@ -27,7 +27,8 @@ export function withdrawIfUnsent(bankCase: BankCase, operation: Operation): void
 /** A locked payment's calls that may have happened are looked up instead of made again. */
 export function lookOnly(payment: Payment, operation: Operation): Operation {
   const leaves = operation.kind === "TRANSFER" || operation.kind === "REFUND";
-  const asked = operation.state === "SENT" || operation.state === "UNKNOWN";
+  const { state, tries } = operation;
+  const asked = state === "SENT" || state === "UNKNOWN" || (state === "READY" && tries > 1);
   if (!leaves || !asked || !isLocked(payment)) return operation;
   return { ...operation, state: "LOOKUP", lookups: 0 };
 }

@@ -6,7 +6,7 @@ import type { Tx } from "#platform/database";
 import type { Logger } from "#platform/logger";
 import type { Claim } from "../calls/claim-operations.ts";
 import type { Cause } from "../cause.ts";
-import { type Answer, conclude } from "../domain/conclude.ts";
+import { conclude } from "../domain/conclude.ts";
 import type { Effect } from "../domain/effect.ts";
 import { whileFrozen } from "../domain/observe-dispute.ts";
 import type { Operation } from "../domain/payment.ts";
@@ -16,6 +16,7 @@ import { loadDeposits, loadOperations, lockRoots } from "../store.ts";
 import { sayToTreasury } from "../treasury.ts";
 import { webhookHandled } from "../webhooks/webhook-handled.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import { type Answered, withoutEarlier } from "./earlier-attempts.ts";
 import {
   drainUnmatched,
   linkObjects,
@@ -28,22 +29,18 @@ import {
 import { distrust } from "./seller-accounts.ts";
 import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 
-export interface Answered {
-  readonly claim: Claim;
-  readonly answer: Answer;
-}
-
 type Deps = Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">;
 
 export async function recordAnswers(
   tx: Tx,
-  answers: readonly Answered[],
+  given: readonly Answered[],
   { clock, logger, outbox }: Deps,
 ): Promise<void> {
   const now = clock.now();
+  const met = given.flatMap((answered) => linkOf(answered, now));
+  const accounts = given.flatMap(refusedAccount);
+  const answers = withoutEarlier(given, await lockObjects(tx, [...met, ...accounts]));
   const links = answers.flatMap((answered) => linkOf(answered, now));
-  const accounts = answers.flatMap(refusedAccount);
-  await lockObjects(tx, [...links, ...accounts]);
   const roots = await lockRoots(
     tx,
     answers.map(({ claim }) => claim.row.escrow_id),

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { Clock } from "#platform/clock";
 import type { Outcome, RefusalCode } from "../../provider.ts";
+import { listOf } from "./shapes.ts";
 import { type Credentials, requestHeaders } from "./sign.ts";
 
 export interface ClientOptions {
@@ -17,6 +18,8 @@ export interface ClientOptions {
 export interface CustodianClient {
   post<T>(path: string, body: object, key: string, schema: z.ZodType<T>): Promise<Outcome<T>>;
   get<T>(path: string, schema: z.ZodType<T>): Promise<Outcome<T>>;
+  /** Every page of a list, or no answer: what is on none of them is not there. */
+  list<T>(path: string, item: z.ZodType<T>): Promise<Outcome<readonly T[]>>;
 }
 
 const busyMs = 1_000;
@@ -55,10 +58,25 @@ export function createClient({
       return { kind: "unknown", replayed: false, detail: detail.slice(0, 200) };
     }
   }
+  async function list<T>(path: string, item: z.ZodType<T>): Promise<Outcome<readonly T[]>> {
+    const until = clock.monotonicMs() + timeoutMs;
+    const items: T[] = [];
+    let cursor = "";
+    do {
+      const page = await send("GET", `${path}${cursor}`, { body: "", schema: listOf(item) });
+      if (page.kind !== "succeeded") return page;
+      items.push(...page.value.items);
+      const { next } = page.value;
+      if (next === null) return { kind: "succeeded", value: items };
+      cursor = `&cursor=${encodeURIComponent(next)}`;
+    } while (clock.monotonicMs() < until);
+    return { kind: "unknown", replayed: false, detail: "the list has no end in time" };
+  }
   return {
     post: (path, body, key, schema) =>
       send("POST", path, { body: JSON.stringify(body), key, schema }),
     get: (path, schema) => send("GET", path, { body: "", schema }),
+    list,
   };
 }
 
@@ -75,9 +93,9 @@ function read<T>(response: Response, text: string, schema: z.ZodType<T>): Outcom
   // The key was used with other parameters: it can never heal this call.
   if (code === "KEY_REUSED") return { kind: "unknown", replayed: true, detail: code };
   // Refused before it was looked at: the request stays what it is, the key or the clock may change.
-  if (status === 401 || status === 409 || status === 429) {
-    return { kind: "retry", afterMs: retryAfterMs(headers.get("Retry-After")) };
-  }
+  const afterMs = retryAfterMs(headers.get("Retry-After"));
+  if (status === 401) return { kind: "retry", afterMs, outOfOrder: true };
+  if (status === 409 || status === 429) return { kind: "retry", afterMs };
   if (code !== "" && (status === 400 || status === 404 || status === 422)) {
     return { kind: "refused", code: refusals[code] ?? "PROVIDER_REFUSED", detail: code };
   }

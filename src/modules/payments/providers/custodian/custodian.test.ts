@@ -7,7 +7,7 @@ import { requestHeaders } from "./sign.ts";
 
 const secrets = ["whsec_new_of_tests", "whsec_old_of_tests"];
 const clock = createManualClock();
-const provider = createCustodianProvider({
+const options = {
   url: "http://127.0.0.1:1",
   credentials: { keyId: "key", secret: "secret" },
   webhookSecrets: secrets,
@@ -16,7 +16,8 @@ const provider = createCustodianProvider({
   live: false,
   clock,
   timeoutMs: 500,
-});
+};
+const provider = createCustodianProvider(options);
 const body = JSON.stringify({
   id: "evt_1",
   type: "deposit.final",
@@ -143,5 +144,54 @@ describe("pitfall 31 and 36: what a token is in the books", () => {
   ];
   test.each(cases)("%s", (_name, token, decimals, amount, booked) => {
     expect(bookable(base, { token, decimals, amount })).toEqual(booked);
+  });
+});
+
+describe("a look-up in a list of several pages", () => {
+  const withdrawal = (n: number) => ({
+    id: `wd_${n}`,
+    reference: `op_${n}`,
+    status: "final",
+    code: "",
+    networkFee: null,
+  });
+  function serve(pages: (cursor: string | null) => object) {
+    const server = Bun.serve({
+      port: 0,
+      fetch: (request) => Response.json(pages(new URL(request.url).searchParams.get("cursor"))),
+    });
+    const url = `http://127.0.0.1:${server.port}`;
+    return { server, found: findAt(url) };
+  }
+  const findAt = (url: string) =>
+    createCustodianProvider({ ...options, url }).findTransfer({
+      operationId: "op_2",
+      escrowId: "esc_1",
+      paymentId: "pay_1",
+      paymentRef: "dpa_1",
+      buyerId: "alice",
+      sellerId: "bob",
+      amount: "1",
+      currency: "USDC",
+      descriptorSuffix: "",
+      target: "",
+    });
+
+  test("pitfall 21: goes on to the last page", async () => {
+    const { server, found } = serve((cursor) =>
+      cursor === null
+        ? { items: [withdrawal(1)], next: "a b&c" }
+        : { items: cursor === "a b&c" ? [withdrawal(2)] : [], next: null },
+    );
+    expect(await found).toMatchObject({ kind: "succeeded", value: { objectId: "wd_2" } });
+    await server.stop(true);
+  });
+
+  test("pitfall 21: says of a broken list that nobody can tell, not that it is not there", async () => {
+    const { server, found } = serve((cursor) =>
+      cursor === null ? { items: [withdrawal(1)], next: "2" } : { oops: true },
+    );
+    expect(await found).toMatchObject({ kind: "unknown" });
+    await server.stop(true);
   });
 });

@@ -16,7 +16,6 @@ import {
   type DepositAddress,
   depositAddress,
   foundDeposit,
-  listOf,
 } from "./shapes.ts";
 
 export interface DepositOptions {
@@ -53,7 +52,7 @@ export function createDeposits({ client, asset, confirmations }: DepositOptions)
     getPayment: async (id) => mapped(await client.get(at(id), depositAddress), paymentOf),
     findPayment: async ({ escrowId, operationId }) => {
       const path = `/v1/deposit-addresses?group=${encodeURIComponent(escrowId)}`;
-      return mapped(await client.get(path, listOf(depositAddress)), ({ items }) => {
+      return mapped(await client.list(path, depositAddress), (items) => {
         const found = items.find(({ reference }) => reference === operationId);
         return found && paymentOf(found);
       });

@@ -11,7 +11,7 @@ import type {
 } from "../../provider.ts";
 import { type Asset, checksummed } from "./assets.ts";
 import { type CustodianClient, mapped, refusedHere } from "./client.ts";
-import { foundDeposit, listOf, type Withdrawal, withdrawal } from "./shapes.ts";
+import { foundDeposit, type Withdrawal, withdrawal } from "./shapes.ts";
 
 export interface WithdrawalOptions {
   readonly client: CustodianClient;
@@ -57,11 +57,12 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
   const get = (id: string) => client.get(`/v1/withdrawals/${encodeURIComponent(id)}`, withdrawal);
   const find = async ({ escrowId, operationId }: ProviderRequest) => {
     const path = `/v1/withdrawals?group=${encodeURIComponent(escrowId)}`;
-    const listed = await client.get(path, listOf(withdrawal));
-    // The last one: an earlier attempt that failed is not the one looked for.
-    return mapped(listed, ({ items }) =>
-      items.findLast(({ reference }) => reference === operationId),
-    );
+    const listed = await client.list(path, withdrawal);
+    // One that failed is an earlier attempt's when there is one that did not.
+    return mapped(listed, (items) => {
+      const ours = items.filter(({ reference }) => reference === operationId);
+      return ours.findLast(({ status }) => status !== "failed") ?? ours.at(-1);
+    });
   };
   return {
     createTransfer: async (call) => {

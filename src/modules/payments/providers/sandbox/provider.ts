@@ -75,7 +75,7 @@ export function createSandboxProvider(options: SandboxOptions): PaymentProvider 
       const [object] = await db.sql<BookObject>`
         SELECT * FROM sandbox.object
         WHERE group_id = ${escrowId} AND kind = ${kind} AND operation_id = ${operationId}
-        ORDER BY created_at DESC LIMIT 1`;
+        ORDER BY status = 'failed', created_at DESC LIMIT 1`;
       return { kind: "succeeded", value: object && read(object) };
     };
   };

@@ -16,6 +16,11 @@ export class RefusedHere extends Error {
   }
 }
 
+/** A read that the call needed failed: of the call itself nothing was sent. */
+export class NotSent extends Error {
+  override readonly name = "NotSent";
+}
+
 type Failure = Exclude<Outcome<never>, { readonly kind: "succeeded" }>;
 
 /** Of a call that moves something. Throws what is neither Stripe's nor ours. */
@@ -23,6 +28,7 @@ export function callFailure(error: unknown): Failure {
   if (error instanceof RefusedHere) {
     return { kind: "refused", code: error.code, detail: error.message };
   }
+  if (error instanceof NotSent) return { kind: "retry", afterMs: 1_000, outOfOrder: true };
   if (!(error instanceof Stripe.errors.StripeError)) throw error;
   // The key was used with other parameters: it can never heal this call.
   if (error.type === "StripeIdempotencyError" && error.statusCode !== 409) {
@@ -33,7 +39,12 @@ export function callFailure(error: unknown): Failure {
     return { kind: "unknown", replayed: isReplay(error), detail: detailOf(error) };
   }
   if (status === 409 || status === 429) return { kind: "retry", afterMs: retryAfterMs(error) };
-  return { kind: "refused", code: refusalOf(error), detail: detailOf(error) };
+  const code = refusalOf(error);
+  // Our key may not: Stripe never looked at the call, nor for what was sent under its key before.
+  if ((status === 401 || status === 403) && code !== "SELLER_NOT_READY") {
+    return { kind: "retry", afterMs: retryAfterMs(error), outOfOrder: true };
+  }
+  return { kind: "refused", code, detail: detailOf(error) };
 }
 
 /**

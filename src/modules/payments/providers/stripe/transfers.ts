@@ -11,7 +11,7 @@ import type {
   ProviderReversal,
   ProviderTransfer,
 } from "../../provider.ts";
-import { RefusedHere } from "./classify.ts";
+import { NotSent, RefusedHere, readFailure } from "./classify.ts";
 import type { Ask, StripeClient } from "./client.ts";
 import { readIntent } from "./intents.ts";
 import { currencyOf, fromUnits, toUnits } from "./units.ts";
@@ -95,7 +95,8 @@ async function transferParams(
   };
   // Owed to the seller whatever it came from: out of our own balance.
   if (paymentRef === "") return { ...common, transfer_group: escrowId };
-  const { latest_charge: charge, status } = await readIntent(sdk, paymentRef, ask);
+  const intent = await readIntent(sdk, paymentRef, ask).catch(notSent);
+  const { latest_charge: charge, status } = intent;
   if (charge === null || status !== "succeeded") {
     throw new RefusedHere(`the payment ${paymentRef} has no charge to draw on`);
   }
@@ -104,6 +105,13 @@ async function transferParams(
     // Not more than the charge, and not before it is there; its transfer group comes along.
     source_transaction: typeof charge === "string" ? charge : charge.id,
   };
+}
+
+/** Only "it is not there" is about this transfer. */
+function notSent(error: unknown): never {
+  const failure = readFailure(error);
+  if (failure.kind === "refused") throw error;
+  throw new NotSent("the payment could not be read", { cause: error });
 }
 
 interface Listed {
