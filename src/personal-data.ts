@@ -3,10 +3,12 @@
  * ever wrote, in tables, topics, dead letters and copies alike. Amounts, ids and hashes stay, so the
  * books still prove themselves. A legal hold wins, and so does a deal that is still open.
  */
+
 import { Hono } from "hono";
 import { LegalHoldRequestSchema } from "#gen/platform/v1/http_pb";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import type { LegalHolds } from "#platform/legal-holds";
@@ -38,8 +40,6 @@ export function createPersonalData({ keyring, openEscrowOf }: PersonalDataOption
     },
   };
 }
-
-const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 
 /** For admins. Whether a party ever was here is told by none of the answers. */
 export function personalDataRoutes(data: PersonalData, holds: LegalHolds): Hono<HttpEnv> {

@@ -18,6 +18,27 @@ export interface AuditSource {
   readonly table: SqlName;
 }
 
+export interface HashRow {
+  readonly key: string;
+  readonly hash: string;
+}
+
+/** Makes the sources of a module's schema: a kind's name, its table, and how its rows are hashed. */
+export function auditSourcesOf(schema: string) {
+  return (
+    name: string,
+    table: string,
+    read: (db: Queryable, keys: readonly string[]) => Promise<readonly HashRow[]>,
+  ): AuditSource => ({
+    name,
+    table: new SqlName(schema, table),
+    hashes: async (db, keys) => {
+      const rows = await read(db, keys);
+      return new Map(rows.map(({ key, hash }) => [key, hash]));
+    },
+  });
+}
+
 export interface AuditReport {
   readonly log: string;
   readonly links: number;

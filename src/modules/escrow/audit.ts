@@ -3,31 +3,22 @@
  * and the command of every decision, the outcome of each command, and what an operator asked for
  * that needs a second one; the approval itself stands in the command that follows from it.
  */
-import { type AuditLog, type AuditSource, createAuditLog } from "#platform/audit";
+import {
+  type AuditLog,
+  type AuditSource,
+  auditSourcesOf,
+  createAuditLog,
+  type HashRow,
+} from "#platform/audit";
 import type { Clock } from "#platform/clock";
-import { type Database, type Queryable, SqlName } from "#platform/database";
+import type { Database } from "#platform/database";
 
-interface HashRow {
-  readonly key: string;
-  readonly hash: string;
-}
-
-type Read = (db: Queryable, keys: readonly string[]) => Promise<readonly HashRow[]>;
-
-function source(name: string, read: Read): AuditSource {
-  return {
-    name,
-    table: new SqlName("escrow", name),
-    hashes: async (db, keys) => {
-      const rows = await read(db, keys);
-      return new Map(rows.map(({ key, hash }) => [key, hash]));
-    },
-  };
-}
+const source = auditSourcesOf("escrow");
 
 /** Arrays as JSON are one unambiguous text, whatever is in them; instants as microseconds. */
 const sources: readonly AuditSource[] = [
   source(
+    "history",
     "history",
     (db, keys) => db.sql<HashRow>`
     SELECT k.key, encode(sha256(convert_to(jsonb_build_array(h.escrow_no, h.version, h.event_id,
@@ -38,6 +29,7 @@ const sources: readonly AuditSource[] = [
   ),
   source(
     "command_outcome",
+    "command_outcome",
     (db, keys) => db.sql<HashRow>`
     SELECT k.key, encode(sha256(convert_to(jsonb_build_array(o.escrow_no, o.command_id,
       o.fingerprint, o.version, encode(o.rejection, 'hex'))::text, 'UTF8')), 'hex') AS hash
@@ -46,6 +38,7 @@ const sources: readonly AuditSource[] = [
       AND o.command_id = split_part(k.key, '/', 2)`,
   ),
   source(
+    "approval",
     "approval",
     (db, keys) => db.sql<HashRow>`
     SELECT a.id AS key, encode(sha256(convert_to(jsonb_build_array(a.id, a.escrow_id, a.fingerprint,

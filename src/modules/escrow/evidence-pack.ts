@@ -4,6 +4,7 @@
  * proven: the terms as their hash was taken of them, each event with the hash of its bytes, texts
  * with theirs. For operators and the service that made the deal, nobody else.
  */
+
 import { createHash } from "node:crypto";
 import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
@@ -19,6 +20,7 @@ import { HttpProblem, notFound } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import { bodyTypeOf } from "#platform/messaging/topic";
 import type { HttpEnv } from "#platform/module";
+import { writtenWith } from "#platform/written-text";
 import { canonicalTerms } from "./domain/terms.ts";
 import { createMembership } from "./membership.ts";
 import { readEscrow } from "./store.ts";
@@ -134,7 +136,7 @@ async function deliveryIn({ event, sha256 }: Recorded, open: Open): Promise<Json
 /** What people wrote, each with the hash of what it says and of the file it names. */
 async function messagesIn({ event }: Recorded, open: Open): Promise<JsonValue[]> {
   const { body } = event;
-  const sealed = textIn(body);
+  const sealed = writtenWith({ body });
   const file = body.case === "evidenceAdded" ? body.value : undefined;
   if (sealed === undefined && file === undefined) return [];
   const text = await open(sealed);
@@ -151,22 +153,6 @@ async function messagesIn({ event }: Recorded, open: Open): Promise<JsonValue[]>
       ...(file && { milestoneId: file.milestoneId, fileSha256: file.sha256, url: file.url }),
     },
   ];
-}
-
-function textIn(body: Event["body"]): SealedText | undefined {
-  switch (body.case) {
-    case "delivered":
-      return body.value.note;
-    case "evidenceAdded":
-      return body.value.text;
-    case "disputed":
-    case "disputeResolved":
-    case "cancelRequested":
-    case "cancelled":
-      return body.value.reason;
-    default:
-      return undefined;
-  }
 }
 
 function lineOf({ event, sha256 }: Recorded): JsonValue {

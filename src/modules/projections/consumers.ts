@@ -2,14 +2,16 @@
  * The projections' handlers: each folds one topic into the read models of one schema. The same
  * functions serve the live tables and a rebuild.
  */
+
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
 import type { Event } from "#gen/escrow/v1/events_pb";
-import { Actor_Kind, type SealedText } from "#gen/escrow/v1/types_pb";
+import { Actor_Kind } from "#gen/escrow/v1/types_pb";
 import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
 import { TerminalError } from "#platform/errors";
 import { defineHandler, type HandleBatch, type Incoming } from "#platform/messaging/handler";
+import { writtenWith } from "#platform/written-text";
 import { topics } from "#topics";
 import { addBalances, balanceDeltas } from "./balances.ts";
 import {
@@ -164,23 +166,6 @@ function eventEntry({ message, messageType, appendedAt }: Incoming<Event>): Time
     summary: spoken(messageType),
     sealed: writtenWith(message),
   };
-}
-
-/** The free text an event carries. */
-function writtenWith({ body }: Event): SealedText | undefined {
-  switch (body.case) {
-    case "delivered":
-      return body.value.note;
-    case "evidenceAdded":
-      return body.value.text;
-    case "disputed":
-    case "disputeResolved":
-    case "cancelRequested":
-    case "cancelled":
-      return body.value.reason;
-    default:
-      return undefined;
-  }
 }
 
 function commandEntry({ message, messageType, appendedAt }: Incoming<Command>): TimelineEntry {

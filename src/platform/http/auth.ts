@@ -14,6 +14,7 @@ import type { Clock } from "../clock.ts";
 import type { HttpEnv, Principal } from "../module.ts";
 import type { ApiKeyVerifier } from "./api-keys.ts";
 import type { Jwks } from "./jwks.ts";
+import { partyPattern } from "./path-id.ts";
 import { HttpProblem } from "./problem.ts";
 import { createVerifiedTokens } from "./verified-tokens.ts";
 
@@ -39,7 +40,6 @@ const SKEW_SECONDS = 60;
 const MIN_SECRET_BYTES = 32;
 const bearer = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 const bearerKey = /^Bearer (esk_[A-Za-z0-9_-]{1,128})$/i;
-const subjectPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 const rolePattern = /^[a-z][a-z_-]{0,31}$/;
 const keyIdPattern = /^[A-Za-z0-9_.:=-]{1,128}$/;
 /** A key brought by the token itself proves nothing; `crit` asks for what we do not know. */
@@ -144,7 +144,7 @@ function checkHeader(header: ProtectedHeaderParameters): void {
 
 function principalOf(payload: JWTPayload, issuer: string, now: Date): Principal {
   const { sub, iat, roles = [] } = payload;
-  if (typeof sub !== "string" || !subjectPattern.test(sub)) {
+  if (typeof sub !== "string" || !partyPattern.test(sub)) {
     throw refused("The token's subject is not valid.");
   }
   if (iat !== undefined && iat > now.getTime() / 1_000 + SKEW_SECONDS) {
@@ -174,7 +174,7 @@ function bearerToken(header: string | undefined): string {
 function onBehalf(principal: Principal, member: string | undefined): Principal {
   if (member === undefined) return principal;
   requireRole(principal, "service");
-  if (!subjectPattern.test(member)) {
+  if (!partyPattern.test(member)) {
     throw new HttpProblem("INVALID_HEADER", "On-Behalf-Of does not name a subject.");
   }
   return { ...principal, onBehalfOf: member };

@@ -2,6 +2,7 @@
  * What was taken back, for those it concerns: an escrow's disputes, sellers' debts and payouts. And
  * the operators' last word on a debt, which takes two of them.
  */
+
 import { create } from "@bufbuild/protobuf";
 import { type Context, Hono } from "hono";
 import { MoneySchema } from "#gen/escrow/v1/types_pb";
@@ -14,6 +15,7 @@ import { ClearDisputeRequestSchema, WriteOffDebtRequestSchema } from "#gen/payme
 import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators } from "../access.ts";
@@ -29,7 +31,6 @@ export interface DisputeRouteOptions {
   readonly commands: CommandSender;
 }
 
-const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 // A debt is one sum over all the party's escrows, those of other services too.
 const debtReaders: readonly PartyStanding[] = ["self", "operator", "keeper", "reader"];
 const payoutReaders: readonly PartyStanding[] = [...debtReaders, "service"];

@@ -4,12 +4,14 @@
  * its own for it, which hold for escrows that service created: it cannot move money of another's.
  * What is told of a party is sealed with its key.
  */
+
 import { type Context, Hono } from "hono";
 import { CreatePayoutMethodRequestSchema, PutPartyRequestSchema } from "#gen/payments/v1/http_pb";
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { readJson, toMessage } from "#platform/http/body";
+import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
@@ -35,8 +37,6 @@ interface PayoutMethodRow {
 interface KnownMethodRow extends PayoutMethodRow {
   readonly account_id: string;
 }
-
-const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 
 export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();

@@ -3,12 +3,14 @@
  * wallet's own signature, one party's alone, and used only after it was screened; never the address
  * a deposit happened to come from.
  */
+
 import { Hono } from "hono";
 import { CreateRefundAddressRequestSchema } from "#gen/payments/v1/http_pb";
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import { readJson, toMessage } from "#platform/http/body";
+import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import { provenAddress } from "../providers/custodian/wallets.ts";
@@ -30,7 +32,6 @@ interface RefundAddressRow {
   readonly status: string;
 }
 
-const partyPattern = /^[A-Za-z0-9_.@:-]{1,128}$/;
 const provider = "custodian";
 
 export function createRefundAddressRoutes(options: RefundAddressOptions): Hono<HttpEnv> {

@@ -3,27 +3,17 @@
  * decision, provider call and webhook's effect; the ledger; the outcome of each command; webhooks as
  * they were received; what two operators did. A copy beside them could say something else.
  */
-import { type AuditLog, type AuditSource, createAuditLog } from "#platform/audit";
+import {
+  type AuditLog,
+  type AuditSource,
+  auditSourcesOf,
+  createAuditLog,
+  type HashRow,
+} from "#platform/audit";
 import type { Clock } from "#platform/clock";
-import { type Database, type Queryable, SqlName } from "#platform/database";
+import type { Database } from "#platform/database";
 
-interface HashRow {
-  readonly key: string;
-  readonly hash: string;
-}
-
-type Read = (db: Queryable, keys: readonly string[]) => Promise<readonly HashRow[]>;
-
-function source(name: string, table: string, read: Read): AuditSource {
-  return {
-    name,
-    table: new SqlName("payments", table),
-    hashes: async (db, keys) => {
-      const rows = await read(db, keys);
-      return new Map(rows.map(({ key, hash }) => [key, hash]));
-    },
-  };
-}
+const source = auditSourcesOf("payments");
 
 /** Arrays as JSON are one unambiguous text, whatever is in them; instants as microseconds. */
 const sources: readonly AuditSource[] = [
