@@ -21,6 +21,7 @@ import { registerGauges } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";
 import { registerChecks } from "./readiness.ts";
+import { roundTrip } from "./round-trip.ts";
 
 export interface Server {
   readonly url: string;
@@ -126,29 +127,6 @@ function clockReader(config: Config, offset: OffsetSource, databases: Databases)
     return "idle" as const;
   };
   return config.embedded ? [] : [{ name: "clock", idleMs: 1_000, step }];
-}
-
-/** One message to the log and back: nothing else proves that both directions work. */
-async function roundTrip(log: EventLog, clock: Clock): Promise<void> {
-  const producer = log.createProducer();
-  try {
-    for (;;) {
-      try {
-        const value = new TextEncoder().encode(randomUUID());
-        const [appended] = await producer.send([
-          { topic: "app.probe.v1", key: "", value, headers: {} },
-        ]);
-        if (!appended) throw new Error("the log acknowledged nothing");
-        const [read] = await log.read("app.probe.v1", appended.partition, appended.offset, 1);
-        if (read && Buffer.from(read.value).equals(Buffer.from(value))) return;
-      } catch {
-        // Without a broker the program starts all the same, degraded; readiness names the part.
-      }
-      await clock.sleep(500);
-    }
-  } finally {
-    await producer.close();
-  }
 }
 
 interface Running {

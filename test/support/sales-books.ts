@@ -44,14 +44,20 @@ export async function expectBooks({ url }: FreshPostgres, n: number): Promise<vo
   }
 }
 
-/** Runs the work; a failure also tells what is under way in the tables and what the fleet complained of. */
+/**
+ * Runs the work; a failure also tells what is under way in the tables and what the fleet complained
+ * of. So does taking too long: the test runner's own limit would end it without a word.
+ */
 export async function explained<T>(
   { url }: FreshPostgres,
   fleet: Fleet,
+  withinMs: number,
   work: () => Promise<T>,
 ): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`not done in ${withinMs} ms`)), withinMs);
   try {
-    return await work();
+    return await Promise.race([work(), late.promise]);
   } catch (error) {
     const db = openPostgres({ url, max: 1 });
     const standing = await db.sql<{ what: string; row: string }>`
@@ -71,5 +77,7 @@ export async function explained<T>(
     await db.close();
     const rows = standing.map(({ what, row }) => `${what} ${row}`).join("\n");
     throw new Error(`${String(error)}\n${rows}\n${fleet.complaints()}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }

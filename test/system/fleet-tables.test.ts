@@ -51,20 +51,20 @@ test("one of two is killed, twice: nothing lost, nothing twice", async () => {
   const url = () => (turn++ % 2 === 0 ? first.url : second.url);
   const market = createMarket({ url, secret, patienceMs: 60_000 });
   const load = market.load(5);
-  await explained(postgres, fleet, async () => {
+  await explained(postgres, fleet, 200_000, async () => {
     for (const member of [second, first]) {
       await load.more(3);
       await fleet.killAndRestart(member, 1_000);
     }
     await load.more(3);
+    const sold = await load.stop();
+    expect(market.repeats()).toBeGreaterThan(0);
+    await decided(market);
+    // The README's own sale is one of them.
+    await expectBooks(postgres, sold.length + 1);
+    expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
   });
-  const sold = await load.stop();
-  expect(market.repeats()).toBeGreaterThan(0);
-  await decided(market);
-  // The README's own sale is one of them.
-  await expectBooks(postgres, sold.length + 1);
-  expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
-}, 150_000);
+}, 240_000);
 
 test("SIGTERM ends each in order", async () => {
   for (const { role, code, ms } of await fleet.stop()) {

@@ -1,11 +1,13 @@
 /** Creates Kafka's topics as the catalogue says and repairs their settings; never by the way of use. */
 import { type Admin, ConfigResourceTypes } from "kafkajs";
-import { TerminalError } from "../errors.ts";
+import { TerminalError, TransientError } from "../errors.ts";
 import type { TopicSettings } from "./event-log.ts";
 
 const dayMs = 86_400_000;
 /** Where a setting was made for this topic, and not for the broker or by default. */
 const setOnTopic = 1;
+/** The deadline of the whole preparation is a little later. */
+const ledWithinMs = 15_000;
 
 export interface EnsureOptions {
   readonly dryRun?: boolean;
@@ -107,6 +109,24 @@ async function create(admin: Admin, plans: readonly Plan[], replicas: number): P
       configEntries: entriesOf(wanted),
     })),
   });
+  const until = performance.now() + ledWithinMs;
+  for (const { topic } of missing) await untilLed(admin, topic, until);
+}
+
+/**
+ * The metadata names a leader before that broker knows of it: everything that starts until then
+ * meets refusals and joins its groups over and over.
+ */
+async function untilLed(
+  admin: Admin,
+  { name, partitions }: TopicSettings,
+  until: number,
+): Promise<void> {
+  const isLed = async () => (await admin.fetchTopicOffsets(name)).length === partitions;
+  while (!(await isLed().catch(() => false))) {
+    if (performance.now() > until) throw new TransientError(`${name} has no leaders yet`);
+    await Bun.sleep(100);
+  }
 }
 
 async function repair(admin: Admin, plans: readonly Plan[]): Promise<void> {
