@@ -97,9 +97,9 @@ describe("wallet screening", () => {
       reason: "SANCTIONED",
       listVersion: "2030-01",
     });
-    expect(await decided(`/v1/reviews/${review.reviewId}/decide`, "CLEAR")).toBe(
-      "APPROVAL_REQUIRED",
-    );
+    const lift = { decision: "CLEAR" };
+    const asked = await operator().post(`/v1/reviews/${review.reviewId}/decide`, lift);
+    expect(asked.body.status).toBe("awaiting_approval");
     const report = await world.app.as("eva", "auditor").get("/v1/blocked");
     expect(report.body.items).toMatchObject([
       {
@@ -205,7 +205,16 @@ describe("wallet screening", () => {
     expect(await fundsOf(sale)).toEqual({ funded: "257550000", blocked: "257550000" });
   });
 
-  test("C1: late money of somebody on a list is blocked, not refunded", async () => {
+  async function approved(path: string, body: object): Promise<void> {
+    const asked = await operator().post(path, body);
+    expect(asked.body.status).toBe("awaiting_approval");
+    const approve = `/v1/approvals/${asked.body.approvalId}/approve`;
+    expect((await operator().post(approve, {})).status).toBe(403);
+    expect((await world.app.as("olga", "admin").post(approve, {})).status).toBeLessThan(300);
+    await world.app.settle();
+  }
+
+  test("C2: late money of somebody on a list is kept, the cancelled escrow is not blocked; two lift it", async () => {
     const sale = await acceptedUsdcSale(world);
     await registerRefundAddress(sale.alice);
     await sale.alice.post(`/v1/escrows/${sale.escrowId}/cancel`, {});
@@ -215,7 +224,52 @@ describe("wallet screening", () => {
     await world.goOn();
     await world.goOn();
     expect(world.simulator.book.withdrawals.size).toBe(0);
+    expect(await stateOf(sale)).toBe("CANCELLED");
+    expect(await fundsOf(sale)).toEqual({ funded: "257550000", pending: "257550000" });
+    const [review] = await reviews();
+    expect(review).toMatchObject({ state: "BLOCKED", purpose: "DEPOSIT" });
+    await approved(`/v1/reviews/${review.reviewId}/decide`, { decision: "CLEAR" });
+    await world.goOn();
+    // The same list says the same of her wallet: two people have judged that already.
+    expect(await fundsOf(sale)).toEqual({ funded: "257550000", refunded: "257550000" });
+    expect(await stateOf(sale)).toBe("CANCELLED");
+  });
+
+  test("C4: excess of somebody on a list is lifted by two, through its review", async () => {
+    const sale = await fundedUsdcSale(world);
+    await registerRefundAddress(sale.alice);
+    await world.app.settle();
+    world.screening.sanctioned.add("alice");
+    send(world, sale, 5_000_000n);
+    await world.goOn();
+    const [review] = await reviews();
+    await approved(`/v1/reviews/${review.reviewId}/decide`, { decision: "CLEAR" });
+    await world.goOn();
+    expect((await fundsOf(sale))["refunded"]).toBe("5000000");
+    expect(await stateOf(sale)).toBe("FUNDS_HELD");
+  });
+
+  test("C2: a hit during a look-up: what turns out not to have left is blocked with the rest", async () => {
+    const sale = await fundedUsdcSale(world);
+    const release = `/v1/escrows/${sale.escrowId}/release`;
+    world.simulator.fail("before", '"kind":"payout"');
+    await sale.alice.post(release, { amount: "100000000" });
+    await world.app.settle();
+    world.screening.sanctioned.add("bob");
+    await sale.alice.post(release, { amount: "50000000" });
+    await world.app.settle();
+    expect(await stateOf(sale)).toBe("BLOCKED");
+    // Whether the first left is not known yet.
+    expect((await fundsOf(sale))["reserved"]).toBe("100000000");
+    await world.app.advance("PT1H");
     expect(await fundsOf(sale)).toEqual({ funded: "257550000", blocked: "257550000" });
+    expect(world.simulator.book.withdrawals.size).toBe(0);
+    await unblock(sale);
+    expect(await fundsOf(sale)).toEqual({
+      funded: "257550000",
+      held: "250000000",
+      fees: "7550000",
+    });
   });
 
   test("pitfall 37: a refund address is screened too; one on a list is never used", async () => {

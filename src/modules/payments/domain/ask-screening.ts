@@ -63,12 +63,13 @@ export function screeningOf(
     return effect?.case === "screened" ? effect.screening : undefined;
   }
   // Without an address the provider refuses it.
-  if (kind !== "REFUND" || !isScreened(payment) || target === "") return undefined;
+  if ((kind !== "REFUND" && kind !== "RETRANSFER") || target === "") return undefined;
+  if (!isScreened(payment)) return undefined;
   const asked = {
     purpose: "PAYOUT",
     depositId: "",
     operationId,
-    partyId: payment.buyerId,
+    partyId: kind === "REFUND" ? payment.buyerId : payment.sellerId,
     address: target,
     amount: net,
     currency: asset || payment.currency,

@@ -4,6 +4,7 @@ import type { Surroundings } from "./bank-case.ts";
 import { succeeded } from "./decide.ts";
 import { accept, type Decision, reject } from "./effect.ts";
 import { foreignCleared } from "./observe-dispute.ts";
+import { refuseActor } from "./operator.ts";
 import type { Payment } from "./payment.ts";
 
 /** Undefined: the command is about something else. */
@@ -15,9 +16,8 @@ export function decideForeign(
   if (command.body.case !== "decideReview") return undefined;
   const dispute = around.disputes.get(command.body.value.reviewId);
   if (dispute?.kind !== "FOREIGN_REFUND" && dispute?.kind !== "FOREIGN_REVERSAL") return undefined;
-  if (command.actor?.roles.includes("admin") !== true) {
-    return reject("ROLE_REQUIRED", "needs role admin");
-  }
+  const refused = refuseActor(payment, command);
+  if (refused !== undefined) return refused;
   const effects = foreignCleared(payment, dispute.disputeId, around);
   if (effects === undefined) return reject("ALREADY_SETTLED", "somebody has looked at it");
   return accept(...effects, succeeded(command));

@@ -10,6 +10,7 @@ import { hashFields } from "#kernel/ids";
 import { min } from "#kernel/money";
 import { returnPending, succeeded } from "./decide.ts";
 import { accept, type Decision, reject } from "./effect.ts";
+import { isApproved, type Refused, refuseUnlessAsked } from "./operator.ts";
 import { isLocked, newOperation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
 import {
@@ -31,15 +32,13 @@ export interface ReviewSurroundings extends ScreeningSurroundings {
   readonly deposits: ReadonlyMap<string, BookedDeposit>;
 }
 
-type Refused = Extract<Decision, { readonly rejected: object }>;
-
 export function decideReview(
   payment: Payment,
   command: Command,
   { reviewId, decision }: DecideReview,
   given: ReviewSurroundings,
 ): Decision {
-  const refused = refuseActor(payment, command);
+  const refused = refuseUnlessAsked(payment, command);
   if (refused !== undefined) return refused;
   const screening = given.screenings.get(reviewId);
   if (screening === undefined) return reject("REVIEW_UNKNOWN", "no such review here");
@@ -61,14 +60,14 @@ function blockBy(asked: ScreeningCase, screening: Screening): Refused | undefine
 function clearBy(
   asked: ScreeningCase,
   screening: Screening,
-  { approvedBy }: Command,
+  command: Command,
 ): Refused | undefined {
   switch (screening.state) {
     case "HELD":
       clear(asked, screening);
       return undefined;
     case "BLOCKED":
-      if (new Set(approvedBy).size < 2) {
+      if (!isApproved(asked.money.payment(), command)) {
         return refusal("APPROVAL_REQUIRED", "two operators unblock the escrow");
       }
       unblock(asked, screening);
@@ -89,7 +88,7 @@ export function decideDeposit(
   { depositId, decision }: DecideDeposit,
   given: ReviewSurroundings,
 ): Decision {
-  const refused = refuseActor(payment, command);
+  const refused = refuseUnlessAsked(payment, command);
   if (refused !== undefined) return refused;
   const deposit = given.deposits.get(depositId);
   if (deposit === undefined) return reject("DEPOSIT_UNKNOWN", "no such deposit here");
@@ -163,14 +162,6 @@ function done({ money }: ScreeningCase, command: Command): Decision {
   // Nobody waits for what the escrow asks on its own.
   const asked = command.actor?.kind === Actor_Kind.SYSTEM ? [] : [succeeded(command)];
   return accept(...money.effects, ...asked);
-}
-
-/** An operator who is no party; the escrow itself, for two who were asked there. */
-function refuseActor(payment: Payment, { actor }: Command): Refused | undefined {
-  if (actor?.kind === Actor_Kind.SYSTEM) return undefined;
-  const party = actor?.id === payment.buyerId || actor?.id === payment.sellerId;
-  if (actor?.roles.includes("admin") === true && !party) return undefined;
-  return refusal("ROLE_REQUIRED", "needs role admin, and to be no party");
 }
 
 function decidersOf({ approvedBy, actor }: Command): readonly string[] {

@@ -27,6 +27,7 @@ import * as post from "../ledger/post.ts";
 import { screenPayout } from "./ask-screening.ts";
 import { nextAttempt } from "./calls.ts";
 import { accept, type Decision, type Effect, nothing, postFor, reject, say } from "./effect.ts";
+import { refuseActor } from "./operator.ts";
 import {
   isLocked,
   newOperation,
@@ -324,8 +325,8 @@ function retryOperation(
   operationId: string,
   { operations, now }: Context,
 ): Decision {
-  const { actor } = command;
-  if (actor?.roles.includes("admin") !== true) return reject("ROLE_REQUIRED", "needs role admin");
+  const refused = refuseActor(payment, command);
+  if (refused !== undefined) return refused;
   const operation = operations.get(operationId);
   if (operation === undefined) return reject("OPERATION_UNKNOWN", "no such operation here");
   if (isLocked(payment)) return reject("ESCROW_LOCKED", "nothing leaves while it is locked");

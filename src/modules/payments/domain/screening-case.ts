@@ -17,7 +17,7 @@ import { backoffMs } from "./calls.ts";
 import { isComplete, isReturn } from "./decide.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { settlePending } from "./observe.ts";
-import { type Payment, paidByBuyer } from "./payment.ts";
+import { type Operation, type Payment, paidByBuyer } from "./payment.ts";
 import { type BlockedShares, isOpen, type Screening } from "./screening.ts";
 import { withdrawIfUnsent, withdrawUnsent } from "./withdraw.ts";
 
@@ -138,11 +138,21 @@ export function block(screeningCase: ScreeningCase, screening: Screening): void 
   reviewed(screeningCase);
 }
 
-/** What is not the escrow's own money stops nothing of it, whoever sent it. */
+/**
+ * What is not the escrow's own money stops nothing of it, whoever sent it: another asset, what came
+ * too much or too late, what is payable to the seller on its own account.
+ */
 function isAside(money: BankCase, { purpose, operationId, currency }: Screening): boolean {
   const payment = money.payment();
-  if (currency !== payment.currency) return true;
-  return isComplete(payment) && (purpose === "DEPOSIT" || isReturn({ operationId }));
+  if (currency !== payment.currency || operationOf(money, operationId)?.kind === "RETRANSFER") {
+    return true;
+  }
+  const taken = isComplete(payment) || payment.cancelled;
+  return taken && (purpose === "DEPOSIT" || isReturn({ operationId }));
+}
+
+function operationOf(money: BankCase, operationId: string): Operation | undefined {
+  return money.operations().find((known) => known.operationId === operationId);
 }
 
 /** It stays where it is, pending or in suspense, and nothing gives it back. */
@@ -151,7 +161,7 @@ function keepAside(screeningCase: ScreeningCase, screening: Screening): void {
   const { operationId } = screening;
   put({ ...screening, state: "BLOCKED", blockedAt: money.now, dueAt: undefined });
   tellOver(money, screening);
-  const operation = money.operations().find((known) => known.operationId === operationId);
+  const operation = operationOf(money, operationId);
   if (operation !== undefined) withdrawIfUnsent(money, operation);
   reviewed(screeningCase);
 }
@@ -190,7 +200,7 @@ export function unblock(screeningCase: ScreeningCase, screening: Screening): voi
 function goOn(screeningCase: ScreeningCase, { purpose, operationId }: Screening): void {
   const { money } = screeningCase;
   if (purpose === "PAYOUT") {
-    const operation = money.operations().find((known) => known.operationId === operationId);
+    const operation = operationOf(money, operationId);
     if (operation?.state === "READY") {
       money.add({ case: "moved", operation: { ...operation, dueAt: money.now } });
       return;

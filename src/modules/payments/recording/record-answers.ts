@@ -8,8 +8,8 @@ import type { Claim } from "../calls/claim-operations.ts";
 import type { Cause } from "../cause.ts";
 import { conclude } from "../domain/conclude.ts";
 import type { Effect } from "../domain/effect.ts";
-import { whileFrozen } from "../domain/observe-dispute.ts";
-import type { Operation } from "../domain/payment.ts";
+import { isLocked, type Operation } from "../domain/payment.ts";
+import { whileLocked } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
 import { type OperationRow, operationOf } from "../schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "../store.ts";
@@ -81,7 +81,7 @@ function heeded(answers: readonly Answered[], roots: ReadonlyMap<string, Root>):
     .filter(({ claim }) => claim.row.kind === "REVERSAL")
     .map(({ claim }) => claim.row.escrow_id);
   return [...roots.values()].filter(
-    ({ payment }) => payment.frozen || reversed.includes(payment.escrowId),
+    ({ payment }) => isLocked(payment) || reversed.includes(payment.escrowId),
   );
 }
 
@@ -138,7 +138,7 @@ function applyAnswer(application: Application): void {
     const around = surroundings.of(root);
     const known = around === undefined ? seen : { ...seen, seller: around };
     const done = conclude(root.payment, operation, answered.answer, known);
-    const effects = around === undefined ? done : whileFrozen(root.payment, done, around);
+    const effects = around === undefined ? done : whileLocked(root.payment, done, around);
     journal.apply(root, [...heard, ...effects], cause);
     surroundings.track(root, effects);
   } catch (error) {

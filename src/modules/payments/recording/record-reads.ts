@@ -5,8 +5,8 @@
  */
 import type { Tx } from "#platform/database";
 import { observe } from "../domain/observe.ts";
-import { whileFrozen } from "../domain/observe-dispute.ts";
-import type { Operation } from "../domain/payment.ts";
+import { isLocked, type Operation } from "../domain/payment.ts";
+import { whileLocked } from "../domain/while-locked.ts";
 import { createJournal, type Root } from "../journal.ts";
 import type { Outcome, ProviderAccount, ProviderObject } from "../provider.ts";
 import {
@@ -50,7 +50,7 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
     reads.flatMap(({ row }) => (row.kind === "reversal" ? [row.escrow_id] : [])),
   );
   const heeded = [...roots.values()].filter(
-    ({ payment }) => payment.frozen || reversed.has(payment.escrowId),
+    ({ payment }) => isLocked(payment) || reversed.has(payment.escrowId),
   );
   const surroundings = await loadSurroundings(tx, heeded, now);
   const journal = createJournal({ now });
@@ -122,7 +122,7 @@ function apply(application: Application): unknown {
       operation,
       ...(around && { seller: around }),
     });
-    const effects = around === undefined ? done : whileFrozen(root.payment, done, around);
+    const effects = around === undefined ? done : whileLocked(root.payment, done, around);
     if (effects.length > 0) journal.apply(root, effects, { correlationId, causationId });
     surroundings.track(root, effects);
     return undefined;

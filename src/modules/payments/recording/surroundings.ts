@@ -4,17 +4,19 @@
  */
 import type { Tx } from "#platform/database";
 import { loadDisputes } from "../disputes/dispute-rows.ts";
-import type { Surroundings } from "../domain/bank-case.ts";
 import type { Dispute } from "../domain/dispute.ts";
 import type { Effect } from "../domain/effect.ts";
 import type { Operation } from "../domain/payment.ts";
+import type { Screening } from "../domain/screening.ts";
+import type { LockedSurroundings } from "../domain/while-locked.ts";
 import type { Root } from "../journal.ts";
 import { type OperationRow, operationOf } from "../schema.ts";
+import { loadScreenings } from "../screening/screening-rows.ts";
 import { loadReadiness, lockDebts, type Receiver } from "../store.ts";
 
 export interface SurroundingsOfRoots {
   /** Undefined for a root that was not asked for. */
-  of(root: Root): Surroundings | undefined;
+  of(root: Root): LockedSurroundings | undefined;
   /** What was decided on a root; the next decision sees it. */
   track(root: Root, effects: readonly Effect[]): void;
 }
@@ -22,6 +24,7 @@ export interface SurroundingsOfRoots {
 interface Around {
   readonly disputes: Map<string, Dispute>;
   readonly operations: Map<string, Operation>;
+  readonly screenings: Map<string, Screening>;
 }
 
 /** Locks the sellers' debts: to be called after the roots are locked. */
@@ -40,10 +43,19 @@ export async function loadSurroundings(
     roots.map(({ payment }) => payment.escrowId),
   );
   const disputes = await loadDisputes(tx, nos);
+  const hit = roots.filter(({ payment }) => payment.sanctioned);
+  const screenings = await loadScreenings(
+    tx,
+    hit.map(({ escrowNo }) => escrowNo),
+  );
   const around = new Map<bigint, Around>(
     nos.map((no) => [
       no,
-      { disputes: disputes.get(no) ?? new Map(), operations: operations.get(no) ?? new Map() },
+      {
+        disputes: disputes.get(no) ?? new Map(),
+        operations: operations.get(no) ?? new Map(),
+        screenings: screenings.get(no) ?? new Map(),
+      },
     ]),
   );
   return {
@@ -62,7 +74,8 @@ export async function loadSurroundings(
   };
 }
 
-function follow({ disputes, operations }: Around, effect: Effect): void {
+function follow({ disputes, operations, screenings }: Around, effect: Effect): void {
+  if (effect.case === "screened") screenings.set(effect.screening.reviewId, effect.screening);
   if (effect.case === "disputed") disputes.set(effect.dispute.disputeId, effect.dispute);
   if (effect.case === "opened" || effect.case === "moved") {
     operations.set(effect.operation.operationId, effect.operation);

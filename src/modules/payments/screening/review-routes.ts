@@ -16,6 +16,7 @@ import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
+import type { ScreeningState } from "../domain/screening.ts";
 import type { CommandSender } from "../send-command.ts";
 import { blockedReport, depositsWaiting, openReviews } from "./review-views.ts";
 
@@ -45,14 +46,16 @@ export function createReviewRoutes({ db, commands }: ReviewRouteOptions): Hono<H
     const json = await readJson(c.req.raw);
     const { decision: word } = toMessage(DecideReviewRequestSchema, json);
     const reviewId = idOf(c.req.param("id"));
-    const [row] = await db.sql<{ escrow_id: string }>`
-      SELECT escrow_id FROM payments.screening WHERE review_id = ${reviewId}`;
+    const [row] = await db.sql<{ escrow_id: string; state: ScreeningState }>`
+      SELECT escrow_id, state FROM payments.screening WHERE review_id = ${reviewId}`;
     if (row === undefined) throw notFound();
     const { CLEAR, BLOCK } = DecideReview_Decision;
     const decision = word === "BLOCK" ? BLOCK : CLEAR;
     const value = create(DecideReviewSchema, { reviewId, decision });
     const body = { case: "decideReview", value } as const;
-    return commands.send(c, { json, escrowId: row.escrow_id, body });
+    const asked = { json, escrowId: row.escrow_id, body };
+    const lifts = decision === CLEAR && row.state === "BLOCKED";
+    return lifts ? commands.ask(c, asked) : commands.send(c, asked);
   });
   app.post("/v1/deposits/:id/decide", async (c) => {
     requireRole(c.get("principal"), "admin");
