@@ -12,6 +12,13 @@ import {
   custodianSettings,
 } from "./settings/custodian.ts";
 import { amountsByCurrency, feeFile } from "./settings/deal-rules.ts";
+import { oneOf, whole, yesNo } from "./settings/forms.ts";
+import {
+  kafkaContradictions,
+  kafkaFileNames,
+  kafkaSecretNames,
+  kafkaSettings,
+} from "./settings/kafka.ts";
 import {
   stripeConfig,
   stripeContradictions,
@@ -53,13 +60,6 @@ function describe({ name, origin, value, expected }: ConfigProblem): string {
   return `${name} (${origin}): ${value === "" ? "missing" : `"${value}"`}; expected ${expected}`;
 }
 
-const whole = (min: number, max: number) =>
-  z
-    .string()
-    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max, {
-      error: `a whole number from ${min} to ${max}`,
-    })
-    .transform(Number);
 const holdingLimits = z
   .string()
   .refine(
@@ -74,11 +74,6 @@ const minorUnits = z
   .string()
   .regex(/^(0|[1-9]\d{0,15})$/, { error: "minor units, a whole number from 0" })
   .transform(BigInt);
-const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
-  z.enum(names, { error: `one of ${names.join(", ")}` });
-const yesNo = oneOf(["true", "false", "1", "0", "yes", "no"]).transform((v) =>
-  /^(true|1|yes)$/.test(v),
-);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/\S+$/, {
   error: "a URL like postgres://user:password@host:5432/name",
 });
@@ -89,12 +84,6 @@ const secret32 = z
 const dataKey = z
   .string()
   .refine((value) => Buffer.from(value, "base64").length === 32, { error: "base64 of 32 bytes" });
-const brokers = z
-  .string()
-  .transform((value) => value.split(",").map((broker) => broker.trim()))
-  .refine((list) => list.every((broker) => /^[A-Za-z0-9._-]+:\d{1,5}$/.test(broker)), {
-    error: "a comma-separated list of host:port, without scheme",
-  });
 const roles = z
   .string()
   .transform((value) => value.split(",").map((role) => role.trim()))
@@ -112,22 +101,7 @@ const settings = z.object({
   PAYMENTS_DATABASE_URL: postgresUrl.optional(),
   PROJECTIONS_DATABASE_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: whole(2, 100).default(8),
-  KAFKA_ENABLED: yesNo.optional(),
-  KAFKA_BROKERS: brokers.optional(),
-  KAFKA_CLIENT_ID: z.string().min(1).default("app"),
-  KAFKA_TOPIC_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]*$/, { error: "letters, digits, . _ -" })
-    .default(""),
-  KAFKA_SSL: yesNo.optional(),
-  KAFKA_SSL_CA: z.string().optional(),
-  KAFKA_SSL_CERT: z.string().optional(),
-  KAFKA_SSL_KEY: z.string().optional(),
-  KAFKA_SASL_MECHANISM: oneOf(["plain", "scram-sha-256", "scram-sha-512"]).optional(),
-  KAFKA_SASL_USERNAME: z.string().optional(),
-  KAFKA_SASL_PASSWORD: z.string().optional(),
-  KAFKA_CONNECTION_TIMEOUT: whole(100, 60_000).default(3_000),
-  KAFKA_REQUEST_TIMEOUT: whole(1_000, 60_000).default(8_000),
+  ...kafkaSettings,
   JWT_SECRET: secret32.optional(),
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().min(1).default("app"),
@@ -159,14 +133,16 @@ const secretNames: readonly SettingName[] = [
   "ESCROW_DATABASE_URL",
   "PAYMENTS_DATABASE_URL",
   "PROJECTIONS_DATABASE_URL",
-  "KAFKA_SASL_PASSWORD",
-  "KAFKA_SSL_KEY",
+  ...kafkaSecretNames,
   "JWT_SECRET",
   "DATA_KEY",
   "SANDBOX_WEBHOOK_SECRET",
   ...stripeSecretNames,
   ...custodianSecretNames,
 ];
+
+/** May be given as NAME_FILE. */
+const filedNames: readonly SettingName[] = [...secretNames, ...kafkaFileNames];
 
 /** Everything a start is told, checked. */
 export interface Config extends Readonly<Settings> {
@@ -210,6 +186,7 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
     kafka: parsed.data.KAFKA_BROKERS !== undefined && parsed.data.KAFKA_ENABLED !== false,
   };
   problems.push(...contradictions(config, serving));
+  problems.push(...kafkaContradictions(config).map(bySettings));
   problems.push(...stripeContradictions(config).map(bySettings));
   problems.push(...custodianContradictions(config).map(bySettings));
   const guards = [
@@ -248,7 +225,7 @@ function firstOf(
   const direct = environment[name];
   if (direct !== undefined && direct !== "") return { value: direct, origin: "environment" };
   const path = environment[`${name}_FILE`];
-  if (path && secretNames.includes(name)) {
+  if (path && filedNames.includes(name)) {
     try {
       return { value: readFileSync(path, "utf8").trim(), origin: "environment" };
     } catch {
@@ -284,12 +261,6 @@ function contradictions(config: Config, serving: boolean): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const missing = (name: SettingName, expected: string) =>
     problems.push({ name, origin: "default", value: "", expected });
-  if (config.KAFKA_ENABLED === true && !config.KAFKA_BROKERS) {
-    missing("KAFKA_BROKERS", "host:port of a broker, since KAFKA_ENABLED is true");
-  }
-  if (config.KAFKA_SASL_MECHANISM && !(config.KAFKA_SASL_USERNAME && config.KAFKA_SASL_PASSWORD)) {
-    missing("KAFKA_SASL_USERNAME", "a user name and KAFKA_SASL_PASSWORD for KAFKA_SASL_MECHANISM");
-  }
   if (serving && !config.embedded) {
     if (!config.JWT_SECRET && !config.JWT_JWKS_URL) {
       missing("JWT_SECRET", "at least 32 bytes, or JWT_JWKS_URL, when DATABASE_URL is set");

@@ -17,6 +17,7 @@ import { loadMigrations } from "#platform/migration-files";
 import { openPglite } from "#platform/pglite";
 import { openPostgres } from "#platform/postgres";
 import type { Config } from "./config.ts";
+import { kafkaConnection, topicNaming } from "./settings/kafka.ts";
 
 /** Schemas with cursors and an outbox of their own. */
 export const messagingSchemas = ["escrow", "payments", "projections"] as const;
@@ -173,35 +174,5 @@ async function migrationsByDatabase(
 }
 
 function openKafka(config: Config, logger: Logger): EventLog {
-  return createKafkaLog({
-    brokers: config.KAFKA_BROKERS ?? [],
-    clientId: config.KAFKA_CLIENT_ID,
-    topicPrefix: config.KAFKA_TOPIC_PREFIX,
-    connectionTimeoutMs: config.KAFKA_CONNECTION_TIMEOUT,
-    requestTimeoutMs: config.KAFKA_REQUEST_TIMEOUT,
-    ...kafkaSecurity(config),
-    logger,
-  });
-}
-
-function kafkaSecurity(config: Config) {
-  const encrypted =
-    config.KAFKA_SSL ?? (config.KAFKA_BROKERS ?? []).some((broker) => broker.endsWith(":9094"));
-  const { KAFKA_SASL_MECHANISM: mechanism } = config;
-  return {
-    ...(encrypted && {
-      ssl: {
-        ...(config.KAFKA_SSL_CA && { ca: config.KAFKA_SSL_CA }),
-        ...(config.KAFKA_SSL_CERT && { cert: config.KAFKA_SSL_CERT }),
-        ...(config.KAFKA_SSL_KEY && { key: config.KAFKA_SSL_KEY }),
-      },
-    }),
-    ...(mechanism && {
-      sasl: {
-        mechanism,
-        username: config.KAFKA_SASL_USERNAME ?? "",
-        password: config.KAFKA_SASL_PASSWORD ?? "",
-      },
-    }),
-  };
+  return createKafkaLog({ ...kafkaConnection(config), naming: topicNaming(config), logger });
 }

@@ -7,11 +7,13 @@ import type { Database } from "#platform/database";
 import { sqlState } from "#platform/database-error";
 import { SystemicError, TransientError } from "#platform/errors";
 import { createKeyring } from "#platform/keyring";
+import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import { assertDurable } from "#platform/postgres";
 import type { Config } from "../config.ts";
 import type { Secrets } from "../secrets.ts";
 import type { Stores } from "../stores.ts";
+import { checkTopics } from "./check-topics.ts";
 import { topicSettings } from "./topic-settings.ts";
 
 /** A broker that does not answer within this time is started without: readiness names it. */
@@ -43,16 +45,28 @@ export async function assertDataKey(db: Database, { dataKey }: Secrets): Promise
   }
 }
 
-/** The log in tables is this program's own; Kafka's topics are set up by `app topics`. */
-export async function prepareTopics(log: EventLog, clock: Clock): Promise<void> {
+/**
+ * The log in tables is this program's own; Kafka's topics are set up by `app topics`, and wrong ones
+ * are refused. False when no broker answered, so that it is still to be checked.
+ */
+export async function prepareTopics(
+  log: EventLog,
+  clock: Clock,
+  { APP_ROLE: roles, KAFKA_VALIDATE_ON_STARTUP: validate }: Config,
+  logger: Logger,
+): Promise<boolean> {
   if (log.kind === "table") {
     await log.ensureTopics(topicSettings());
-    return;
+    return true;
   }
-  const asked = log.ensureTopics(topicSettings(), { dryRun: true }).catch(() => []);
-  const changes = await Promise.race([asked, clock.sleep(topicsWithinMs).then(() => [])]);
-  const missing = changes.filter((change) => change.startsWith("create "));
-  if (missing.length > 0) {
-    throw new SystemicError(`topics are missing (${missing.join(", ")}): run \`app topics\``);
-  }
+  if (!validate) return true;
+  const checked = checkTopics(log, roles).then(
+    () => true,
+    (error: unknown) => {
+      if (!(error instanceof TransientError)) throw error;
+      logger.warn({ reason: error.message }, "Kafka cannot be used yet; starting without");
+      return false;
+    },
+  );
+  return Promise.race([checked, clock.sleep(topicsWithinMs).then(() => false)]);
 }

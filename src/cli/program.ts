@@ -73,7 +73,16 @@ function addStores(program: Command): void {
   located(program.command("topics"))
     .description("Create and repair the topics; refuses what would break the order of a key.")
     .option("--dry-run", "print what would change")
-    .addHelpText("after", examples("app topics", "app topics --dry-run"))
+    .option("--diff", "the same, and end with 5 when something differs")
+    .option("--env <name>", "development (1 copy), staging, production (3 copies, 3 brokers)")
+    .option("--allow-reorder", "add partitions, although keys move and lose their order")
+    .option("--format <name>", "print strimzi, strimzi-users or acls instead; asks no cluster")
+    .option("--cluster <name>", "the Strimzi cluster of the resources", "app")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText(
+      "after",
+      examples("app topics", "app topics --diff", "app topics --format strimzi > topics.yaml"),
+    )
     .action((options) => runTopics(configOf(options), options));
   located(program.command("verify"))
     .description("Compute the invariants on the live database and log; name the first that fails.")

@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "#platform/clock";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createSingleProducer } from "#platform/messaging/single-producer";
+import { probeTopic as topic } from "../kafka-rights.ts";
 
-const topic = "app.probe.v1";
 const pauseMs = 500;
 
 /**

@@ -17,6 +17,7 @@ import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { type Databases, openStores, type Stores } from "../stores.ts";
 import { createOffset, createTestClock, type OffsetSource } from "../test-clock/test-clock.ts";
+import { createTopicsCheck } from "./check-topics.ts";
 import { registerGauges } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";
@@ -70,7 +71,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   const clock = createSystemClock({ offsetMs: offset.current });
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const log = stores.openLog({ clock, logger, memberId: processId });
-  await prepareTopics(log, clock);
+  const topicsChecked = await prepareTopics(log, clock, config, logger);
   const metrics = createMetrics();
   const secrets = resolveSecrets(config);
   await assertDataKey(stores.databases.platform, secrets);
@@ -99,6 +100,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   const http = serve({ app: application.http, port: config.PORT, hostname: config.HOST });
   url = `http://${config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${http.port}`;
   stores.lock?.update({ url });
+  if (!topicsChecked) supervisor.run([createTopicsCheck(log, config.APP_ROLE)]);
   supervisor.run(application.relays, "relays");
   supervisor.run([...application.activities, ...clockReader(config, offset, databases)]);
   supervisor.run(application.consumers, "consumers");

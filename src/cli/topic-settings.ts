@@ -1,10 +1,10 @@
 /** The catalogue as topic settings, each with its dead letter topic, and the probe. */
 import type { TopicSettings } from "#platform/messaging/event-log";
 import { allTopics } from "#topics";
+import { probeTopic } from "../kafka-rights.ts";
 
-/** A message goes round here before the program calls itself ready. */
 const probe: TopicSettings = {
-  name: "app.probe.v1",
+  name: probeTopic,
   partitions: 1,
   retentionDays: 1,
   timestamps: "append",

@@ -222,7 +222,7 @@ if (KAFKA_BROKERS !== undefined) {
     const log = createKafkaLog({
       brokers,
       clientId: "p",
-      topicPrefix: prefix,
+      naming: { prefix },
       logger: silentLogger,
     });
     opened.push(log);

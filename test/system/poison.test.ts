@@ -70,7 +70,7 @@ describe.each([...kinds])("poison in $name", ({ brokers }) => {
       ? createKafkaLog({
           brokers: brokers.split(","),
           clientId: "poison",
-          topicPrefix,
+          naming: { prefix: topicPrefix },
           logger: silentLogger,
         })
       : createTableLog({

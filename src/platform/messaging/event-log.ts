@@ -120,6 +120,29 @@ export interface TopicSettings {
   readonly timestamps: "create" | "append";
 }
 
+/** One difference between a topic and what the catalogue says of it. */
+export interface TopicChange {
+  /**
+   * "reorder": another number of partitions, which moves keys and breaks their order; "replicas":
+   * fewer copies than wanted, which the cluster's owner reassigns.
+   */
+  readonly kind: "create" | "set" | "reorder" | "replicas";
+  readonly topic: string;
+  /** Of "set" only. */
+  readonly setting?: string;
+  /** Undefined where the topic does not exist. */
+  readonly is?: string | undefined;
+  readonly wanted: string;
+}
+
+export interface EnsureTopicsOptions {
+  /** Resolves to every difference, changes nothing, refuses nothing. */
+  readonly dryRun?: boolean;
+  readonly allowReorder?: boolean;
+  /** Copies of each topic; what the cluster has room for when absent. */
+  readonly replicas?: number | undefined;
+}
+
 export interface GroupLag {
   readonly group: string;
   readonly topic: string;
@@ -145,13 +168,13 @@ export interface EventLog {
   lag(groups: readonly string[]): Promise<readonly GroupLag[]>;
   /**
    * Creates what is missing and repairs settings; resolves to what was (or with dryRun would be)
-   * changed, one line each. More partitions move keys to other ones and break their order, so that
-   * is refused with a TerminalError unless allowed.
+   * changed. More partitions move keys to other ones and break their order, so that is refused with
+   * a TerminalError unless allowed, before anything is changed; fewer are refused always.
    */
   ensureTopics(
     topics: readonly TopicSettings[],
-    options?: { dryRun?: boolean; allowReorder?: boolean },
-  ): Promise<readonly string[]>;
+    options?: EnsureTopicsOptions,
+  ): Promise<readonly TopicChange[]>;
   /** Rejects with TransientError while the log cannot be reached. */
   ping(): Promise<void>;
   close(): Promise<void>;

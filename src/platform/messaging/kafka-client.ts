@@ -1,13 +1,7 @@
 /** How this program connects to Kafka: one set of limits and one log for everything kafkajs does. */
 import { type ISocketFactory, Kafka, type logCreator, logLevel, type RetryOptions } from "kafkajs";
 import type { Logger } from "../logger.ts";
-
-export interface KafkaTls {
-  readonly ca?: string | string[];
-  readonly cert?: string;
-  readonly key?: string;
-  readonly rejectUnauthorized?: boolean;
-}
+import { createKafkaSockets, type KafkaObserver, type KafkaTls } from "./kafka-sockets.ts";
 
 type SaslMechanism = "plain" | "scram-sha-256" | "scram-sha-512";
 
@@ -23,13 +17,15 @@ export interface KafkaClientOptions {
   /** host:port each. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  readonly ssl?: boolean | KafkaTls | undefined;
+  /** Asked for each connection; undefined: not encrypted. */
+  readonly tls?: (() => KafkaTls) | undefined;
   readonly sasl?: KafkaSasl | undefined;
   readonly logger: Logger;
   readonly connectionTimeoutMs?: number | undefined;
   readonly requestTimeoutMs?: number | undefined;
   /** Makes the connections; tests put a faulty network in between. */
   readonly socketFactory?: ISocketFactory | undefined;
+  readonly observer?: KafkaObserver | undefined;
 }
 
 export const connectionTimeoutMs = 4_000;
@@ -44,7 +40,7 @@ export function createKafkaClient(options: KafkaClientOptions): Kafka {
 }
 
 export function connectionOptions(options: KafkaClientOptions) {
-  const { brokers, clientId, ssl, sasl, logger, socketFactory } = options;
+  const { brokers, clientId, tls, sasl, logger, observer } = options;
   return {
     brokers: [...brokers],
     clientId,
@@ -54,9 +50,10 @@ export function connectionOptions(options: KafkaClientOptions) {
     enforceRequestTimeout: true,
     retry,
     logCreator: logTo(logger),
-    ...(ssl === undefined ? {} : { ssl }),
+    // It only says so in its log; our sockets are encrypted or not by themselves.
+    ssl: tls !== undefined,
     ...(sasl === undefined ? {} : { sasl }),
-    ...(socketFactory === undefined ? {} : { socketFactory }),
+    socketFactory: options.socketFactory ?? createKafkaSockets(tls, observer),
   };
 }
 

@@ -7,17 +7,17 @@ import { createKafkaProducer } from "./kafka-producer.ts";
 import { createKafkaReader } from "./kafka-reader.ts";
 import { createKafkaSubscription } from "./kafka-subscription.ts";
 import { ensureKafkaTopics } from "./kafka-topics.ts";
-import { withTopicPrefix } from "./topic-prefix.ts";
+import { type TopicNaming, withTopicNames } from "./topic-names.ts";
 
 export interface KafkaLogOptions extends KafkaClientOptions {
-  readonly topicPrefix?: string | undefined;
+  readonly naming?: TopicNaming | undefined;
   /** After this a send is given up as unknown. */
   readonly sendDeadlineMs?: number;
 }
 
 /** Connects when first used, so that the program starts without a broker. */
 export function createKafkaLog(options: KafkaLogOptions): EventLog {
-  const { logger, topicPrefix = "", sendDeadlineMs = 10_000 } = options;
+  const { logger, naming = { prefix: "" }, sendDeadlineMs = 10_000 } = options;
   const kafka = createKafkaClient(options);
   const admin = createKafkaAdmin(kafka);
   const reader = createKafkaReader(options);
@@ -66,5 +66,5 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
       await Promise.all([admin.close(), reader.close()]);
     },
   };
-  return withTopicPrefix(log, topicPrefix);
+  return withTopicNames(log, naming);
 }

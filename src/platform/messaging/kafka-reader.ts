@@ -4,7 +4,6 @@ import { logLevel } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
 import Batch from "kafkajs/src/consumer/batch.js";
 import { createLogger } from "kafkajs/src/loggers/index.js";
-import createSocketFactory from "kafkajs/src/network/socketFactory.js";
 import type { LogRecord } from "./event-log.ts";
 import { connectionOptions, type KafkaClientOptions } from "./kafka-client.ts";
 import { explain, protocolError } from "./kafka-errors.ts";
@@ -57,12 +56,10 @@ export function createKafkaReader(options: KafkaClientOptions): KafkaReader {
 }
 
 function createCluster(options: KafkaClientOptions): Client {
-  const { socketFactory = createSocketFactory(), logCreator, ...rest } = connectionOptions(options);
+  const { logCreator, ...rest } = connectionOptions(options);
   return new Cluster({
-    ssl: undefined,
     sasl: undefined,
     ...rest,
-    socketFactory,
     logger: createLogger({ level: logLevel.INFO, logCreator }),
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,

@@ -1,44 +1,46 @@
 /** Creates Kafka's topics as the catalogue says and repairs their settings; never by the way of use. */
 import { type Admin, ConfigResourceTypes } from "kafkajs";
 import { TerminalError, TransientError } from "../errors.ts";
-import type { TopicSettings } from "./event-log.ts";
+import type { EnsureTopicsOptions, TopicChange, TopicSettings } from "./event-log.ts";
+import { refuseReorder } from "./topic-changes.ts";
 
 const dayMs = 86_400_000;
 /** Where a setting was made for this topic, and not for the broker or by default. */
 const setOnTopic = 1;
+/** Kafka's default; our batches are at most half of it, our messages a little smaller. */
+const maxBatchBytes = 1_048_588;
 /** The deadline of the whole preparation is a little later. */
 const ledWithinMs = 15_000;
 
-export interface EnsureOptions {
-  readonly dryRun?: boolean;
-  readonly allowReorder?: boolean;
-}
-
 interface Existing {
   readonly partitions: number;
+  readonly replicas: number;
   readonly settings: ReadonlyMap<string, { value: string; own: boolean }>;
 }
 
 export async function ensureKafkaTopics(
   admin: Admin,
   topics: readonly TopicSettings[],
-  { dryRun = false, allowReorder = false }: EnsureOptions,
-): Promise<string[]> {
+  { dryRun = false, allowReorder = false, replicas: wanted }: EnsureTopicsOptions,
+): Promise<TopicChange[]> {
   const { brokers } = await admin.describeCluster();
-  const replicas = brokers.length >= 3 ? 3 : 1;
-  const existing = await describe(admin, topics);
-  const plans = topics.map((topic) =>
-    plan(topic, existing.get(topic.name), replicas, allowReorder),
-  );
-  if (!dryRun) {
-    await create(admin, plans, replicas);
-    for (const { topic, grow } of plans) {
-      const wanted = { topic: topic.name, count: topic.partitions };
-      if (grow) await admin.createPartitions({ topicPartitions: [wanted] });
-    }
-    await repair(admin, plans);
+  const replicas = wanted ?? (brokers.length >= 3 ? 3 : 1);
+  if (replicas > brokers.length && !dryRun) {
+    const have = `the cluster has ${brokers.length}`;
+    throw new TerminalError(`${replicas} copies of each topic need as many brokers: ${have}`);
   }
-  return plans.flatMap(({ changes }) => changes);
+  const existing = await describe(admin, topics);
+  const plans = topics.map((topic) => plan(topic, existing.get(topic.name), replicas));
+  const changes = plans.flatMap((one) => one.changes);
+  if (dryRun) return changes;
+  refuseReorder(changes, allowReorder);
+  await create(admin, plans, replicas);
+  for (const { topic, grow } of plans) {
+    const more = { topic: topic.name, count: topic.partitions };
+    if (grow) await admin.createPartitions({ topicPartitions: [more] });
+  }
+  await repair(admin, plans);
+  return changes.filter(({ kind }) => kind !== "replicas");
 }
 
 interface Plan {
@@ -48,50 +50,81 @@ interface Plan {
   /** All settings made on the topic, when they have to be written again: they replace the old ones. */
   readonly settings: ReadonlyMap<string, string> | undefined;
   readonly wanted: ReadonlyMap<string, string>;
-  readonly changes: readonly string[];
+  readonly changes: readonly TopicChange[];
 }
 
-function plan(
-  topic: TopicSettings,
-  existing: Existing | undefined,
-  replicas: number,
-  allowReorder: boolean,
-): Plan {
+function plan(topic: TopicSettings, existing: Existing | undefined, replicas: number): Plan {
   const { name, partitions } = topic;
-  const wanted = wantedSettings(topic, replicas);
   if (existing === undefined) {
-    const changes = [`create ${name} with ${partitions} partitions`];
-    return { topic, create: true, grow: false, settings: undefined, wanted, changes };
+    const wanted = topicConfig(topic, replicas);
+    const created: TopicChange = { kind: "create", topic: name, wanted: String(partitions) };
+    return {
+      topic,
+      create: true,
+      grow: false,
+      settings: undefined,
+      wanted,
+      changes: [created],
+    };
   }
-  if (existing.partitions > partitions || (existing.partitions < partitions && !allowReorder)) {
-    throw new TerminalError(
-      `${name} has ${existing.partitions} partitions, not ${partitions}: a change breaks the order of its keys`,
-    );
-  }
-  const grow = existing.partitions < partitions;
-  const wrong = [...wanted].filter(([key, value]) => existing.settings.get(key)?.value !== value);
+  // A topic of one copy that demands two would take nothing at all.
+  const wanted = topicConfig(topic, Math.min(replicas, existing.replicas));
+  const current = (key: string) => existing.settings.get(key)?.value;
+  const wrong = [...wanted].filter(([key, value]) => !isSet(key, current(key), value));
   const own = [...existing.settings].filter(([, setting]) => setting.own);
   const kept = own.map(([key, { value }]): [string, string] => [key, value]);
   return {
     topic,
     create: false,
-    grow,
-    settings: wrong.length > 0 ? new Map([...kept, ...wanted]) : undefined,
+    grow: existing.partitions < partitions,
+    settings: wrong.length > 0 ? new Map([...kept, ...wrong]) : undefined,
     wanted,
     changes: [
-      ...(grow ? [`grow ${name} to ${partitions} partitions`] : []),
-      ...wrong.map(([key, value]) => `set ${key}=${value} on ${name}`),
+      ...counted("reorder", name, existing.partitions !== partitions, existing.partitions, topic),
+      ...wrong.map(
+        ([setting, value]): TopicChange => ({
+          kind: "set",
+          topic: name,
+          setting,
+          is: current(setting),
+          wanted: value,
+        }),
+      ),
+      ...counted("replicas", name, existing.replicas < replicas, existing.replicas, {
+        partitions: replicas,
+      }),
     ],
   };
 }
 
+function counted(
+  kind: "reorder" | "replicas",
+  topic: string,
+  differs: boolean,
+  is: number,
+  { partitions: wanted }: { readonly partitions: number },
+): TopicChange[] {
+  return differs ? [{ kind, topic, is: String(is), wanted: String(wanted) }] : [];
+}
+
+/** The size is a floor: an owner may allow more. */
+function isSet(key: string, is: string | undefined, wanted: string): boolean {
+  return key === "max.message.bytes" ? Number(is) >= Number(wanted) : is === wanted;
+}
+
 /** Compaction would lose history: event topics are keyed by escrow, of which each event is needed. */
-function wantedSettings({ retentionDays, timestamps }: TopicSettings, replicas: number) {
+export function topicConfig(
+  { retentionDays, timestamps }: TopicSettings,
+  replicas: number,
+): ReadonlyMap<string, string> {
   const retention = retentionDays === "forever" ? -1 : retentionDays * dayMs;
   return new Map([
     ["cleanup.policy", "delete"],
     ["retention.ms", String(retention)],
+    // By default unlimited, but a broker may say otherwise for all its topics.
+    ["retention.bytes", "-1"],
     ["message.timestamp.type", timestamps === "append" ? "LogAppendTime" : "CreateTime"],
+    ["max.message.bytes", String(maxBatchBytes)],
     ["min.insync.replicas", replicas >= 3 ? "2" : "1"],
     ["unclean.leader.election.enable", "false"],
   ]);
@@ -174,7 +207,11 @@ async function describe(
   return new Map(
     metadata.topics.map(({ name, partitions }) => [
       name,
-      { partitions: partitions.length, settings: settings.get(name) ?? new Map() },
+      {
+        partitions: partitions.length,
+        replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+        settings: settings.get(name) ?? new Map(),
+      },
     ]),
   );
 }

@@ -84,10 +84,3 @@ declare module "kafkajs/src/loggers/index.js" {
 
   export function createLogger(options: { level: logLevel; logCreator: logCreator }): unknown;
 }
-
-declare module "kafkajs/src/network/socketFactory.js" {
-  import type { ISocketFactory } from "kafkajs";
-
-  const createSocketFactory: () => ISocketFactory;
-  export = createSocketFactory;
-}

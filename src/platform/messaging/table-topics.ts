@@ -1,11 +1,11 @@
 /** Creates and repairs the topics of the log in tables, and deletes what they keep no longer. */
 import type { Clock } from "../clock.ts";
 import type { Database, Tx } from "../database.ts";
-import { TerminalError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Worker } from "../module.ts";
-import type { TopicSettings } from "./event-log.ts";
+import type { EnsureTopicsOptions, TopicChange, TopicSettings } from "./event-log.ts";
 import { type LogTables, logTables } from "./table-names.ts";
+import { refuseReorder } from "./topic-changes.ts";
 
 interface TopicRow {
   readonly name: string;
@@ -14,17 +14,12 @@ interface TopicRow {
   readonly timestamps: "create" | "append";
 }
 
-export interface EnsureOptions {
-  readonly dryRun?: boolean;
-  readonly allowReorder?: boolean;
-}
-
 export async function ensureTables(
   db: Database,
   tables: LogTables,
   topics: readonly TopicSettings[],
-  { dryRun = false, allowReorder = false }: EnsureOptions,
-): Promise<string[]> {
+  { dryRun = false, allowReorder = false }: EnsureTopicsOptions,
+): Promise<TopicChange[]> {
   return db.withTx(async (tx) => {
     const names = topics.map(({ name }) => name);
     // Two processes that start together: the second waits, then finds nothing to do.
@@ -32,34 +27,28 @@ export async function ensureTables(
     const rows = await tx.sql<TopicRow>`
       SELECT * FROM ${tables.topic} WHERE name = ANY(${names}::text[])`;
     const known = new Map(rows.map((row) => [row.name, row]));
-    const changes: string[] = [];
-    for (const topic of topics) {
-      const found = differences(topic, known.get(topic.name), allowReorder);
-      changes.push(...found);
-      if (found.length > 0 && !dryRun) await write(tx, tables, topic);
+    const found = topics.map((topic) => differences(topic, known.get(topic.name)));
+    if (dryRun) return found.flat();
+    refuseReorder(found.flat(), allowReorder);
+    for (const [index, topic] of topics.entries()) {
+      if (found[index]?.length) await write(tx, tables, topic);
     }
-    return changes;
+    return found.flat();
   });
 }
 
-function differences(
-  topic: TopicSettings,
-  row: TopicRow | undefined,
-  allowReorder: boolean,
-): string[] {
+function differences(topic: TopicSettings, row: TopicRow | undefined): TopicChange[] {
   const { name, partitions, timestamps } = topic;
-  if (row === undefined) return [`create ${name} with ${partitions} partitions`];
-  if (row.partitions > partitions || (row.partitions < partitions && !allowReorder)) {
-    throw new TerminalError(
-      `${name} has ${row.partitions} partitions, not ${partitions}: a change breaks the order of its keys`,
-    );
-  }
-  const changes: string[] = [];
-  if (row.partitions < partitions) changes.push(`grow ${name} to ${partitions} partitions`);
-  if (row.retention_days !== retentionOf(topic)) {
-    changes.push(`keep ${name} for ${topic.retentionDays} days`);
-  }
-  if (row.timestamps !== timestamps) changes.push(`stamp ${name} at ${timestamps}`);
+  if (row === undefined) return [{ kind: "create", topic: name, wanted: String(partitions) }];
+  const changes: TopicChange[] = [];
+  const differ = (kind: "reorder" | "set", setting: string, is: unknown, wanted: unknown) => {
+    if (is === wanted) return;
+    const named = kind === "set" ? { setting } : {};
+    changes.push({ kind, topic: name, ...named, is: String(is), wanted: String(wanted) });
+  };
+  differ("reorder", "partitions", row.partitions, partitions);
+  differ("set", "retention", row.retention_days ?? "forever", topic.retentionDays);
+  differ("set", "timestamps", row.timestamps, timestamps);
   return changes;
 }
 

@@ -1,19 +1,43 @@
 /**
- * Lets several installations share one cluster: names of topics and groups get a prefix on the way
- * in, lose it on the way out. Members of one group would otherwise divide different topics.
+ * Lets several installations share one cluster, and a topic have a name of the owner's choice: names
+ * of topics and groups are changed on the way in and changed back on the way out. Groups get the
+ * prefix, since members of one group would otherwise divide different topics.
  */
 import type { EventLog, LogProducer, SubscribeOptions, Subscription } from "./event-log.ts";
 import { RecordRefusedError, TopicUnavailableError } from "./event-log.ts";
 
-export function withTopicPrefix(log: EventLog, prefix: string): EventLog {
-  if (prefix === "") return log;
-  const add = (name: string): string => prefix + name;
+export interface TopicNaming {
+  readonly prefix: string;
+  /** The whole name of a topic in this cluster, where one was chosen. */
+  readonly chosen?: (name: string) => string | undefined;
+}
+
+const deadLetters = ".dlq";
+
+/** What a topic of the catalogue is called in this cluster; dead letters follow their topic. */
+export function topicNameIn({ prefix, chosen }: TopicNaming, name: string): string {
+  const dead = name.endsWith(deadLetters) ? deadLetters : "";
+  const own = chosen?.(name.slice(0, name.length - dead.length));
+  return own === undefined ? prefix + name : own + dead;
+}
+
+export function withTopicNames(log: EventLog, naming: TopicNaming): EventLog {
+  const { prefix, chosen } = naming;
+  if (prefix === "" && chosen === undefined) return log;
+  /** Whoever comes back has been sent before. */
+  const known = new Map<string, string>();
+  const add = (name: string): string => {
+    const there = topicNameIn(naming, name);
+    known.set(there, name);
+    return there;
+  };
   const strip = <T extends { readonly topic: string }>(one: T): T => ({
     ...one,
     topic: bare(one.topic),
   });
-  const bare = (name: string): string =>
+  const bareGroup = (name: string): string =>
     name.startsWith(prefix) ? name.slice(prefix.length) : name;
+  const bare = (name: string): string => known.get(name) ?? bareGroup(name);
   const named = (error: unknown): unknown => {
     if (error instanceof RecordRefusedError) {
       return new RecordRefusedError(bare(error.topic), error.message, { cause: error });
@@ -43,7 +67,7 @@ export function withTopicPrefix(log: EventLog, prefix: string): EventLog {
     subscribe: (options: SubscribeOptions): Subscription => {
       const subscription = log.subscribe({
         ...options,
-        group: add(options.group),
+        group: prefix + options.group,
         topics: options.topics.map(add),
         startAt: (topic, partition, ends) => options.startAt(bare(topic), partition, strip(ends)),
       });
@@ -59,7 +83,11 @@ export function withTopicPrefix(log: EventLog, prefix: string): EventLog {
     read: async (topic, partition, from, limit) =>
       (await log.read(add(topic), partition, from, limit)).map(strip),
     lag: async (groups) =>
-      (await log.lag(groups.map(add))).map((one) => ({ ...strip(one), group: bare(one.group) })),
+      (await log.lag(groups.map((group) => prefix + group))).map((one) => ({
+        ...strip(one),
+        group: bareGroup(one.group),
+      })),
+    // What changed is told by the names the cluster has.
     ensureTopics: (topics, options) =>
       log.ensureTopics(
         topics.map((topic) => ({ ...topic, name: add(topic.name) })),

@@ -1,0 +1,154 @@
+/**
+ * Setting the topics up with the compiled program on a real broker: what differs is told, repaired
+ * once, and refused where it would break the order of keys or the promise.
+ */
+import { afterAll, describe, expect, test } from "bun:test";
+import { Kafka, logLevel } from "kafkajs";
+import { allTopics } from "#topics";
+import { kafkaUsers } from "../../src/kafka-rights.ts";
+import { emptyPlace } from "../support/binary.ts";
+import { unique } from "../support/logs.ts";
+import { type Environment, killAll, runApp } from "../support/processes.ts";
+
+afterAll(killAll);
+
+interface Resource {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly topicName?: string;
+    readonly partitions?: number;
+    readonly config?: Readonly<Record<string, string>>;
+    readonly authorization?: {
+      readonly acls: readonly {
+        readonly resource: { readonly type: string; readonly name: string };
+        readonly operations: readonly string[];
+      }[];
+    };
+  };
+}
+
+async function resources(args: readonly string[], env: Environment = {}): Promise<Resource[]> {
+  const { code, stdout } = await runApp(await emptyPlace(), ["topics", ...args], env);
+  expect(code).toBe(0);
+  return (Bun.YAML.parse(stdout) as (Resource | null)[]).filter((one) => one !== null);
+}
+
+test("strimzi gets each topic of the catalogue, its dead letters, and chosen names", async () => {
+  const found = await resources(["--format", "strimzi"], {
+    KAFKA_TOPIC_PREFIX: "shop.",
+    KAFKA_TOPIC_ESCROW_EVENTS: "Deals_v1",
+  });
+  expect(found).toHaveLength(allTopics.length * 2 + 1);
+  expect(new Set(found.map(({ kind }) => kind))).toEqual(new Set(["KafkaTopic"]));
+  const byTopic = new Map(found.map((one) => [one.spec.topicName, one]));
+  expect(byTopic.get("Deals_v1")?.metadata.name).toBe("deals-v1");
+  expect(byTopic.has("Deals_v1.dlq")).toBe(true);
+  expect(byTopic.get("shop.escrow.commands.v1")?.spec).toMatchObject({
+    partitions: 12,
+    replicas: 3,
+    config: { "message.timestamp.type": "LogAppendTime", "min.insync.replicas": "2" },
+  });
+}, 60_000);
+
+test("only the outbox may write events", async () => {
+  const users = await resources(["--format", "strimzi-users"]);
+  expect(users.map(({ metadata }) => metadata.name)).toEqual(kafkaUsers.map((u) => `app-${u}`));
+  const writers = users.filter(({ spec }) =>
+    spec.authorization?.acls.some(
+      ({ resource, operations }) =>
+        resource.name === "escrow.events.v1" && operations.includes("Write"),
+    ),
+  );
+  expect(writers.map(({ metadata }) => metadata.name)).toEqual(["app-outbox", "app-all"]);
+}, 60_000);
+
+test("two topics of one name, and a name that is none, are refused with 3", async () => {
+  const { code, stderr } = await runApp(await emptyPlace(), ["topics", "--format", "strimzi"], {
+    KAFKA_TOPIC_ESCROW_EVENTS: "one",
+    KAFKA_TOPIC_PAYMENTS_EVENTS: "one",
+  });
+  expect(code).toBe(3);
+  expect(stderr).toContain("names that differ");
+  const bad = await runApp(await emptyPlace(), ["topics"], { KAFKA_TOPIC_ESCROW_EVENTS: "a/b" });
+  expect(bad.code).toBe(3);
+  expect(bad.stderr).toContain("KAFKA_TOPIC_ESCROW_EVENTS (environment)");
+}, 60_000);
+
+const brokers = process.env.KAFKA_BROKERS;
+if (brokers !== undefined)
+  describe("on a broker", () => {
+    const prefix = `${unique("topics")}.`;
+    const chosen = unique("deals");
+    const env = {
+      KAFKA_BROKERS: brokers,
+      KAFKA_TOPIC_PREFIX: prefix,
+      KAFKA_TOPIC_ESCROW_EVENTS: chosen,
+      MEMORY: "true",
+      PORT: "0",
+    };
+    const topics = async (...args: string[]) =>
+      runApp(await emptyPlace(), ["topics", ...args], env);
+    const admin = new Kafka({ brokers: brokers.split(","), logLevel: logLevel.NOTHING }).admin();
+    const spoil = (name: string, key: string, value: string) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type: 2, name, configEntries: [{ name: key, value }] }],
+      });
+    afterAll(async () => {
+      await admin.disconnect();
+    });
+
+    test("seed A11: --diff tells and ends with 5, app topics mends, and then nothing differs", async () => {
+      await admin.connect();
+      const before = await topics("--diff", "--json");
+      expect(before.code).toBe(5);
+      expect(JSON.parse(before.stdout).changes[0]).toMatchObject({ kind: "create", wanted: "12" });
+      expect((await topics()).code).toBe(0);
+      expect(await admin.listTopics()).toEqual(expect.arrayContaining([chosen, `${chosen}.dlq`]));
+      expect(await topics("--diff")).toMatchObject({ code: 0, stdout: "nothing to do\n" });
+
+      await spoil(chosen, "retention.ms", "1000");
+      const spoilt = await topics("--diff");
+      expect(spoilt.code).toBe(5);
+      expect(spoilt.stdout).toContain(`would set retention.ms=-1 on ${chosen} (is 1000)`);
+      expect((await topics()).code).toBe(0);
+      expect((await topics("--diff")).code).toBe(0);
+    }, 120_000);
+
+    test("seed E6: a server refuses to start on topics that break the promise", async () => {
+      const commands = `${prefix}escrow.commands.v1`;
+      await spoil(commands, "message.timestamp.type", "CreateTime");
+      const server = await runApp(await emptyPlace(), ["--role=escrow"], env);
+      expect(server.code).toBe(6);
+      expect(server.stderr).toContain(
+        `${commands} has message.timestamp.type=CreateTime, not LogAppendTime: run \`app topics\``,
+      );
+      // It has to do with other topics only.
+      const others = `${prefix}treasury.events.v1`;
+      await spoil(others, "retention.ms", "1000");
+      expect((await topics()).stdout).toContain(`retention.ms=-1 on ${others}`);
+    }, 120_000);
+
+    test("seed A11: another number of partitions is refused by set-up and server, unless allowed", async () => {
+      const payments = `${prefix}payments.commands.v1`;
+      await admin.deleteTopics({ topics: [payments] });
+      await admin.createTopics({ topics: [{ topic: payments, numPartitions: 6 }] });
+      const setUp = await topics();
+      expect(setUp.code).toBe(6);
+      expect(setUp.stderr).toContain(`${payments} has 6 partitions, not 12`);
+      const server = await runApp(await emptyPlace(), ["--role=payments"], env);
+      expect(server.code).toBe(6);
+      expect(server.stderr).toContain(`${payments} has 6 partitions, not 12`);
+      expect((await topics("--diff")).stdout).toContain("breaks the order");
+      expect((await topics("--allow-reorder")).code).toBe(0);
+      expect((await topics("--diff")).code).toBe(0);
+    }, 120_000);
+
+    test("production wants three brokers", async () => {
+      const { code, stderr } = await topics("--env", "production");
+      expect(code).toBe(brokers.includes(",") ? 0 : 6);
+      if (code === 6) expect(stderr).toContain("3 copies of each topic need as many brokers");
+      expect((await topics("--env", "moon")).code).toBe(2);
+    }, 60_000);
+  });
