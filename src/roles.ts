@@ -15,6 +15,7 @@ import { createJwks } from "#platform/http/jwks";
 import { createHttp } from "#platform/http/server";
 import { createKeyring } from "#platform/keyring";
 import { createLegalHolds } from "#platform/legal-holds";
+import { createListeners, type Listeners } from "#platform/listening/listeners";
 import type { Logger } from "#platform/logger";
 import { createConsumer } from "#platform/messaging/consumer";
 import type { EventLog } from "#platform/messaging/event-log";
@@ -24,6 +25,7 @@ import { createRedrive } from "#platform/messaging/redrive";
 import { createLogRetention } from "#platform/messaging/table-topics";
 import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
+import { allTopics } from "#topics";
 import type { Config, RoleName } from "./config.ts";
 import { booksAgree } from "./invariants/books-agree.ts";
 import { nothingStuck } from "./invariants/nothing-stuck.ts";
@@ -78,6 +80,8 @@ export interface Application {
   readonly apiKeys: ApiKeys;
   readonly personalData: PersonalData;
   readonly consumers: readonly Worker[];
+  /** The modules' own, and whatever is added while the process runs. */
+  readonly listeners: Listeners;
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
   /** Throws SystemicError where starting would put money at risk. */
@@ -129,12 +133,15 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const holds = createLegalHolds({ db: deps.databases.platform });
   http.route("/", personalDataRoutes(personalData, holds));
   const active = messagingSchemas.filter((name) => working.has(name));
+  const listeners = createListeners({ log, topics: allTopics, clock, logger });
+  for (const name of active) modules[name].listeners?.forEach(listeners.registerHandler);
   return {
     http,
     health,
     apiKeys,
     personalData,
     consumers: active.flatMap((name) => consumersOf(deps, name, modules[name], outboxes[name])),
+    listeners,
     activities: [
       ...active.flatMap((name) => modules[name].workers),
       ...(working.has("outbox") ? logWorkers(deps) : []),

@@ -2,17 +2,18 @@
 
 import type { Health } from "#platform/health";
 import type { EventLog } from "#platform/messaging/event-log";
-import type { Supervisor } from "#platform/supervisor";
+import type { WorkerProblem } from "#platform/supervisor";
 import type { Databases } from "../stores.ts";
 
 export interface ReadinessDeps {
   readonly health: Health;
   readonly databases: Databases;
   readonly log: EventLog;
-  readonly supervisor: Supervisor;
+  /** What keeps workers and listeners from working, as of now. */
+  readonly problems: () => readonly WorkerProblem[];
 }
 
-export function registerChecks({ health, databases, log, supervisor }: ReadinessDeps): void {
+export function registerChecks({ health, databases, log, problems }: ReadinessDeps): void {
   health.register("database", async () => {
     await Promise.all([...new Set(Object.values(databases))].map((db) => db.sql`SELECT 1`)).catch(
       () => {
@@ -26,7 +27,7 @@ export function registerChecks({ health, databases, log, supervisor }: Readiness
     }),
   );
   health.register("workers", async () => {
-    const problems = supervisor.problems().map(({ name, problem }) => `${name}: ${problem}`);
-    if (problems.length > 0) throw new Error(problems.join("; "));
+    const told = problems().map(({ name, problem }) => `${name}: ${problem}`);
+    if (told.length > 0) throw new Error(told.join("; "));
   });
 }

@@ -89,7 +89,8 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   });
   await application.prepare();
   const supervisor = createSupervisor({ logger, clock });
-  registerChecks({ health: application.health, databases: stores.databases, log, supervisor });
+  const problems = () => [...supervisor.problems(), ...application.listeners.problems()];
+  registerChecks({ health: application.health, databases: stores.databases, log, problems });
   registerGauges({ metrics, databases: stores.databases });
   const { underWay, pending } = application;
   const { databases } = stores;
@@ -104,6 +105,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   supervisor.run(application.relays, "relays");
   supervisor.run([...application.activities, ...clockReader(config, offset, databases)]);
   supervisor.run(application.consumers, "consumers");
+  application.listeners.startWithHandlers();
   return {
     url,
     place: stores.place,
@@ -113,10 +115,12 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     settle: testClock.settle,
     ready: async () => {
       await roundTrip(log, clock);
-      while (supervisor.problems().length > 0) await clock.sleep(50);
+      while (problems().length > 0) await clock.sleep(50);
     },
     lost: new Promise((resolve) => {
-      supervisor.onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
+      for (const { onFatal } of [supervisor, application.listeners]) {
+        onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
+      }
     }),
     stop: () => stop({ config, http, supervisor, application, log, stores, clock }),
   };
@@ -148,7 +152,7 @@ async function stop(running: Running): Promise<boolean> {
   const left = () => Math.max(0, deadline - clock.monotonicMs());
   await http.stop(left() / 2);
   await application.close();
-  const busy = await supervisor.stop(left());
+  const [busy] = await Promise.all([supervisor.stop(left()), application.listeners.stop()]);
   await log.close();
   await stores.close();
   return busy.length === 0;

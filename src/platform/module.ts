@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import type { Check } from "./checks.ts";
+import type { AnyListener } from "./listening/listener.ts";
 import type { AnyHandler } from "./messaging/handler.ts";
 
 /** A background activity that advances by bounded steps, so that tests drive the same code. */
@@ -34,6 +35,7 @@ export interface Module {
   readonly name: string;
   readonly routes?: Hono<HttpEnv>;
   readonly handlers: readonly AnyHandler[];
+  readonly listeners?: readonly AnyListener[];
   readonly workers: readonly Worker[];
   readonly pending?: () => Promise<Pending>;
   /** The module's invariants, asked by `app verify`. */

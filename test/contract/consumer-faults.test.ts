@@ -182,8 +182,8 @@ for (const adapter of adapters) {
         subscribe: (options) =>
           world.log.subscribe({
             ...options,
-            startAt: (topic, partition, ends) =>
-              options.startAt(topic, partition, { ...ends, end: 1n }),
+            startAt: (topic, partition, ends, lastDone) =>
+              options.startAt(topic, partition, { ...ends, end: 1n }, lastDone),
           }),
       };
       const consumer = await started(tallyHandler(), { log: late });

@@ -79,7 +79,8 @@ export function createScriptedLog(partitions = 1): ScriptedLog {
         const id = `${topic}/${partition}`;
         const { low, end, records } = of(topic, partition);
         const from =
-          position.get(id) ?? (await startAt(topic, partition, { topic, partition, low, end }));
+          position.get(id) ??
+          (await startAt(topic, partition, { topic, partition, low, end }, async () => undefined));
         position.set(id, from);
         state = "joined";
         const found = records

@@ -32,7 +32,7 @@ export interface LogBatch {
   /** The log's first kept offset and its end when the batch was fetched. */
   readonly low: bigint;
   readonly end: bigint;
-  /** Done up to `next`; the log's own position serves lag display only. */
+  /** Done up to `next`. The log's own position may be behind: it serves display, and readers that keep none. */
   done(next: bigint): Promise<void>;
   /** The same records come again after `delayMs`; other partitions flow meanwhile. */
   retryAfter(delayMs: number): void;
@@ -47,11 +47,19 @@ export interface PartitionEnds {
   readonly end: bigint;
 }
 
+/** Up to where the group's members have said `done`, give or take the last second; undefined when none ever did. */
+export type LastDone = () => Promise<bigint | undefined>;
+
 export interface SubscribeOptions {
   readonly group: string;
   readonly topics: readonly string[];
-  /** Where each partition starts: the reader's own cursor. Asked at assignment. */
-  readonly startAt: (topic: string, partition: number, ends: PartitionEnds) => Promise<bigint>;
+  /** Where each partition starts, asked at assignment: the reader's own cursor, or what was last done. */
+  readonly startAt: (
+    topic: string,
+    partition: number,
+    ends: PartitionEnds,
+    lastDone: LastDone,
+  ) => Promise<bigint>;
   /** At most this many records in one batch. */
   readonly maxRecords: number;
 }

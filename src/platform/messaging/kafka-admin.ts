@@ -78,6 +78,19 @@ export async function readKafkaEnds(
   return ends.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
 }
 
+/** Undefined where the group has committed nothing. */
+export async function readKafkaPosition(
+  admin: Admin,
+  groupId: string,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+): Promise<bigint | undefined> {
+  const answers = await admin.fetchOffsets({ groupId, topics: [topic] });
+  const found = answers
+    .flatMap(({ partitions }) => partitions)
+    .find((one) => one.partition === partition);
+  return found === undefined || BigInt(found.offset) < 0n ? undefined : BigInt(found.offset);
+}
+
 export async function readKafkaLag(admin: Admin, groups: readonly string[]): Promise<GroupLag[]> {
   const positions = await Promise.all(
     groups.map(async (group) => ({ group, offsets: await admin.fetchOffsets({ groupId: group }) })),

@@ -26,6 +26,8 @@ export interface AssignmentDeps {
   readonly fetcher: Pick<KafkaMember, "start" | "pause" | "resume">;
   readonly commits: KafkaCommits;
   readonly readEnds: (topics: readonly string[]) => Promise<readonly PartitionEnds[]>;
+  /** What the group has committed of a partition. */
+  readonly readDone: (place: Place) => Promise<bigint | undefined>;
   readonly options: SubscribeOptions;
   readonly moved: Waiters;
   readonly logger: Logger;
@@ -120,11 +122,11 @@ async function start(partition: KafkaPartition, state: State): Promise<void> {
 }
 
 async function place(partition: KafkaPartition, state: State): Promise<void> {
-  const { readEnds, options, fetcher, commits } = state;
+  const { readEnds, readDone, options, fetcher, commits } = state;
   const { topic, partition: number } = partition;
   const ends = (await readEnds([topic])).find((one) => one.partition === number);
   if (ends === undefined) throw new TransientError(`${topic}/${number} is not known yet`);
-  const position = await options.startAt(topic, number, ends);
+  const position = await options.startAt(topic, number, ends, () => readDone(partition));
   if (partition.revoked) return;
   partition.low = ends.low;
   partition.end = ends.end;

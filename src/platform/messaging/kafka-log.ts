@@ -1,7 +1,7 @@
 /** The log in Kafka, by kafkajs. Nothing of the client is seen beyond the files named kafka-*. */
 import { refuseInsideTx } from "../inside-tx.ts";
 import type { EventLog, LogProducer, Subscription } from "./event-log.ts";
-import { createKafkaAdmin, readKafkaEnds, readKafkaLag } from "./kafka-admin.ts";
+import { createKafkaAdmin, readKafkaEnds, readKafkaLag, readKafkaPosition } from "./kafka-admin.ts";
 import { createKafkaClient, type KafkaClientOptions } from "./kafka-client.ts";
 import { createKafkaProducer } from "./kafka-producer.ts";
 import { createKafkaReader } from "./kafka-reader.ts";
@@ -40,6 +40,8 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
         kafka,
         logger: logger.child({ group: subscribeOptions.group }),
         readEnds,
+        readDone: (group, place) =>
+          admin.use("reading a position", (client) => readKafkaPosition(client, group, place)),
         options: subscribeOptions,
       });
       open.add(subscription);

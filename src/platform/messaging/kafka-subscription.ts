@@ -5,7 +5,7 @@ import type { PartitionEnds, SubscribeOptions, Subscription } from "./event-log.
 import { createAssignment } from "./kafka-assignment.ts";
 import { createKafkaCommits } from "./kafka-commits.ts";
 import { within } from "./kafka-errors.ts";
-import { createKafkaMember, type KafkaMember } from "./kafka-member.ts";
+import { createKafkaMember, type KafkaMember, type Place } from "./kafka-member.ts";
 import { createWatchdog } from "./kafka-watchdog.ts";
 import { createWaiters } from "./waiters.ts";
 
@@ -16,6 +16,7 @@ export interface KafkaSubscriptionDeps {
   readonly kafka: Kafka;
   readonly logger: Logger;
   readonly readEnds: (topics: readonly string[]) => Promise<readonly PartitionEnds[]>;
+  readonly readDone: (group: string, place: Place) => Promise<bigint | undefined>;
   readonly options: SubscribeOptions;
 }
 
@@ -25,6 +26,7 @@ export function createKafkaSubscription(deps: KafkaSubscriptionDeps): Subscripti
   const commits = createKafkaCommits((offsets) => member.commit(offsets), logger);
   const assignment = createAssignment({
     ...deps,
+    readDone: (place) => deps.readDone(options.group, place),
     moved,
     commits,
     fetcher: {

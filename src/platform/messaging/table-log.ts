@@ -124,5 +124,5 @@ async function lag(
   return db.sql<{ group: string; topic: string; partition: number; position: bigint; end: bigint }>`
     SELECT c.grp AS "group", c.topic, c.p AS partition, c.next AS position, p.next AS "end"
     FROM ${tables.cursor} c JOIN ${tables.partition} p ON p.topic = c.topic AND p.p = c.p
-    WHERE c.grp = ANY(${groups}::text[]) ORDER BY c.grp, c.topic, c.p`;
+    WHERE c.grp = ANY(${groups}::text[]) AND c.next >= 0 ORDER BY c.grp, c.topic, c.p`;
 }

@@ -10,6 +10,8 @@ import { readEnds } from "./table-watch.ts";
 
 /** A silent member's partitions are taken over after this long; heartbeats come far more often. */
 const liveSeconds = 10;
+/** The position of a partition that was claimed and of which nothing was committed yet. */
+const nothingDone = -1;
 
 export interface Owned {
   readonly topic: string;
@@ -18,7 +20,7 @@ export interface Owned {
 }
 
 export interface Claimed extends Owned {
-  /** What was committed for it last. */
+  /** What was committed for it last; below 0 when nothing ever was. */
   readonly next: bigint;
 }
 
@@ -75,8 +77,9 @@ export function createMembership({
       const names = wanted.map(({ topic }) => topic);
       const parts = wanted.map(({ partition }) => partition);
       await db.sql`
-        INSERT INTO ${tables.cursor} (grp, topic, p)
-        SELECT ${group}, * FROM unnest(${names}::text[], ${parts}::int[]) ORDER BY 2, 3
+        INSERT INTO ${tables.cursor} (grp, topic, p, next)
+        SELECT ${group}, *, ${nothingDone} FROM unnest(${names}::text[], ${parts}::int[])
+        ORDER BY 2, 3
         ON CONFLICT DO NOTHING`;
       // A row locked by another member is being taken or renewed by it: not ours for now.
       return db.sql<{ topic: string; partition: number; epoch: bigint; next: bigint }>`

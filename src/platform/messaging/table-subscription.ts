@@ -153,8 +153,10 @@ async function start(
   options: SubscribeOptions,
 ): Promise<void> {
   const { topic, partition } = hold.owned;
-  const position = await options.startAt(topic, partition, ends);
-  if (position !== hold.owned.next) await membership.commit(hold.owned, position);
+  const { next } = hold.owned;
+  const lastDone = async () => (next < 0n ? undefined : next);
+  const position = await options.startAt(topic, partition, ends, lastDone);
+  if (position !== next) await membership.commit(hold.owned, position);
   hold.position = position;
 }
 

@@ -69,7 +69,8 @@ export function withTopicNames(log: EventLog, naming: TopicNaming): EventLog {
         ...options,
         group: prefix + options.group,
         topics: options.topics.map(add),
-        startAt: (topic, partition, ends) => options.startAt(bare(topic), partition, strip(ends)),
+        startAt: (topic, partition, ends, lastDone) =>
+          options.startAt(bare(topic), partition, strip(ends), lastDone),
       });
       return {
         ...subscription,
