@@ -120,9 +120,24 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     await harness.goOn();
     const confirmed = await provider.getTransfer(first.value.objectId);
     expect(confirmed).toMatchObject({ value: { status: "succeeded" } });
-    expect(await provider.findTransfer(call.request)).toEqual(confirmed);
+    expect(await provider.findTransfer(call)).toEqual(confirmed);
     const other = callFor({ paymentRef: objectId });
-    expect(await provider.findTransfer(other.request)).toMatchObject({ value: undefined });
+    expect(await provider.findTransfer(other)).toMatchObject({ value: undefined });
+  });
+
+  test("pitfall 22: of two attempts each is found by its own key, and says which it is", async () => {
+    const escrowId = "esc_of_two_attempts";
+    const { objectId } = await paid({ escrowId });
+    const parts = { escrowId, operationId: "op_twice", paymentRef: objectId, amount: "100" };
+    const [first, second] = [callFor(parts, 1), callFor(parts, 2)];
+    const made = idOf(await provider.createTransfer(first));
+    const early = { objectId: made, operationId: "op_twice", attemptKey: "op_twice.1" };
+    expect(await provider.findTransfer(second)).toMatchObject({ value: early });
+    const again = idOf(await provider.createTransfer(second));
+    expect(await provider.findTransfer(first)).toMatchObject({ value: early });
+    expect(await provider.findTransfer(second)).toMatchObject({
+      value: { objectId: again, attemptKey: "op_twice.2" },
+    });
   });
 
   test("pitfall 20: other bytes under a used key are neither done nor called refused", async () => {
@@ -173,7 +188,7 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     const call = callFor({ paymentRef: objectId, sellerId, amount: "9950" });
     expect(await provider.createTransfer(call)).toMatchObject({ kind: "unknown", replayed: false });
     expect(await provider.createTransfer(call)).toMatchObject({ kind: "unknown", replayed: true });
-    expect(await provider.findTransfer(call.request)).toMatchObject({ value: undefined });
+    expect(await provider.findTransfer(call)).toMatchObject({ value: undefined });
     const { operationId, escrowId } = call.request;
     const next = callFor({ ...call.request, operationId, escrowId }, 2);
     expect((await provider.createTransfer(next)).kind).toBe("succeeded");
@@ -185,7 +200,7 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     const call = callFor({ paymentRef: objectId, sellerId, amount: "9950" });
     const answer = await provider.createTransfer(call);
     expect(answer.kind).toBe("retry");
-    expect(await provider.findTransfer(call.request)).toMatchObject({ value: undefined });
+    expect(await provider.findTransfer(call)).toMatchObject({ value: undefined });
   });
 
   test("pitfall 21: a key is forgotten after a day: this is why we never use one that long", async () => {
@@ -210,7 +225,7 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     await harness.goOn();
     const read = await provider.getRefund(first.value.objectId);
     expect(read).toMatchObject({ value: { status: "failed", code } });
-    expect(await provider.findRefund(call.request)).toEqual(read);
+    expect(await provider.findRefund(call)).toEqual(read);
   });
 
   test("pitfall 23: webhooks verify on their exact bytes, also while a secret is changed", async () => {

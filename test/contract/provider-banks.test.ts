@@ -76,12 +76,12 @@ describe.each(harnesses)("a provider with banks: $name", ({ open }) => {
     });
     expect(await provider.createReversal(call)).toEqual(first);
     expect(await provider.getReversal(idOf(first))).toEqual(first);
-    expect(await provider.findReversal(call.request)).toEqual(first);
+    expect(await provider.findReversal(call)).toEqual(first);
     const refused = { kind: "refused", code: "PROVIDER_REFUSED" };
     expect(await provider.createReversal(back("3951"))).toMatchObject(refused);
     await harness.world.payOut(seller, "paid");
     expect(await provider.createReversal(back("3950"))).toMatchObject(refused);
-    expect(await provider.findReversal(back("1").request)).toMatchObject({ value: undefined });
+    expect(await provider.findReversal(back("1"))).toMatchObject({ value: undefined });
   });
 
   test("R3: what a seller is owed comes out of the platform's balance, once per key", async () => {
@@ -96,7 +96,7 @@ describe.each(harnesses)("a provider with banks: $name", ({ open }) => {
     });
     const first = idOf(await provider.createTransfer(call));
     expect(idOf(await provider.createTransfer(call))).toBe(first);
-    const found = await provider.findTransfer(call.request);
+    const found = await provider.findTransfer(call);
     expect(found).toMatchObject({ value: { objectId: first } });
   });
 

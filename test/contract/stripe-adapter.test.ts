@@ -41,7 +41,7 @@ describe("P5: an answer says what happened", () => {
     simulator.control.fail({ kind: "timeout_after", route: "POST /v1/transfers" });
     expect(await provider.createTransfer(call)).toMatchObject({ kind: "unknown", replayed: false });
     const again = await provider.createTransfer(call);
-    expect(await provider.findTransfer(call.request)).toEqual(again);
+    expect(await provider.findTransfer(call)).toEqual(again);
     expect(simulator.control.object({ kind: "transfer", id: idOf(again) }).amount).toBe(9_950);
   });
 
@@ -74,7 +74,7 @@ describe("P5: an answer says what happened", () => {
     const call = callFor({ escrowId: "esc_read", paymentRef: objectId, amount: "9950" });
     simulator.control.fail({ kind: "unreadable", route: "GET /v1/payment_intents/:id" });
     expect(await provider.createTransfer(call)).toMatchObject({ kind: "retry", outOfOrder: true });
-    expect(await provider.findTransfer(call.request)).toMatchObject({ value: undefined });
+    expect(await provider.findTransfer(call)).toMatchObject({ value: undefined });
     expect(await provider.createTransfer(callFor({ paymentRef: "pi_none" }))).toMatchObject({
       kind: "refused",
       code: "NOT_FOUND",
@@ -131,10 +131,10 @@ describe("P1: separate charges and transfers", () => {
     const first = callFor();
     const made = await harness.provider.createPayment(first);
     for (let n = 0; n < 120; n += 1) await harness.provider.createPayment(callFor());
-    expect(await harness.provider.findPayment(first.request, since)).toEqual(made);
+    expect(await harness.provider.findPayment({ ...first, since })).toEqual(made);
     await harness.clock.advance(3 * 3_600_000);
     const late = harness.clock.now();
-    expect(await harness.provider.findPayment(first.request, late)).toMatchObject({
+    expect(await harness.provider.findPayment({ ...first, since: late })).toMatchObject({
       value: undefined,
     });
   });

@@ -259,6 +259,48 @@ describe("a list that lags", () => {
       SELECT status FROM sandbox.object WHERE operation_id = ${operationId} ORDER BY status`;
     expect(made.map(({ status }) => status)).toEqual(["failed", "succeeded"]);
   });
+
+  /** An attempt nobody ever heard of shows up while the second one is looked for. */
+  async function lateAttempt(names: { readonly buyerId: string }, status: string) {
+    const escrowId = await deals.funded(names);
+    const operationId = `ref-${escrowId}`;
+    await world.handle(refund(escrowId, operationId));
+    await db.sql`
+      UPDATE payments.operation SET state = 'LOOKUP', attempt = 2, tries = 1,
+        key = ${`${operationId}.2`}, first_sent_at = ${world.clock.now()}
+      WHERE operation_id = ${operationId}`;
+    const [row] = await db.sql<{ params: Uint8Array }>`
+      SELECT params FROM payments.operation WHERE operation_id = ${operationId}`;
+    const bytes = row?.params ?? new Uint8Array();
+    const request = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    const provider = createSandboxProvider({ db, clock: world.clock, webhookSecrets: ["x"] });
+    await provider.createRefund({ key: `${operationId}.1`, bytes, request });
+    await db.sql`
+      UPDATE sandbox.object SET status = ${status}, next_at = NULL, next_status = NULL
+      WHERE operation_id = ${operationId}`;
+    await world.settle();
+    const found = await deals.operation(operationId);
+    await world.clock.advance(16 * 60_000);
+    await world.settle();
+    return { escrowId, found, ended: await deals.operation(operationId) };
+  }
+
+  test("pitfall 22: a failed refund of an attempt nobody heard of is not the second one's", async () => {
+    const { escrowId, found, ended } = await lateAttempt({ buyerId: "lisa" }, "failed");
+    expect(found).toMatchObject({ state: "LOOKUP", attempt: 2 });
+    expect(ended).toMatchObject({ state: "SUCCEEDED", attempt: 3 });
+    expect(await world.funds(escrowId)).toEqual({ funded: "10320", refunded: "10320" });
+  });
+
+  test("pitfall 21: one that took effect is waited for and taken over, not made again", async () => {
+    const { escrowId, found, ended } = await lateAttempt({ buyerId: "lora" }, "succeeded");
+    expect(found).toMatchObject({ state: "LOOKUP", attempt: 2 });
+    expect(ended).toMatchObject({ state: "SUCCEEDED", attempt: 2 });
+    expect(await world.funds(escrowId)).toEqual({ funded: "10320", refunded: "10320" });
+    const made = await db.sql`
+      SELECT FROM sandbox.object WHERE group_id = ${escrowId} AND kind = 'refund'`;
+    expect(made).toHaveLength(1);
+  });
 });
 
 describe("a seller whose account is called ready and who is refused", () => {

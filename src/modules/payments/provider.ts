@@ -39,6 +39,14 @@ export interface ProviderCall {
   readonly request: ProviderRequest;
 }
 
+/** What a call may have made, looked for by what was sent. */
+export type Lookup = Pick<ProviderCall, "key" | "request">;
+
+export interface PaymentLookup extends Lookup {
+  /** Before the first call: some lists go by time alone. */
+  readonly since: Date;
+}
+
 /** Codes of a definite no. */
 export type RefusalCode =
   | "SELLER_NOT_READY"
@@ -70,10 +78,16 @@ export interface ProviderDeposit {
   readonly source?: string;
 }
 
-export interface ProviderPayment {
+/** What every object of ours says of the call that made it. */
+interface Made {
+  readonly operationId: string;
+  /** The key of the attempt; absent or "" where the object is from before it was kept. */
+  readonly attemptKey?: string;
+}
+
+export interface ProviderPayment extends Made {
   readonly kind: "payment";
   readonly objectId: string;
-  readonly operationId: string;
   readonly status: "requires_payment" | "processing" | "succeeded" | "cancelled";
   /** Confirmed ones only, each with an id of its own. */
   readonly deposits: readonly ProviderDeposit[];
@@ -83,19 +97,17 @@ export interface ProviderPayment {
   readonly instructions: Instructions;
 }
 
-export interface ProviderTransfer {
+export interface ProviderTransfer extends Made {
   readonly kind: "transfer";
   readonly objectId: string;
-  readonly operationId: string;
   readonly status: "pending" | "succeeded" | "failed";
   /** What the provider or its network took for it, minor units of the transfer's currency. */
   readonly fee: bigint | undefined;
 }
 
-export interface ProviderRefund {
+export interface ProviderRefund extends Made {
   readonly kind: "refund";
   readonly objectId: string;
-  readonly operationId: string;
   /** A succeeded one may still fail. */
   readonly status: "pending" | "succeeded" | "failed";
   readonly code: string;
@@ -104,10 +116,9 @@ export interface ProviderRefund {
 }
 
 /** What was taken back of a transfer. */
-export interface ProviderReversal {
+export interface ProviderReversal extends Made {
   readonly kind: "reversal";
   readonly objectId: string;
-  readonly operationId: string;
   readonly status: "succeeded" | "failed";
   readonly amount: bigint;
 }
@@ -284,12 +295,12 @@ export interface PaymentProvider {
 
   /**
    * By list and our operation id, never by an eventually consistent search; undefined: not there.
-   * `since` is before the first call: some lists go by time alone.
+   * Of several the one made under `key`; else what an earlier attempt made, which says so itself.
    */
-  findPayment(request: ProviderRequest, since: Date): Promise<Outcome<ProviderPayment | undefined>>;
-  findTransfer(request: ProviderRequest): Promise<Outcome<ProviderTransfer | undefined>>;
-  findRefund(request: ProviderRequest): Promise<Outcome<ProviderRefund | undefined>>;
-  findReversal(request: ProviderRequest): Promise<Outcome<ProviderReversal | undefined>>;
+  findPayment(lookup: PaymentLookup): Promise<Outcome<ProviderPayment | undefined>>;
+  findTransfer(lookup: Lookup): Promise<Outcome<ProviderTransfer | undefined>>;
+  findRefund(lookup: Lookup): Promise<Outcome<ProviderRefund | undefined>>;
+  findReversal(lookup: Lookup): Promise<Outcome<ProviderReversal | undefined>>;
 
   /**
    * Reads what no call of ours made, by the id a webhook named; `account` as the webhook had it.

@@ -7,10 +7,10 @@ import type { Answer } from "../domain/conclude.ts";
 import { keyOf, type Operation } from "../domain/payment.ts";
 import type {
   Outcome,
+  PaymentLookup,
   PaymentProvider,
   ProviderCall,
   ProviderObject,
-  ProviderRequest,
 } from "../provider.ts";
 import { requestIn } from "../schema.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
@@ -38,8 +38,9 @@ async function ask(
   { row, operation, way }: Claim,
 ): Promise<Outcome<ProviderObject | undefined>> {
   const request = requestIn(row);
-  if (way === "lookup") return lookUp(provider, row, request);
-  return call(provider, row.kind, { key: keyOf(operation), bytes: row.params, request });
+  const key = keyOf(operation);
+  if (way === "lookup") return lookUp(provider, row, { key, request, since: row.created_at });
+  return call(provider, row.kind, { key, bytes: row.params, request });
 }
 
 async function call(
@@ -66,21 +67,21 @@ async function call(
 
 async function lookUp(
   provider: PaymentProvider,
-  { kind, created_at: since }: Claim["row"],
-  request: ProviderRequest,
+  { kind }: Claim["row"],
+  lookup: PaymentLookup,
 ): Promise<Outcome<ProviderObject | undefined>> {
   switch (kind) {
     case "CREATE_PAYMENT":
-      return provider.findPayment(request, since);
+      return provider.findPayment(lookup);
     case "CANCEL_PAYMENT":
-      return provider.getPayment(request.paymentRef);
+      return provider.getPayment(lookup.request.paymentRef);
     case "TRANSFER":
     case "RETRANSFER":
-      return provider.findTransfer(request);
+      return provider.findTransfer(lookup);
     case "REFUND":
-      return provider.findRefund(request);
+      return provider.findRefund(lookup);
     case "REVERSAL":
-      return provider.findReversal(request);
+      return provider.findReversal(lookup);
     default:
       return kind satisfies never;
   }

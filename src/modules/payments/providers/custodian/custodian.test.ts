@@ -165,16 +165,19 @@ describe("a look-up in a list of several pages", () => {
   }
   const findAt = (url: string) =>
     createCustodianProvider({ ...options, url }).findTransfer({
-      operationId: "op_2",
-      escrowId: "esc_1",
-      paymentId: "pay_1",
-      paymentRef: "dpa_1",
-      buyerId: "alice",
-      sellerId: "bob",
-      amount: "1",
-      currency: "USDC",
-      descriptorSuffix: "",
-      target: "",
+      key: "op_2.1",
+      request: {
+        operationId: "op_2",
+        escrowId: "esc_1",
+        paymentId: "pay_1",
+        paymentRef: "dpa_1",
+        buyerId: "alice",
+        sellerId: "bob",
+        amount: "1",
+        currency: "USDC",
+        descriptorSuffix: "",
+        target: "",
+      },
     });
 
   test("pitfall 21: goes on to the last page", async () => {

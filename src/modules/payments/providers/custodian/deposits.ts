@@ -9,8 +9,10 @@ import type {
   ProviderDispute,
   ProviderPayment,
 } from "../../provider.ts";
+import { ofAttempt } from "../attempts.ts";
 import { type Asset, bookable, checksummed } from "./assets.ts";
 import { type CustodianClient, mapped, refusedHere } from "./client.ts";
+import { madeBy } from "./reference.ts";
 import {
   type CustodianDeposit,
   type DepositAddress,
@@ -35,10 +37,10 @@ export function createDeposits({ client, asset, confirmations }: DepositOptions)
   const at = (id: string) => `/v1/deposit-addresses/${encodeURIComponent(id)}`;
   return {
     createPayment: async ({ request, key }) => {
-      const { operationId: reference, escrowId: group, amount, currency } = request;
+      const { escrowId: group, amount, currency } = request;
       if (currency !== "USDC") return refusedHere("PROVIDER_REFUSED", `no ${currency} here`);
       const { chainId, token } = asset;
-      const body = { reference, group, chainId, token, amount, confirmations };
+      const body = { reference: key, group, chainId, token, amount, confirmations };
       return mapped(
         await client.post("/v1/deposit-addresses", body, key, depositAddress),
         paymentOf,
@@ -46,14 +48,17 @@ export function createDeposits({ client, asset, confirmations }: DepositOptions)
     },
     cancelPayment: async ({ request, key }) => {
       const path = `${at(request.paymentRef)}/close`;
-      const body = { reference: request.operationId };
+      const body = { reference: key };
       return mapped(await client.post(path, body, key, depositAddress), paymentOf);
     },
     getPayment: async (id) => mapped(await client.get(at(id), depositAddress), paymentOf),
-    findPayment: async ({ escrowId, operationId }) => {
+    findPayment: async ({ key, request: { escrowId, operationId } }) => {
       const path = `/v1/deposit-addresses?group=${encodeURIComponent(escrowId)}`;
       return mapped(await client.list(path, depositAddress), (items) => {
-        const found = items.find(({ reference }) => reference === operationId);
+        const ours = items.filter(({ reference }) => madeBy(reference).operationId === operationId);
+        const found = ofAttempt(ours.toReversed(), key, ({ reference }) => {
+          return { attemptKey: madeBy(reference).attemptKey, failed: false };
+        });
         return found && paymentOf(found);
       });
     },
@@ -77,7 +82,7 @@ function viewOf(address: DepositAddress, asset: Asset): ProviderPayment {
   return {
     kind: "payment",
     objectId: address.id,
-    operationId: address.reference,
+    ...madeBy(address.reference),
     status: statusOf(address, { complete, processing: waiting.length > 0 }),
     deposits,
     fee: complete ? ours.reduce((sum, { fee }) => sum + BigInt(fee), 0n) : undefined,

@@ -3,14 +3,16 @@
  * the deposit address it names and on nothing else; what went out on chain never comes back.
  */
 import type {
+  Lookup,
   PaymentProvider,
   ProviderCall,
   ProviderRefund,
-  ProviderRequest,
   ProviderTransfer,
 } from "../../provider.ts";
+import { ofAttempt } from "../attempts.ts";
 import { type Asset, checksummed } from "./assets.ts";
 import { type CustodianClient, mapped, refusedHere } from "./client.ts";
+import { madeBy } from "./reference.ts";
 import { foundDeposit, type Withdrawal, withdrawal } from "./shapes.ts";
 
 export interface WithdrawalOptions {
@@ -37,8 +39,8 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
     { key, request }: ProviderCall,
     drawn: { readonly token: string; readonly amount: string; readonly deposit: string },
   ) {
-    const { operationId: reference, escrowId: group, paymentRef: source, target } = request;
-    const body = { reference, kind, group, source, to: target, ...drawn };
+    const { escrowId: group, paymentRef: source, target } = request;
+    const body = { reference: key, kind, group, source, to: target, ...drawn };
     return client.post("/v1/withdrawals", body, key, withdrawal);
   }
 
@@ -55,13 +57,14 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
   }
 
   const get = (id: string) => client.get(`/v1/withdrawals/${encodeURIComponent(id)}`, withdrawal);
-  const find = async ({ escrowId, operationId }: ProviderRequest) => {
+  const find = async ({ key, request: { escrowId, operationId } }: Lookup) => {
     const path = `/v1/withdrawals?group=${encodeURIComponent(escrowId)}`;
     const listed = await client.list(path, withdrawal);
-    // One that failed is an earlier attempt's when there is one that did not.
     return mapped(listed, (items) => {
-      const ours = items.filter(({ reference }) => reference === operationId);
-      return ours.findLast(({ status }) => status !== "failed") ?? ours.at(-1);
+      const ours = items.filter(({ reference }) => madeBy(reference).operationId === operationId);
+      return ofAttempt(ours.toReversed(), key, ({ reference, status }) => {
+        return { attemptKey: madeBy(reference).attemptKey, failed: status === "failed" };
+      });
     });
   };
   return {
@@ -87,9 +90,9 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
     getTransfer: async (id) => mapped(await get(id), transferOf),
     getRefund: async (id) => mapped(await get(id), refundOf),
     getReversal: async () => refusedHere("NOT_FOUND", "no reversals here"),
-    findTransfer: async (request) =>
-      mapped(await find(request), (found) => found && transferOf(found)),
-    findRefund: async (request) => mapped(await find(request), (found) => found && refundOf(found)),
+    findTransfer: async (lookup) =>
+      mapped(await find(lookup), (found) => found && transferOf(found)),
+    findRefund: async (lookup) => mapped(await find(lookup), (found) => found && refundOf(found)),
     findReversal: async () => ({ kind: "succeeded", value: undefined }),
   };
 }
@@ -98,12 +101,12 @@ const statuses = { pending: "pending", final: "succeeded", failed: "failed" } as
 
 function transferOf({ id, reference, status, networkFee }: Withdrawal): ProviderTransfer {
   const fee = networkFee === null ? undefined : BigInt(networkFee);
-  const common = { objectId: id, operationId: reference, status: statuses[status] };
+  const common = { objectId: id, ...madeBy(reference), status: statuses[status] };
   return { kind: "transfer", ...common, fee };
 }
 
 function refundOf({ id, reference, status, code, networkFee }: Withdrawal): ProviderRefund {
   const fee = networkFee === null ? undefined : BigInt(networkFee);
-  const common = { objectId: id, operationId: reference, status: statuses[status] };
+  const common = { objectId: id, ...madeBy(reference), status: statuses[status] };
   return { kind: "refund", ...common, code, fee };
 }

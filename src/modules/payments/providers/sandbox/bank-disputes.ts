@@ -204,6 +204,7 @@ function drawnOn(parent: BookObject, kind: ObjectKind, key: string): BookObject 
     object_id: objectIdFor(kind, `${parent.object_id} ${key}`),
     kind,
     operation_id: "",
+    attempt_key: "",
     source_id: parent.object_id,
     status: "pending",
     details: {},

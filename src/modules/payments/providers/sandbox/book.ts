@@ -51,6 +51,7 @@ export interface BookObject {
   readonly object_id: string;
   readonly kind: ObjectKind;
   readonly operation_id: string;
+  readonly attempt_key: string;
   readonly group_id: string;
   readonly source_id: string | null;
   readonly buyer_id: string;
@@ -63,6 +64,10 @@ export interface BookObject {
   readonly next_status: string | null;
   readonly events: number;
 }
+
+/** What no call made has no attempt. */
+export type NewObject = Omit<BookObject, "events" | "attempt_key"> &
+  Partial<Pick<BookObject, "attempt_key">>;
 
 export function objectIdFor(kind: ObjectKind, key: string): string {
   const prefix = {
@@ -78,16 +83,12 @@ export function objectIdFor(kind: ObjectKind, key: string): string {
   return `${prefix[kind]}_${hashFields(kind, key).slice(0, 24)}`;
 }
 
-export async function insertObject(
-  tx: Tx,
-  object: Omit<BookObject, "events">,
-  now: Date,
-): Promise<void> {
+export async function insertObject(tx: Tx, object: NewObject, now: Date): Promise<void> {
   await tx.sql`
-    INSERT INTO sandbox.object (object_id, kind, operation_id, group_id, source_id, buyer_id,
+    INSERT INTO sandbox.object (object_id, kind, operation_id, attempt_key, group_id, source_id, buyer_id,
       seller_id, status, amount, currency, details, next_at, next_status, events, created_at)
-    VALUES (${object.object_id}, ${object.kind}, ${object.operation_id}, ${object.group_id},
-      ${object.source_id}, ${object.buyer_id}, ${object.seller_id}, ${object.status},
+    VALUES (${object.object_id}, ${object.kind}, ${object.operation_id},
+      ${object.attempt_key ?? ""}, ${object.group_id}, ${object.source_id}, ${object.buyer_id}, ${object.seller_id}, ${object.status},
       ${object.amount}, ${object.currency}, ${JSON.stringify(object.details)}::jsonb,
       ${object.next_at}, ${object.next_status}, 0, ${now})`;
 }
@@ -160,6 +161,7 @@ export function paymentOf(object: BookObject): ProviderPayment {
     kind: "payment",
     objectId: object.object_id,
     operationId: object.operation_id,
+    attemptKey: object.attempt_key,
     status: object.status as ProviderPayment["status"],
     deposits: deposits.map((deposit) => ({ ...deposit, amount: BigInt(deposit.amount) })),
     fee: fee === undefined ? undefined : BigInt(fee),
@@ -173,6 +175,7 @@ export function transferOf(object: BookObject): ProviderTransfer {
     kind: "transfer",
     objectId: object.object_id,
     operationId: object.operation_id,
+    attemptKey: object.attempt_key,
     status: object.status as ProviderTransfer["status"],
     fee: undefined,
   };
@@ -183,6 +186,7 @@ export function refundOf(object: BookObject): ProviderRefund {
     kind: "refund",
     objectId: object.object_id,
     operationId: object.operation_id,
+    attemptKey: object.attempt_key,
     status: object.status as ProviderRefund["status"],
     code: object.details.lastError ?? "",
   };
@@ -193,6 +197,7 @@ export function reversalOf(object: BookObject): ProviderReversal {
     kind: "reversal",
     objectId: object.object_id,
     operationId: object.operation_id,
+    attemptKey: object.attempt_key,
     status: object.status as ProviderReversal["status"],
     amount: object.amount,
   };

@@ -62,6 +62,8 @@ export async function reverse(
     object_id: objectIdFor("reversal", `${key} ${now.toISOString()}`),
     kind: "reversal",
     operation_id: request.operationId,
+    // On the provider's own pages no call of ours makes it.
+    attempt_key: request.operationId === "" ? "" : key,
     group_id: request.escrowId ?? transfer.group_id,
     source_id: transfer.object_id,
     status: "pending",

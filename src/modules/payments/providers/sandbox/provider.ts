@@ -7,6 +7,7 @@ import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database, Tx } from "#platform/database";
 import type {
+  Lookup,
   Outcome,
   PaymentProvider,
   ProviderCall,
@@ -14,12 +15,14 @@ import type {
   RefusalCode,
   VerifiedWebhook,
 } from "../../provider.ts";
+import { ofAttempt } from "../attempts.ts";
 import {
   accountOf,
   type BookObject,
   changeObject,
   insertObject,
   lockObject,
+  type NewObject,
   type ObjectKind,
   objectIdFor,
   paymentOf,
@@ -70,12 +73,15 @@ export function createSandboxProvider(options: SandboxOptions): PaymentProvider 
     };
   };
   const find = <T>(kind: ObjectKind, read: (object: BookObject) => T) => {
-    return async (request: ProviderRequest): Promise<Outcome<T | undefined>> => {
+    return async ({ key, request }: Lookup): Promise<Outcome<T | undefined>> => {
       const { escrowId, operationId } = request;
-      const [object] = await db.sql<BookObject>`
+      const found = await db.sql<BookObject>`
         SELECT * FROM sandbox.object
         WHERE group_id = ${escrowId} AND kind = ${kind} AND operation_id = ${operationId}
-        ORDER BY status = 'failed', created_at DESC LIMIT 1`;
+        ORDER BY created_at DESC`;
+      const object = ofAttempt(found, key, ({ attempt_key: attemptKey, status }) => {
+        return { attemptKey, failed: status === "failed" };
+      });
       return { kind: "succeeded", value: object && read(object) };
     };
   };
@@ -171,12 +177,7 @@ async function execute(
 ): Promise<Saved> {
   switch (kind) {
     case "payment": {
-      const object = newObject(
-        "payment",
-        `${key} ${now.toISOString()}`,
-        request,
-        "requires_payment",
-      );
+      const object = newObject("payment", { key, request, now }, "requires_payment");
       await insertObject(tx, object, now);
       return { object: object.object_id };
     }
@@ -243,19 +244,20 @@ async function draw(
     }
   }
   // A key that was forgotten pays again, as with a real provider.
-  const object = newObject(kind, `${key} ${now.toISOString()}`, request, "pending");
+  const object = newObject(kind, { key, request, now }, "pending");
   await insertObject(tx, { ...object, next_at: now, next_status: nextStatus }, now);
   return { object: object.object_id };
 }
 
 function newObject(
   kind: ObjectKind,
-  seed: string,
-  request: ProviderRequest,
+  { key, request, now }: Lookup & { readonly now: Date },
   status: string,
-): Omit<BookObject, "events"> {
+): NewObject {
   return {
-    object_id: objectIdFor(kind, seed),
+    // A key that was forgotten makes another one.
+    object_id: objectIdFor(kind, `${key} ${now.toISOString()}`),
+    attempt_key: key,
     kind,
     operation_id: request.operationId,
     group_id: request.escrowId,
@@ -285,6 +287,7 @@ async function openAccount(tx: Tx, partyId: string, now: Date): Promise<BookObje
     object_id: objectId,
     kind: "account",
     operation_id: "",
+    attempt_key: "",
     group_id: partyId,
     source_id: null,
     buyer_id: "",

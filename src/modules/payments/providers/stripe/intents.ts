@@ -7,12 +7,14 @@ import type Stripe from "stripe";
 import { TerminalError } from "#platform/errors";
 import type {
   Outcome,
+  PaymentLookup,
   ProviderCall,
   ProviderDeposit,
   ProviderPayment,
   ProviderRequest,
 } from "../../provider.ts";
 import type { Ask, StripeClient } from "./client.ts";
+import { findIn, madeBy } from "./made.ts";
 import { secondsOf } from "./times.ts";
 import { currencyOf, fromUnits, toChargeUnits } from "./units.ts";
 
@@ -24,7 +26,6 @@ export interface PaymentOptions {
 }
 
 const expand = ["latest_charge.balance_transaction"];
-const pageSize = 100;
 /** Between our clock and Stripe's. */
 const skewSeconds = 3_600;
 
@@ -35,7 +36,7 @@ export function createPayments(options: PaymentOptions) {
   return {
     createPayment: ({ key, request }: ProviderCall): Promise<Outcome<ProviderPayment>> =>
       client.call(async (ask) => {
-        const params = intentParams(request);
+        const params = intentParams(key, request);
         const intent = await ask((timeout) =>
           sdk.paymentIntents.create(params, { ...timeout, idempotencyKey: key }),
         );
@@ -55,13 +56,10 @@ export function createPayments(options: PaymentOptions) {
       ),
     getPayment: (objectId: string): Promise<Outcome<ProviderPayment>> =>
       client.read(async (ask) => view(await readIntent(sdk, objectId, ask))),
-    findPayment: (
-      { operationId }: ProviderRequest,
-      since: Date,
-    ): Promise<Outcome<ProviderPayment | undefined>> =>
+    findPayment: (lookup: PaymentLookup): Promise<Outcome<ProviderPayment | undefined>> =>
       client.read(async (ask) => {
-        const found = await findIntent(client, operationId, since, ask);
-        return found === undefined ? undefined : view(await readIntent(sdk, found, ask));
+        const found = await findIntent(client, lookup, ask);
+        return found === undefined ? undefined : view(await readIntent(sdk, found.id, ask));
       }),
   };
 }
@@ -70,13 +68,13 @@ export function readIntent(sdk: Stripe, id: string, ask: Ask): Promise<Stripe.Pa
   return ask((timeout) => sdk.paymentIntents.retrieve(id, { expand }, timeout));
 }
 
-function intentParams(request: ProviderRequest): Stripe.PaymentIntentCreateParams {
+function intentParams(key: string, request: ProviderRequest): Stripe.PaymentIntentCreateParams {
   const { operationId, escrowId, paymentId, amount, currency, descriptorSuffix } = request;
   return {
     amount: toChargeUnits(amount, currency),
     currency: currency.toLowerCase(),
     transfer_group: escrowId,
-    metadata: { operationId, escrowId, paymentId },
+    metadata: { operationId, attemptKey: key, escrowId, paymentId },
     automatic_payment_methods: { enabled: true },
     ...(descriptorSuffix !== "" && { statement_descriptor_suffix: descriptorSuffix }),
   };
@@ -85,21 +83,13 @@ function intentParams(request: ProviderRequest): Stripe.PaymentIntentCreateParam
 /** Intents cannot be listed by metadata: by the time they were made in, newest first. */
 async function findIntent(
   { sdk, clock }: StripeClient,
-  operationId: string,
-  since: Date,
+  lookup: PaymentLookup,
   ask: Ask,
-): Promise<string | undefined> {
-  const created = { gte: secondsOf(since, clock) - skewSeconds };
-  let after: { readonly starting_after: string } | undefined;
-  for (;;) {
-    const params = { created, limit: pageSize, ...after };
-    const page = await ask((timeout) => sdk.paymentIntents.list(params, timeout));
-    const found = page.data.find(({ metadata }) => metadata.operationId === operationId);
-    if (found !== undefined) return found.id;
-    const last = page.data.at(-1);
-    if (!page.has_more || last === undefined) return undefined;
-    after = { starting_after: last.id };
-  }
+): Promise<Stripe.PaymentIntent | undefined> {
+  const created = { gte: secondsOf(lookup.since, clock) - skewSeconds };
+  return findIn(lookup, ask, (page, timeout) =>
+    sdk.paymentIntents.list({ created, ...page }, timeout),
+  );
 }
 
 function paymentOf(intent: Stripe.PaymentIntent, options: PaymentOptions): ProviderPayment {
@@ -110,7 +100,7 @@ function paymentOf(intent: Stripe.PaymentIntent, options: PaymentOptions): Provi
   return {
     kind: "payment",
     objectId: id,
-    operationId: metadata.operationId ?? "",
+    ...madeBy(metadata),
     status,
     deposits: status === "succeeded" ? depositsOf(intent, charge) : [],
     fee: feeOf(charge),

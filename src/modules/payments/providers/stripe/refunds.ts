@@ -4,9 +4,15 @@
  */
 import type Stripe from "stripe";
 import { TerminalError } from "#platform/errors";
-import type { Outcome, ProviderCall, ProviderRefund, ProviderRequest } from "../../provider.ts";
+import type {
+  Lookup,
+  Outcome,
+  ProviderCall,
+  ProviderRefund,
+  ProviderRequest,
+} from "../../provider.ts";
 import type { StripeClient } from "./client.ts";
-import { findIn } from "./transfers.ts";
+import { findIn, madeBy } from "./made.ts";
 import { toUnits } from "./units.ts";
 
 export function createRefunds({ client }: { readonly client: StripeClient }) {
@@ -14,7 +20,7 @@ export function createRefunds({ client }: { readonly client: StripeClient }) {
   return {
     createRefund: ({ key, request }: ProviderCall): Promise<Outcome<ProviderRefund>> =>
       client.call(async (ask) => {
-        const params = refundParams(request);
+        const params = refundParams(key, request);
         return refundOf(
           await ask((timeout) => sdk.refunds.create(params, { ...timeout, idempotencyKey: key })),
         );
@@ -23,10 +29,10 @@ export function createRefunds({ client }: { readonly client: StripeClient }) {
       client.read(async (ask) =>
         refundOf(await ask((timeout) => sdk.refunds.retrieve(objectId, {}, timeout))),
       ),
-    findRefund: (request: ProviderRequest): Promise<Outcome<ProviderRefund | undefined>> =>
+    findRefund: (lookup: Lookup): Promise<Outcome<ProviderRefund | undefined>> =>
       client.read(async (ask) => {
-        const of = { payment_intent: request.paymentRef };
-        const found = await findIn(request.operationId, ask, (page, timeout) =>
+        const of = { payment_intent: lookup.request.paymentRef };
+        const found = await findIn(lookup, ask, (page, timeout) =>
           sdk.refunds.list({ ...of, ...page }, timeout),
         );
         return found && refundOf(found);
@@ -34,12 +40,12 @@ export function createRefunds({ client }: { readonly client: StripeClient }) {
   };
 }
 
-function refundParams(request: ProviderRequest): Stripe.RefundCreateParams {
+function refundParams(key: string, request: ProviderRequest): Stripe.RefundCreateParams {
   const { paymentRef, operationId, escrowId, amount, currency } = request;
   return {
     payment_intent: paymentRef,
     amount: toUnits(amount, currency),
-    metadata: { operationId, escrowId },
+    metadata: { operationId, attemptKey: key, escrowId },
   };
 }
 
@@ -49,7 +55,7 @@ function refundOf(refund: Stripe.Refund): ProviderRefund {
   return {
     kind: "refund",
     objectId: id,
-    operationId: metadata?.operationId ?? "",
+    ...madeBy(metadata),
     status,
     code: status === "failed" ? (reason ?? refund.status ?? "unknown") : "",
   };

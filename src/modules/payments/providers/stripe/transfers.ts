@@ -5,25 +5,24 @@
  */
 import type Stripe from "stripe";
 import type {
+  Lookup,
   Outcome,
   ProviderCall,
-  ProviderRequest,
   ProviderReversal,
   ProviderTransfer,
 } from "../../provider.ts";
 import { NotSent, RefusedHere, readFailure } from "./classify.ts";
 import type { Ask, StripeClient } from "./client.ts";
 import { readIntent } from "./intents.ts";
+import { findIn, madeBy } from "./made.ts";
 import { currencyOf, fromUnits, toUnits } from "./units.ts";
-
-const pageSize = 100;
 
 export function createTransfers({ client }: { readonly client: StripeClient }) {
   const { sdk } = client;
   return {
     createTransfer: ({ key, request }: ProviderCall): Promise<Outcome<ProviderTransfer>> =>
       client.call(async (ask) => {
-        const params = await transferParams(sdk, request, ask);
+        const params = await transferParams(sdk, { key, request }, ask);
         const options = { idempotencyKey: key };
         return transferOf(
           await ask((timeout) => sdk.transfers.create(params, { ...timeout, ...options })),
@@ -33,10 +32,10 @@ export function createTransfers({ client }: { readonly client: StripeClient }) {
       client.read(async (ask) =>
         transferOf(await ask((timeout) => sdk.transfers.retrieve(objectId, {}, timeout))),
       ),
-    findTransfer: (request: ProviderRequest): Promise<Outcome<ProviderTransfer | undefined>> =>
+    findTransfer: (lookup: Lookup): Promise<Outcome<ProviderTransfer | undefined>> =>
       client.read(async (ask) => {
-        const group = { transfer_group: request.escrowId };
-        const found = await findIn(request.operationId, ask, (page, timeout) =>
+        const group = { transfer_group: lookup.request.escrowId };
+        const found = await findIn(lookup, ask, (page, timeout) =>
           sdk.transfers.list({ ...group, ...page }, timeout),
         );
         return found && transferOf(found);
@@ -44,7 +43,10 @@ export function createTransfers({ client }: { readonly client: StripeClient }) {
     createReversal: ({ key, request }: ProviderCall): Promise<Outcome<ProviderReversal>> =>
       client.call(async (ask) => {
         const { target, operationId, amount, currency } = request;
-        const params = { amount: toUnits(amount, currency), metadata: { operationId } };
+        const params = {
+          amount: toUnits(amount, currency),
+          metadata: { operationId, attemptKey: key },
+        };
         const options = { idempotencyKey: key };
         return reversalOf(
           await ask((timeout) =>
@@ -54,10 +56,10 @@ export function createTransfers({ client }: { readonly client: StripeClient }) {
       }),
     getReversal: (objectId: string): Promise<Outcome<ProviderReversal>> =>
       client.read(async (ask) => reversalOf(await readReversal(sdk, objectId, ask))),
-    findReversal: (request: ProviderRequest): Promise<Outcome<ProviderReversal | undefined>> =>
+    findReversal: (lookup: Lookup): Promise<Outcome<ProviderReversal | undefined>> =>
       client.read(async (ask) => {
-        const found = await findIn(request.operationId, ask, (page, timeout) =>
-          sdk.transfers.listReversals(request.target, page, timeout),
+        const found = await findIn(lookup, ask, (page, timeout) =>
+          sdk.transfers.listReversals(lookup.request.target, page, timeout),
         );
         return found && reversalOf(found);
       }),
@@ -82,7 +84,7 @@ export function readReversal(
 /** The charge is looked up each time: it is settled before anything can be transferred of it. */
 async function transferParams(
   sdk: Stripe,
-  { paymentRef, target, operationId, escrowId, amount, currency }: ProviderRequest,
+  { key, request: { paymentRef, target, operationId, escrowId, amount, currency } }: Lookup,
   ask: Ask,
 ): Promise<Stripe.TransferCreateParams> {
   if (target === "") throw new RefusedHere("the seller has no account", "SELLER_NOT_READY");
@@ -91,7 +93,7 @@ async function transferParams(
     amount: units,
     currency: currency.toLowerCase(),
     destination: target,
-    metadata: { operationId, escrowId },
+    metadata: { operationId, attemptKey: key, escrowId },
   };
   // Owed to the seller whatever it came from: out of our own balance.
   if (paymentRef === "") return { ...common, transfer_group: escrowId };
@@ -114,39 +116,14 @@ function notSent(error: unknown): never {
   throw new NotSent("the payment could not be read", { cause: error });
 }
 
-interface Listed {
-  readonly id: string;
-  readonly metadata: Stripe.Metadata | null;
-}
-
-interface PageParams {
-  readonly limit: number;
-  readonly starting_after?: string;
-}
-
-/** Newest first: where an operation was tried again, its last attempt is met. */
-export async function findIn<T extends Listed>(
-  operationId: string,
-  ask: Ask,
-  list: (
-    page: PageParams,
-    timeout: { readonly timeout: number },
-  ) => Promise<{ readonly data: readonly T[]; readonly has_more: boolean }>,
-): Promise<T | undefined> {
-  let page: PageParams = { limit: pageSize };
-  for (;;) {
-    const asked = page;
-    const { data, has_more: more } = await ask(async (timeout) => list(asked, timeout));
-    const found = data.find(({ metadata }) => metadata?.operationId === operationId);
-    const last = data.at(-1);
-    if (found !== undefined || !more || last === undefined) return found;
-    page = { limit: pageSize, starting_after: last.id };
-  }
-}
-
 function transferOf({ id, metadata }: Stripe.Transfer): ProviderTransfer {
-  const operationId = metadata.operationId ?? "";
-  return { kind: "transfer", objectId: id, operationId, status: "succeeded", fee: undefined };
+  return {
+    kind: "transfer",
+    objectId: id,
+    ...madeBy(metadata),
+    status: "succeeded",
+    fee: undefined,
+  };
 }
 
 function reversalOf({
@@ -159,7 +136,7 @@ function reversalOf({
   return {
     kind: "reversal",
     objectId: reversalId(typeof transfer === "string" ? transfer : transfer.id, id),
-    operationId: metadata?.operationId ?? "",
+    ...madeBy(metadata),
     status: "succeeded",
     amount: fromUnits(amount, currencyOf(currency)),
   };
