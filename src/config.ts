@@ -26,6 +26,7 @@ import {
   stripeSecretNames,
   stripeSettings,
 } from "./settings/stripe.ts";
+import { tracingSecretNames, tracingSettings } from "./settings/tracing.ts";
 
 export const roleNames = ["escrow", "payments", "projections", "outbox", "api", "all"] as const;
 export type RoleName = (typeof roleNames)[number];
@@ -121,6 +122,7 @@ const settings = z.object({
   FEES: feeFile.optional(),
   PARTY_DAILY_ESCROWS: whole(1, 1_000_000).optional(),
   PARTY_DAILY_AMOUNT: amountsByCurrency.optional(),
+  ...tracingSettings,
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
   LOG_FORMAT: oneOf(["json", "pretty"]).optional(),
 });
@@ -139,6 +141,7 @@ const secretNames: readonly SettingName[] = [
   "SANDBOX_WEBHOOK_SECRET",
   ...stripeSecretNames,
   ...custodianSecretNames,
+  ...tracingSecretNames,
 ];
 
 /** May be given as NAME_FILE. */

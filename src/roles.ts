@@ -17,7 +17,7 @@ import { createKeyring } from "#platform/keyring";
 import { createLegalHolds } from "#platform/legal-holds";
 import { createListeners, type Listeners } from "#platform/listening/listeners";
 import type { Logger } from "#platform/logger";
-import { createConsumer } from "#platform/messaging/consumer";
+import { createConsumer, type Handled } from "#platform/messaging/consumer";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createOutbox, type Outbox } from "#platform/messaging/outbox";
 import { createPublisher, type Publisher } from "#platform/messaging/publisher";
@@ -25,6 +25,7 @@ import { createRedrive } from "#platform/messaging/redrive";
 import { createLogRetention } from "#platform/messaging/table-topics";
 import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
+import { passingTracer, type Tracer } from "#platform/tracing";
 import { allTopics } from "#topics";
 import type { Config, RoleName } from "./config.ts";
 import { booksAgree } from "./invariants/books-agree.ts";
@@ -67,6 +68,7 @@ export interface ApplicationDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer?: Tracer;
   /** Unique among running processes: owner of leases and group memberships. */
   readonly processId: string;
   /** This process's own address, once it listens. */
@@ -82,6 +84,8 @@ export interface Application {
   readonly consumers: readonly Worker[];
   /** The modules' own, and whatever is added while the process runs. */
   readonly listeners: Listeners;
+  /** Names of the handlers that this process's roles turn on. */
+  readonly groups: readonly string[];
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
   /** Throws SystemicError where starting would put money at risk. */
@@ -102,9 +106,9 @@ export interface Application {
 }
 
 export function buildApplication(deps: ApplicationDeps): Application {
-  const { config, log, clock, logger, metrics } = deps;
+  const { config, log, clock, logger, metrics, tracer = passingTracer } = deps;
   const outboxes = createOutboxes(deps);
-  const publisher = createPublisher({ log, clock, logger, producerName: "app" });
+  const publisher = createPublisher({ log, clock, logger, tracer, producerName: "app" });
   const health = createHealth({ clock });
   const modules = createModules(deps, outboxes, publisher);
   const relay = createRelayModule(deps, outboxes);
@@ -118,6 +122,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     auth: createTokenAuth(deps, apiKeys),
     health,
     metrics,
+    tracer,
     logger,
     clock,
     rateLimit: { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_PER_SECOND },
@@ -142,6 +147,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     personalData,
     consumers: active.flatMap((name) => consumersOf(deps, name, modules[name], outboxes[name])),
     listeners,
+    groups: active.flatMap((name) => modules[name].handlers.map((handler) => handler.name)),
     activities: [
       ...active.flatMap((name) => modules[name].workers),
       ...(working.has("outbox") ? logWorkers(deps) : []),
@@ -206,6 +212,7 @@ function createModules(
       },
     }),
     metrics: deps.metrics,
+    ...(deps.tracer && { tracer: deps.tracer }),
     holdingLimits: config.HOLDING_LIMITS,
     proof: {
       sweepEveryMs: config.SWEEP_INTERVAL * 1_000,
@@ -268,9 +275,14 @@ function createOutboxes({ clock }: ApplicationDeps): Record<MessagingSchema, Out
 }
 
 function createRelayModule(
-  { databases, log, clock, logger, processId }: ApplicationDeps,
+  { databases, log, clock, logger, metrics, tracer, processId }: ApplicationDeps,
   outboxes: Readonly<Record<MessagingSchema, Outbox>>,
 ): Module {
+  for (const schema of messagingSchemas) {
+    // Shown before anything was published, and where nothing can be.
+    metrics.published(schema, 0);
+    metrics.publishFailed(schema, 0);
+  }
   return createOutboxModule({
     relays: messagingSchemas.map((schema) => ({
       schema,
@@ -280,6 +292,8 @@ function createRelayModule(
       clock,
       logger,
       owner: processId,
+      measure: metrics,
+      ...(tracer && { tracer }),
       // It holds copies of dead letters only, and nobody waits for those.
       ...(schema === "projections" && { idleMs: 500 }),
     })),
@@ -288,18 +302,31 @@ function createRelayModule(
 
 /** Each handler of a module: its consumer, and the worker that tries its parked messages again. */
 function consumersOf(
-  { databases, log, clock, logger, metrics }: ApplicationDeps,
+  { databases, log, clock, logger, metrics, tracer }: ApplicationDeps,
   schema: MessagingSchema,
   { handlers }: Module,
   outbox: Outbox,
 ): Worker[] {
   return handlers.flatMap((handler) => {
-    const common = { handler, schema, db: databases[schema], log, outbox, clock, logger };
-    return [
-      createConsumer({ ...common, onHandled: metrics.handled }),
-      createRedrive({ ...common, onHandled: metrics.handled }),
-    ];
+    const parts = { handler, schema, db: databases[schema], log, outbox, clock, logger };
+    const common = { ...parts, ...(tracer && { tracer }), onHandled: measured(metrics) };
+    return [createConsumer(common), createRedrive(common)];
   });
+}
+
+/** The handlers whose answers somebody waits for. */
+const answering: Readonly<Record<string, "command" | "webhook">> = {
+  "escrow.commands": "command",
+  "payments.commands": "command",
+  "payments.webhooks": "webhook",
+};
+
+function measured(metrics: Metrics): (handled: Handled) => void {
+  return (handled) => {
+    metrics.handled(handled);
+    const kind = answering[handled.handler];
+    if (kind !== undefined) metrics.answered(kind, handled.waitedMs);
+  };
 }
 
 /** Kafka forgets what is too old by itself; the log in tables needs a worker for it. */

@@ -1,5 +1,7 @@
-/** What is read from the databases at each scrape: backlog, age, dead letters. */
+/** What is read at each scrape: of the databases backlog, age, dead letters; of the log, lag. */
+import type { Clock } from "#platform/clock";
 import { SqlName } from "#platform/database";
+import type { EventLog } from "#platform/messaging/event-log";
 import type { Metrics } from "#platform/metrics";
 import { type Databases, messagingSchemas } from "../stores.ts";
 
@@ -22,8 +24,8 @@ export function registerGauges({
   metrics.gauge("outbox_oldest_age_seconds", "Age of the oldest waiting message", ["schema"], () =>
     perSchema(databases, async (db, schema) => {
       const [row] = await db.sql<{ age: string }>`
-        SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::text AS age
-        FROM ${new SqlName(schema, "outbox")}`;
+        SELECT extract(epoch FROM clock_timestamp() - at)::text AS age
+        FROM ${new SqlName(schema, "outbox")} ORDER BY pos LIMIT 1`;
       return Number(row?.age ?? "0");
     }),
   );
@@ -40,5 +42,47 @@ async function perSchema(
       labels: { schema },
       value: await read(databases[schema], schema),
     })),
+  );
+}
+
+/** A log that is away must not hold up a scrape: its figures are then missing. */
+const lagPatienceMs = 2_000;
+
+/** How far this process's handlers are behind, summed over the partitions of each topic. */
+export function registerLag({
+  metrics,
+  log,
+  clock,
+  groups,
+}: {
+  readonly metrics: Metrics;
+  readonly log: Pick<EventLog, "lag">;
+  readonly clock: Pick<Clock, "sleep">;
+  readonly groups: readonly string[];
+}): void {
+  metrics.gauge(
+    "kafka_consumer_lag",
+    "Messages a handler has yet to take, by its group",
+    ["group", "topic"],
+    async () => {
+      if (groups.length === 0) return [];
+      const done = new AbortController();
+      const late = clock.sleep(lagPatienceMs, done.signal).then(() => undefined);
+      const read = log.lag(groups);
+      // Left alone when it comes too late.
+      read.catch(() => undefined);
+      const rows = await Promise.race([read, late]);
+      done.abort();
+      const sums = new Map<string, { labels: { group: string; topic: string }; value: number }>();
+      for (const { group, topic, position, end } of rows ?? []) {
+        const behind = Number(end > position ? end - position : 0n);
+        const sum = sums.get(`${group} ${topic}`);
+        sums.set(`${group} ${topic}`, {
+          labels: { group, topic },
+          value: (sum?.value ?? 0) + behind,
+        });
+      }
+      return [...sums.values()];
+    },
   );
 }

@@ -11,6 +11,7 @@ export async function runServe(config: Config): Promise<never> {
   const logger = createLogger({
     level: config.LOG_LEVEL,
     pretty: config.LOG_FORMAT ? config.LOG_FORMAT === "pretty" : process.stderr.isTTY === true,
+    fields: { role: config.APP_ROLE.join(",") },
   });
   process.on("unhandledRejection", (error) => {
     logger.error({ err: error }, "a promise was rejected and nobody looked: ending");

@@ -12,17 +12,19 @@ import type { EventLog } from "#platform/messaging/event-log";
 import { createMetrics } from "#platform/metrics";
 import type { Worker } from "#platform/module";
 import { createSupervisor, type Supervisor } from "#platform/supervisor";
+import type { Tracer } from "#platform/tracing";
 import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { type Databases, openStores, type Stores } from "../stores.ts";
 import { createOffset, createTestClock, type OffsetSource } from "../test-clock/test-clock.ts";
 import { createTopicsCheck } from "./check-topics.ts";
-import { registerGauges } from "./gauges.ts";
+import { registerGauges, registerLag } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";
 import { registerChecks } from "./readiness.ts";
 import { roundTrip } from "./round-trip.ts";
+import { startTracing } from "./start-tracing.ts";
 
 export interface Server {
   readonly url: string;
@@ -73,6 +75,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   const log = stores.openLog({ clock, logger, memberId: processId });
   const topicsChecked = await prepareTopics(log, clock, config, logger);
   const metrics = createMetrics();
+  const tracer = await startTracing({ config, clock, logger, processId });
   const secrets = resolveSecrets(config);
   await assertDataKey(stores.databases.platform, secrets);
   let url = "";
@@ -84,6 +87,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     clock,
     logger,
     metrics,
+    tracer,
     processId,
     ownUrl: () => url,
   });
@@ -92,6 +96,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   const problems = () => [...supervisor.problems(), ...application.listeners.problems()];
   registerChecks({ health: application.health, databases: stores.databases, log, problems });
   registerGauges({ metrics, databases: stores.databases });
+  registerLag({ metrics, log, clock, groups: application.groups });
   const { underWay, pending } = application;
   const { databases } = stores;
   const testClock = createTestClock({ offset, databases, clock, underWay, pending });
@@ -122,7 +127,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
         onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
       }
     }),
-    stop: () => stop({ config, http, supervisor, application, log, stores, clock }),
+    stop: () => stop({ config, http, supervisor, application, tracer, log, stores, clock }),
   };
 }
 
@@ -140,6 +145,7 @@ interface Running {
   readonly http: HttpServer;
   readonly supervisor: Supervisor;
   readonly application: Application;
+  readonly tracer: Tracer;
   readonly log: EventLog;
   readonly stores: Stores;
   readonly clock: Clock;
@@ -147,7 +153,7 @@ interface Running {
 
 /** Along the way of the data: no new requests, no new batches, what was said goes out, then close. */
 async function stop(running: Running): Promise<boolean> {
-  const { config, http, supervisor, application, log, stores, clock } = running;
+  const { config, http, supervisor, application, tracer, log, stores, clock } = running;
   const deadline = clock.monotonicMs() + config.SHUTDOWN_TIMEOUT * 1_000;
   const left = () => Math.max(0, deadline - clock.monotonicMs());
   await http.stop(left() / 2);
@@ -155,5 +161,6 @@ async function stop(running: Running): Promise<boolean> {
   const [busy] = await Promise.all([supervisor.stop(left()), application.listeners.stop()]);
   await log.close();
   await stores.close();
+  await tracer.close();
   return busy.length === 0;
 }

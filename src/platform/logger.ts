@@ -11,17 +11,31 @@ export interface Logger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
   child(fields: object): Logger;
+  /** To spare the making of lines nobody reads; absent: made and thrown away. */
+  isLevelEnabled?(level: "debug"): boolean;
 }
 
-const secretNames = ["authorization", "password", "secret", "token", "dataKey", "clientSecret"];
+const secretNames = [
+  "authorization",
+  "password",
+  "secret",
+  "token",
+  "apiKey",
+  "dataKey",
+  "clientSecret",
+  "signature",
+  "cookie",
+];
 
 export interface LoggerOptions {
   readonly level: "debug" | "info" | "warn" | "error" | "silent";
   /** Lines for people instead of JSON. */
   readonly pretty: boolean;
+  /** On every line. */
+  readonly fields?: object;
 }
 
-export function createLogger({ level, pretty: forPeople }: LoggerOptions): Logger {
+export function createLogger({ level, pretty: forPeople, fields }: LoggerOptions): Logger {
   // No pino transport: it loads a file at run time, which a compiled binary does not have.
   const destination = forPeople
     ? pretty({
@@ -31,10 +45,11 @@ export function createLogger({ level, pretty: forPeople }: LoggerOptions): Logge
         ignore: "pid,hostname",
       })
     : pino.destination({ fd: 2, sync: true });
-  return pino(
+  const logger = pino(
     { level, redact: [...secretNames, ...secretNames.map((name) => `*.${name}`)] },
     destination,
   );
+  return fields === undefined ? logger : logger.child(fields);
 }
 
 /** For tests and tools that want silence. */

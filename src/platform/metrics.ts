@@ -2,13 +2,10 @@
  * Prometheus metrics of this process. Names and meanings are an interface: dashboards and alerts
  * read them. Labels are handler, schema or check names only, never ids of people or escrows.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { createMessageMetrics, type MessageMetrics } from "./message-metrics.ts";
 
-export interface Metrics {
-  /** One batch of a handler: how many messages took effect or were parked, and how long it took. */
-  handled(batch: { handler: string; count: number; parked: number; durationMs: number }): void;
-  published(schema: string, count: number): void;
-  publishFailed(schema: string): void;
+export interface Metrics extends MessageMetrics {
   requestServed(request: {
     method: string;
     route: string;
@@ -17,59 +14,49 @@ export interface Metrics {
   }): void;
   /** A value read at each scrape: backlog, lag, age. A failing read leaves the gauge out. */
   gauge(name: string, help: string, labelNames: readonly string[], read: GaugeReader): void;
+  /** Times in seconds, under a name of the caller's. */
+  histogram(options: HistogramOptions): (labels: Labels, seconds: number) => void;
   /** The text Prometheus scrapes, and its type. */
   metrics(): Promise<string>;
   readonly contentType: string;
 }
 
-export type GaugeReader = () => Promise<
-  readonly { labels: Readonly<Record<string, string>>; value: number }[]
->;
+type Labels = Readonly<Record<string, string>>;
+
+export interface HistogramOptions {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+  readonly buckets: readonly number[];
+}
+
+export type GaugeReader = () => Promise<readonly { labels: Labels; value: number }[]>;
+
+const requestBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10];
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const processed = new Counter({
-    name: "kafka_events_processed_total",
-    help: "Messages handled, by handler and result",
-    labelNames: ["handler", "result"],
-    registers,
-  });
-  const duration = new Histogram({
-    name: "kafka_event_processing_duration_seconds",
-    help: "Time of one batch transaction, by handler",
-    labelNames: ["handler"],
-    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
-    registers,
-  });
-  const publishedTotal = new Counter({
-    name: "kafka_outbox_published",
-    help: "Outbox rows acknowledged by the log, by schema",
-    labelNames: ["schema"],
-    registers,
-  });
-  const publishErrors = new Counter({
-    name: "kafka_outbox_publish_errors",
-    help: "Sends of outbox rows that were rejected, by schema",
-    labelNames: ["schema"],
-    registers,
-  });
   const requests = new Histogram({
     name: "http_request_duration_seconds",
     help: "Time of one HTTP request, by route pattern",
     labelNames: ["method", "route", "status"],
-    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    buckets: requestBuckets,
     registers,
   });
   return {
-    handled({ handler, count, parked, durationMs }) {
-      processed.inc({ handler, result: "handled" }, count);
-      processed.inc({ handler, result: "parked" }, parked);
-      duration.observe({ handler }, durationMs / 1_000);
+    ...createMessageMetrics(registry),
+    histogram(options) {
+      const { labelNames, buckets } = options;
+      const made = new Histogram({
+        ...options,
+        labelNames: [...labelNames],
+        buckets: [...buckets],
+        registers,
+      });
+      return (labels, seconds) => made.observe({ ...labels }, seconds);
     },
-    published: (schema, count) => publishedTotal.inc({ schema }, count),
-    publishFailed: (schema) => publishErrors.inc({ schema }),
     requestServed({ method, route, status, durationMs }) {
       requests.observe({ method, route, status: String(status) }, durationMs / 1_000);
     },

@@ -44,7 +44,7 @@ export interface Module {
 
 /** What the HTTP layer puts into every request's context. */
 export interface HttpEnv {
-  Variables: { principal: Principal; correlationId: string };
+  Variables: { principal: Principal; correlationId: string; traceparent: string };
 }
 
 /** Who is calling, from the verified token. */

@@ -17,7 +17,7 @@ for (const adapter of adapters) {
       expect(await next()).toBe(3n);
       expect(world.log.told).toEqual([{ done: 3n }]);
       expect(world.handled).toEqual([
-        { handler: "tally.notes", count: 3, parked: 0, durationMs: 0 },
+        { handler: "tally.notes", count: 3, parked: 0, durationMs: 0, waitedMs: expect.any(Array) },
       ]);
       expect(consumer.problem?.()).toBeUndefined();
     });

@@ -3,7 +3,7 @@ import type { Module } from "#platform/module";
 import { createRelay, type RelayOptions } from "./relay.ts";
 
 export { type Backlog, type HeldRow, listHeld, outboxBacklog, retryHeld } from "./held.ts";
-export { createRelay, type RelayOptions } from "./relay.ts";
+export { createRelay, type PublishMeasures, type RelayOptions } from "./relay.ts";
 
 export interface OutboxModuleOptions {
   readonly relays: readonly RelayOptions[];

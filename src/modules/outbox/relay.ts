@@ -8,11 +8,13 @@ import type { Database } from "#platform/database";
 import type { Logger } from "#platform/logger";
 import type { EventLog, RecordRefusedError } from "#platform/messaging/event-log";
 import { assertOutboxSequence, type Outbox } from "#platform/messaging/outbox";
+import { passingTracer, type Tracer, traceIdOf } from "#platform/tracing";
 import type { WakeableWorker } from "#platform/worker-loop";
 import { createFloors } from "./floors.ts";
 import { createLeases } from "./leases.ts";
 import { createOutboxRows, type OutboxRow } from "./rows.ts";
 import { createSending } from "./sending.ts";
+import { traceSends } from "./trace-sends.ts";
 
 export interface RelayOptions {
   readonly db: Database;
@@ -24,6 +26,8 @@ export interface RelayOptions {
   readonly owner: string;
   /** The outbox of this process, which says when it has written. */
   readonly wakeOn?: Pick<Outbox, "onWake"> | undefined;
+  readonly tracer?: Tracer;
+  readonly measure?: PublishMeasures | undefined;
   /** Rows per read without a backlog; ten times as many with one. */
   readonly batchSize?: number;
   readonly leaseMs?: number;
@@ -31,12 +35,21 @@ export interface RelayOptions {
   readonly idleMs?: number;
 }
 
+/** Counts for the metrics of this process. */
+export interface PublishMeasures {
+  published(schema: string, rows: number): void;
+  /** A send was rejected; its rows come again. */
+  publishFailed(schema: string, rows: number): void;
+  /** The log will never take a row. */
+  refused(schema: string): void;
+}
+
 /** A few busy keys fill one shard only. */
 const leastPerShard = 32;
 
 export function createRelay(options: RelayOptions): WakeableWorker {
   const { db, schema, log, clock, owner, wakeOn, batchSize = 100, leaseMs = 5_000 } = options;
-  const { idleMs = 25 } = options;
+  const { idleMs = 25, tracer = passingTracer } = options;
   const logger = options.logger.child({ worker: `outbox.${schema}` });
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
   const floors = createFloors({ db, schema, clock });
@@ -48,6 +61,11 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     safe: leases.safe,
     remove: (acked) => rows.remove(acked.map(({ pos }) => pos)),
     setAside,
+    onSent: (sent, startedAt) => {
+      options.measure?.published(schema, sent.length);
+      traceSends(tracer, sent, startedAt);
+    },
+    onFailed: (count) => options.measure?.publishFailed(schema, count),
   });
   let limit = batchSize;
 
@@ -55,9 +73,14 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     const lease = leases.held().find(({ shard }) => shard === row.shard);
     const moved = lease !== undefined && (await rows.setAside(row, lease, owner, error.message));
     if (!moved) return;
-    const { pos, topic, key } = row;
+    options.measure?.refused(schema);
+    const { pos, topic, key, headers } = row;
+    const traced = {
+      correlationId: headers["correlation-id"],
+      traceId: traceIdOf(headers.traceparent),
+    };
     logger.error(
-      { pos, topic, key, err: error },
+      { pos, topic, key, ...traced, err: error },
       "the log refuses a message: its key is held back",
     );
   }

@@ -39,6 +39,10 @@ export interface SendingOptions {
   readonly safe: () => boolean;
   readonly remove: (rows: readonly OutboxRow[]) => Promise<void>;
   readonly setAside: (row: OutboxRow, error: RecordRefusedError) => Promise<void>;
+  /** Rows that are out of the outbox, and when their send began. */
+  readonly onSent?: ((rows: readonly OutboxRow[], startedAt: Date) => void) | undefined;
+  /** A send was rejected; so many rows come again. */
+  readonly onFailed?: ((rows: number) => void) | undefined;
 }
 
 /** The broker is away or busy: it mostly comes back soon. */
@@ -97,6 +101,7 @@ export function createSending(options: SendingOptions): Sending {
   /** Resolves to how many rows are out of the outbox now; never rejects. */
   async function attempt(topic: string, rows: readonly OutboxRow[]): Promise<number> {
     const acked: OutboxRow[] = [];
+    const startedAt = clock.wall();
     let removed = 0;
     try {
       try {
@@ -104,10 +109,12 @@ export function createSending(options: SendingOptions): Sending {
       } finally {
         await remove(acked);
         removed = acked.length;
+        if (removed > 0) options.onSent?.(acked, startedAt);
       }
       paused.clear(topic);
     } catch (error) {
       pause(topic, error);
+      options.onFailed?.(rows.length - removed);
     }
     flying.delete(topic);
     return removed;

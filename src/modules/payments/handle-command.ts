@@ -110,7 +110,7 @@ function operationIdsOf(commands: readonly Command[]): string[] {
 }
 
 function handle(
-  { message: command, correlationId, appendedAt }: Incoming<Command>,
+  { message: command, correlationId, appendedAt, headers }: Incoming<Command>,
   loaded: Loaded,
   journal: Journal,
   options: CommandHandlerOptions,
@@ -121,7 +121,11 @@ function handle(
     if (first !== fingerprint) journal.conflict({ commandId, fingerprint, at: appendedAt });
     return;
   }
-  const cause = { correlationId: command.correlationId || correlationId, causationId: commandId };
+  const cause = {
+    correlationId: command.correlationId || correlationId,
+    causationId: commandId,
+    traceparent: headers.traceparent,
+  };
   const type = bodyTypeOf(CommandSchema, command);
   const identity = { commandId, escrowId, fingerprint, actorId: command.actor?.id ?? "", type };
   const root = loaded.roots.get(escrowId) ?? newRoot(command, loaded);

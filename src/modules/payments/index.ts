@@ -16,8 +16,10 @@ import type { Outbox } from "#platform/messaging/outbox";
 import type { Publisher } from "#platform/messaging/publisher";
 import type { Metrics } from "#platform/metrics";
 import type { HttpEnv, Module } from "#platform/module";
+import type { Tracer } from "#platform/tracing";
 import { createAccess } from "./access.ts";
 import { createPaymentsApprovals } from "./approvals.ts";
+import { createCallFigures } from "./calls/call-figures.ts";
 import { createOperations } from "./calls/operations.ts";
 import { createReadiness } from "./calls/readiness.ts";
 import { createRefundResumption } from "./calls/resume-refunds.ts";
@@ -83,6 +85,7 @@ export interface PaymentsOptions {
   /** Days by provider and seller's country, as `holdingLimits` reads them. */
   readonly holdingLimits: string;
   readonly metrics?: Metrics;
+  readonly tracer?: Tracer;
   readonly custodian?: CustodianConfig;
   /** Of what a release would pay a seller, at most this part is kept against his debt; 100 unless said. */
   readonly nettingPercent?: number | undefined;
@@ -126,7 +129,8 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
       ...(options.providers ?? []),
     ].map((provider) => [provider.describe().name, provider]),
   );
-  const parts = { ...options, providers };
+  const figures = createCallFigures(options.metrics);
+  const parts = { ...options, providers, figures };
   const sandboxWorker = sandbox && createSandboxWorker(sandbox);
   const screening = options.screening ? createHttpScreening(options.screening) : sandboxScreening;
   const screeningParts = { ...parts, screening, chainId: options.custodian?.chainId ?? "" };

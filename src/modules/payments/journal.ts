@@ -247,7 +247,8 @@ function speak(pages: Pages, line: Line, body: EventBody, change: Change | undef
     eventId: generateEventId(escrowId, type, stateHash, now),
     escrowId,
     version,
-    ...cause,
+    correlationId: cause.correlationId,
+    causationId: cause.causationId,
     occurredAt: timestampFromDate(now),
     provider,
     ...(change !== undefined && { change: create(FundsChangeSchema, { ...change }) }),
@@ -292,6 +293,7 @@ function openedRow({ root, payment, cause, now }: Line, operation: Operation): W
     net: text(net),
     correlation_id: cause.correlationId,
     causation_id: cause.causationId,
+    traceparent: cause.traceparent ?? "",
     created_at: now,
   };
 }
@@ -307,7 +309,8 @@ function rejection(
   return create(EventSchema, {
     eventId: generateEventId(escrowId, value.$typeName, commandId, now),
     escrowId,
-    ...cause,
+    correlationId: cause.correlationId,
+    causationId: cause.causationId,
     occurredAt: timestampFromDate(now),
     body: { case: "paymentCommandRejected", value },
   });

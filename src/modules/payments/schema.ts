@@ -2,6 +2,7 @@
  * Rows of the payments schema and how they become values. Rows travel to the database as JSON, one
  * multi-row statement a table, so a batch costs a fixed number of statements.
  */
+import { traceIdOf } from "#platform/tracing";
 import type { Funds } from "./domain/funds.ts";
 import {
   type Instructions,
@@ -167,7 +168,18 @@ export interface OperationRow {
   readonly net: bigint;
   readonly correlation_id: string;
   readonly causation_id: string;
+  readonly traceparent: string;
   readonly created_at: Date;
+}
+
+/** What a log line says of it. */
+export function aboutOperation(row: OperationRow) {
+  return {
+    operationId: row.operation_id,
+    escrowId: row.escrow_id,
+    correlationId: row.correlation_id,
+    traceId: traceIdOf(row.traceparent),
+  };
 }
 
 export function operationOf(row: OperationRow): Operation {
@@ -225,6 +237,8 @@ export interface ProviderObjectRow {
   /** Whose account a webhook named; "": the platform's. */
   readonly account: string;
   readonly signals: bigint;
+  /** Of the webhook that signalled last, "" when none did. */
+  readonly traceparent: string;
   readonly sync_due_at: Date | null;
   readonly sync_tries: number;
   /** How often in a row what was read could not be recorded, and why; "" when it could. */

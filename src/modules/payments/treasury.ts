@@ -39,9 +39,10 @@ export async function sayToTreasury(
   });
   events.reverse();
   await keep(tx, events, now);
-  return events.map((message) => {
+  return events.map((message, index) => {
     const { correlationId, causationId } = message;
-    return { topic: topics.treasuryEvents, message, correlationId, causationId };
+    const traceparent = notices[index]?.cause.traceparent;
+    return { topic: topics.treasuryEvents, message, correlationId, causationId, traceparent };
   });
 }
 
@@ -65,7 +66,8 @@ function eventOf({ subject, body, cause }: TreasuryNotice, version: bigint, now:
     eventId: generateEventId(subject, body.value.$typeName, stateHash, now),
     subject,
     version,
-    ...cause,
+    correlationId: cause.correlationId,
+    causationId: cause.causationId,
     occurredAt: timestampFromDate(now),
     body,
   });

@@ -3,6 +3,8 @@ import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database";
 import type { Logger } from "#platform/logger";
 import type { Outbox } from "#platform/messaging/outbox";
+import type { Tracer } from "#platform/tracing";
+import type { CallFigures } from "./calls/call-figures.ts";
 import type { Providers } from "./provider.ts";
 
 export interface PaymentWorkerDeps {
@@ -11,4 +13,6 @@ export interface PaymentWorkerDeps {
   readonly providers: Providers;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tracer?: Tracer | undefined;
+  readonly figures?: CallFigures | undefined;
 }

@@ -38,7 +38,6 @@ export interface AcceptorOptions<C extends AnyCommand> {
 
 export type Acceptor<C extends AnyCommand> = (c: Context<HttpEnv>, command: C) => Promise<Response>;
 
-const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const replayed = { "Idempotent-Replay": "true" };
 const waited = { "Preference-Applied": "wait" };
 
@@ -46,11 +45,10 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
   const { publisher, topic, publishMs, outcomes } = options;
   const recent = createRecentRequests<Date>();
 
-  async function publish(command: C, traceparent: string | undefined): Promise<Date> {
+  async function publish(command: C, traceparent: string): Promise<Date> {
     const { commandId, escrowId, correlationId } = command;
-    const trace = traceparentPattern.test(traceparent ?? "") ? { traceparent } : {};
     try {
-      const outgoing = { topic, message: command, correlationId, causationId: "", ...trace };
+      const outgoing = { topic, message: command, correlationId, causationId: "", traceparent };
       return (await publisher.publish(outgoing, publishMs)).appendedAt;
     } catch (error) {
       if (error instanceof TerminalError) {
@@ -75,7 +73,7 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
       return decided(c, command, known, outcomes, { ...replayed, ...waited });
     }
     const { result: receivedAt, repeated } = await recent.once(commandId, fingerprint, () =>
-      publish(command, c.req.header("traceparent")),
+      publish(command, c.get("traceparent")),
     );
     const headers = repeated ? replayed : {};
     if (waitMs === undefined) return pending(c, command, receivedAt, headers);

@@ -7,8 +7,10 @@ import type { Clock } from "../clock.ts";
 import type { Health } from "../health.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpEnv } from "../module.ts";
+import { passingTracer, type Tracer, traceIdOf } from "../tracing.ts";
 import { allowedMethods } from "./allowed-methods.ts";
 import { type Auth, requireAuth } from "./auth.ts";
+import { envelope, type ServedRequest } from "./envelope.ts";
 import { HttpProblem, notFound, problemOf, problemResponse } from "./problem.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { requireScope } from "./scopes.ts";
@@ -16,6 +18,7 @@ import { requireScope } from "./scopes.ts";
 export interface Metrics {
   readonly contentType: string;
   metrics(): Promise<string>;
+  readonly requestServed?: (request: ServedRequest) => void;
 }
 
 export interface HttpOptions {
@@ -23,30 +26,21 @@ export interface HttpOptions {
   readonly health: Health;
   readonly metrics?: Metrics | undefined;
   readonly logger: Logger;
+  readonly tracer?: Tracer;
   readonly clock: Pick<Clock, "wall" | "monotonicMs">;
   /** Per subject, or per API key; 200 a second unless told otherwise. */
   readonly rateLimit?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
 
-const correlationPattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** Signed by their sender instead of carrying a token. */
 const webhooks = "/v1/webhooks/";
 /** No id and no text asked for holds one, and the database takes none. */
 const controlCharacter = /%(?:[01][0-9a-f]|7f)/i;
-const securityHeaders = {
-  "X-Content-Type-Options": "nosniff",
-  "X-Frame-Options": "DENY",
-  "Referrer-Policy": "no-referrer",
-  "Cache-Control": "no-store",
-  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-  "Cross-Origin-Resource-Policy": "same-origin",
-};
-
 export function createHttp(options: HttpOptions): Hono<HttpEnv> {
-  const { auth, health, metrics, logger, clock } = options;
+  const { auth, health, metrics, logger, clock, tracer = passingTracer } = options;
   const app = new Hono<HttpEnv>();
   const guard = guarded(auth, rateLimited(options));
-  app.use(envelope(logger, clock));
+  app.use(envelope({ logger, clock, tracer, onServed: metrics?.requestServed }));
   app.use(refuseControlCharacters);
   app.use("/v1/*", guard);
   app.use("/sandbox/*", guard);
@@ -64,7 +58,9 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   app.onError((error, c) => {
     const problem = problemOf(error);
     if (problem.status >= 500) {
-      logger.error({ err: error, correlationId: c.get("correlationId") }, "a request failed");
+      const traceId = traceIdOf(c.get("traceparent"));
+      const correlationId = c.get("correlationId");
+      logger.error({ err: error, correlationId, traceId }, "a request failed");
     }
     return problemResponse(problem, c.get("correlationId"));
   });
@@ -79,27 +75,6 @@ const refuseControlCharacters: MiddlewareHandler<HttpEnv> = async (c, next) => {
   }
   await next();
 };
-
-/** Around everything: the correlation id in and out, the security headers, one log line. */
-function envelope(logger: Logger, clock: Pick<Clock, "monotonicMs">): MiddlewareHandler<HttpEnv> {
-  return async (c, next) => {
-    const startedMs = clock.monotonicMs();
-    const given = c.req.header("X-Correlation-Id");
-    const correlationId =
-      given !== undefined && correlationPattern.test(given) ? given : crypto.randomUUID();
-    c.set("correlationId", correlationId);
-    await next();
-    const { headers, status } = c.res;
-    headers.set("X-Correlation-Id", correlationId);
-    for (const [name, value] of Object.entries(securityHeaders)) {
-      if (!headers.has(name)) headers.set(name, value);
-    }
-    const ms = Math.round((clock.monotonicMs() - startedMs) * 10) / 10;
-    // The path only: a query may hold what must not be kept.
-    const path = c.req.path.slice(0, 200);
-    logger.info({ method: c.req.method, path, status, ms, correlationId }, "request");
-  };
-}
 
 function guarded(auth: Auth, limit: MiddlewareHandler<HttpEnv>): MiddlewareHandler<HttpEnv> {
   const authenticate = requireAuth(auth);

@@ -5,6 +5,7 @@
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Logger } from "../logger.ts";
+import type { Tracer } from "../tracing.ts";
 import { type BatchResult, type BatchRun, type BatchRunDeps, runBatch } from "./batch-run.ts";
 import type { Place } from "./consumer-tables.ts";
 import type { CrashGuard } from "./crash-guard.ts";
@@ -12,12 +13,14 @@ import { markSuspect } from "./cursor.ts";
 import type { LogBatch, LogRecord } from "./event-log.ts";
 import { classifyFailure } from "./failure.ts";
 import { receive } from "./intake.ts";
+import { traceMessages } from "./message-spans.ts";
 import type { Portion } from "./portion.ts";
 
 export interface AttemptDeps<M extends Message> extends BatchRunDeps<M> {
   readonly guard: CrashGuard;
   readonly portion: Portion;
   readonly logger: Logger;
+  readonly tracer: Tracer;
   readonly clusterId: () => Promise<string>;
 }
 
@@ -59,16 +62,31 @@ async function attempt<M extends Message>(
   batch: LogBatch,
   records: readonly LogRecord[],
 ): Promise<BatchResult> {
+  const { tracer, handler } = deps;
+  const received = records.map((record) => receive(handler.topic, record));
+  const traced = traceMessages(tracer, handler.name, received);
   const run: Omit<BatchRun<M>, "mode"> = {
     place: placeOf(deps, batch),
     low: batch.low,
     clusterId: await deps.clusterId(),
-    received: records.map((record) => receive(deps.handler.topic, record)),
+    received: traced.received,
     suspect: deps.guard.suspectOf(batch.partition),
   };
-  const result = await runUntilDecided(deps, run);
-  if (result.kind === "done") deps.window.add(result.handled, result.failures);
-  return result;
+  try {
+    const result = await runUntilDecided(deps, run);
+    if (result.kind === "done") deps.window.add(result.handled, result.failures);
+    traced.end(result.kind, (record) => setAsideFor(result, record));
+    return result;
+  } catch (error) {
+    traced.end("failed", () => error);
+    throw error;
+  }
+}
+
+function setAsideFor(result: BatchResult, { offset }: LogRecord): unknown {
+  if (result.kind !== "done") return undefined;
+  const aside = result.aside.find(({ record }) => record.offset === offset);
+  return aside && (aside.error ?? aside.reason);
 }
 
 async function runUntilDecided<M extends Message>(
@@ -114,6 +132,7 @@ function sum(before: BatchResult | undefined, one: BatchResult): BatchResult {
     ...one,
     handled: before.handled + one.handled,
     parked: before.parked + one.parked,
+    aside: [...before.aside, ...one.aside],
   };
 }
 

@@ -13,7 +13,7 @@ import { classifyFailure, type FailureWindow } from "./failure.ts";
 import type { HandlerDeclaration, Outgoing } from "./handler.ts";
 import { keyOf, type Received, type Slice, sliceFrom } from "./intake.ts";
 import type { Outbox } from "./outbox.ts";
-import { lockBlockedKeys, park } from "./parking.ts";
+import { lockBlockedKeys, park, type SetAside } from "./parking.ts";
 
 export interface BatchRunDeps<M extends Message> {
   readonly handler: HandlerDeclaration<M>;
@@ -45,6 +45,7 @@ export type BatchResult =
       readonly handled: number;
       readonly parked: number;
       readonly failures: readonly unknown[];
+      readonly aside: readonly SetAside[];
     };
 
 type Fresh<M extends Message> = Extract<Slice<M>, { kind: "fresh" }>;
@@ -88,7 +89,7 @@ async function runFresh<M extends Message>(
   if (copies.length > 0) await outbox.enqueueRaw(tx, copies);
   await moveCursor(tx, tables.cursor, place, next);
   const { failures, aside } = sorting;
-  return { kind: "done", next, handled, parked: aside.length, failures };
+  return { kind: "done", next, handled, parked: aside.length, failures, aside };
 }
 
 /** In order: an undecodable message holds back those behind it, not those before it. */

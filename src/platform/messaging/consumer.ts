@@ -8,7 +8,9 @@ import type { Clock } from "../clock.ts";
 import type { Database } from "../database.ts";
 import type { Logger } from "../logger.ts";
 import type { Worker } from "../module.ts";
+import { passingTracer, type Tracer } from "../tracing.ts";
 import { WorkerLostError } from "../worker-lost-error.ts";
+import { tell } from "./about-message.ts";
 import { type AttemptDeps, attemptBatch } from "./attempt.ts";
 import { consumerTables } from "./consumer-tables.ts";
 import { createCrashGuard } from "./crash-guard.ts";
@@ -27,6 +29,8 @@ export interface Handled {
   readonly count: number;
   readonly parked: number;
   readonly durationMs: number;
+  /** Of each message taken: from the log's acceptance to the commit. */
+  readonly waitedMs: readonly number[];
 }
 
 export interface ConsumerOptions<M extends Message> {
@@ -44,6 +48,7 @@ export interface ConsumerOptions<M extends Message> {
   readonly pollMs?: number;
   /** How long a parked message waits after its n-th failure. */
   readonly retryDelaysMs?: readonly number[];
+  readonly tracer?: Tracer;
   readonly onHandled?: (handled: Handled) => void;
 }
 
@@ -102,16 +107,19 @@ export function createConsumer<M extends Message>(options: ConsumerOptions<M>): 
 }
 
 function attemptDeps<M extends Message>(
-  { handler, schema, db, log, outbox, retryDelaysMs = defaultRetryDelaysMs }: ConsumerOptions<M>,
+  options: ConsumerOptions<M>,
   logger: Logger,
   maxRecords: number,
 ): AttemptDeps<M> {
+  const { handler, schema, db, log, outbox, tracer = passingTracer } = options;
+  const { retryDelaysMs = defaultRetryDelaysMs } = options;
   let cluster: string | undefined;
   return {
     handler,
     db,
     outbox,
     logger,
+    tracer,
     tables: consumerTables(schema),
     window: createFailureWindow(),
     guard: createCrashGuard(maxRecords),
@@ -162,11 +170,15 @@ async function handle<M extends Message>(
       outbox.wake();
       deps.guard.passed(batch.partition, result.next);
       const durationMs = clock.monotonicMs() - startedMs;
+      const taken = batch.records.filter(({ offset }) => offset < result.next);
+      const nowMs = clock.wall().getTime();
+      tell(deps.logger, taken, result.aside);
       onHandled?.({
         handler: handler.name,
         count: result.handled,
         parked: result.parked,
         durationMs,
+        waitedMs: taken.map(({ appendedAt }) => Math.max(0, nowMs - appendedAt.getTime())),
       });
     }
     await settlement.settle(batch, result);

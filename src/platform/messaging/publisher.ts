@@ -6,6 +6,7 @@
 import type { Clock } from "../clock.ts";
 import { TerminalError, TransientError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { passingTracer, type Tracer } from "../tracing.ts";
 import { encode } from "./codec.ts";
 import type { AppendedRecord, EventLog, NewRecord } from "./event-log.ts";
 import type { Outgoing } from "./handler.ts";
@@ -37,6 +38,7 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly producerName: string;
+  readonly tracer?: Tracer;
   readonly limits?: PublisherLimits;
 }
 
@@ -49,6 +51,7 @@ export function createPublisher({
   clock,
   logger,
   producerName,
+  tracer = passingTracer,
   limits = defaultLimits,
 }: PublisherOptions): Publisher {
   const producer = createSingleProducer(log);
@@ -118,15 +121,37 @@ export function createPublisher({
       if (topic.writer !== undefined) {
         throw new TerminalError(`only the outbox of ${topic.writer} may write ${topic.name}`);
       }
-      const record = encode(outgoing, producerName, clock.now());
-      refuseOversized(record);
-      return accept(record, partitionOf(record.key, topic.partitions), deadlineMs);
+      const span = tracer.start(`${topic.name} send`, {
+        kind: "producer",
+        parent: outgoing.traceparent,
+        attributes: sendAttributes(topic.name),
+      });
+      try {
+        const { traceparent } = span;
+        const record = encode({ ...outgoing, traceparent }, producerName, clock.now());
+        refuseOversized(record);
+        const partition = partitionOf(record.key, topic.partitions);
+        const appended = await accept(record, partition, deadlineMs);
+        span.end();
+        return appended;
+      } catch (error) {
+        span.end(error);
+        throw error;
+      }
     },
     close: async () => {
       closing = true;
       await sending;
       await producer.close();
     },
+  };
+}
+
+export function sendAttributes(topic: string) {
+  return {
+    "messaging.system": "kafka",
+    "messaging.operation.type": "send",
+    "messaging.destination.name": topic,
   };
 }
 

@@ -7,6 +7,8 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Tx } from "../database.ts";
 import { TransientError } from "../errors.ts";
 import type { Worker } from "../module.ts";
+import { passingTracer } from "../tracing.ts";
+import { aboutMessage } from "./about-message.ts";
 import { createSorting } from "./batch.ts";
 import { handleInSavepoint } from "./batch-run.ts";
 import type { ConsumerOptions } from "./consumer.ts";
@@ -15,6 +17,7 @@ import { deadLetterCopy } from "./dead-letter.ts";
 import type { NewRecord } from "./event-log.ts";
 import { classifyFailure } from "./failure.ts";
 import { receive } from "./intake.ts";
+import { traceMessages } from "./message-spans.ts";
 import {
   deletePassed,
   dueKeys,
@@ -80,7 +83,8 @@ async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<bo
   if (!outcome.tried) return false;
   outbox.wake();
   const durationMs = clock.monotonicMs() - startedMs;
-  onHandled?.({ handler: handler.name, count: outcome.passed, parked: 0, durationMs });
+  const handled = { handler: handler.name, count: outcome.passed, parked: 0, waitedMs: [] };
+  onHandled?.({ ...handled, durationMs });
   return true;
 }
 
@@ -125,7 +129,10 @@ async function tryRow<M extends Message>(
   deps: Deps<M>,
   { record }: ParkedRow,
 ): Promise<RowFailure | undefined> {
-  const item = receive(deps.handler.topic, record);
+  const { tracer = passingTracer, handler } = deps;
+  const received = receive(handler.topic, record);
+  const traced = traceMessages(tracer, handler.name, [received]);
+  const [item = received] = traced.received;
   if (item.kind === "undecodable") return { error: item.error, class: "permanent" };
   if (item.kind === "unknown") {
     const error = new TransientError("a parked message waits for a newer version", {
@@ -136,7 +143,9 @@ async function tryRow<M extends Message>(
   const sorting = createSorting<M>({ ordered: false, blocked: [] });
   try {
     await handleInSavepoint(tx, deps, sorting, item);
+    traced.end("redriven", () => sorting.failures[0]);
   } catch (error) {
+    traced.end("failed", () => error);
     const found = classifyFailure(error);
     if (found === "systemic") throw error;
     return { error, class: found === "transient" ? "transient" : "permanent" };
@@ -158,8 +167,7 @@ async function failAgain<M extends Message>(
   const consumer = handler.name;
   const again = { error, attempts, delayMs };
   const times = await keepFailed(tx, tables, consumer, row, again);
-  const { topic, partition, key } = record;
-  const where = { topic, partition, offset: String(record.offset), key, attempts, err: error };
+  const where = { ...aboutMessage(record), attempts, err: error };
   if (delayMs !== undefined) {
     logger.warn(where, "parked message failed again");
     return undefined;

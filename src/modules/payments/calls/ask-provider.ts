@@ -12,7 +12,7 @@ import type {
   ProviderCall,
   ProviderObject,
 } from "../provider.ts";
-import { requestIn } from "../schema.ts";
+import { aboutOperation, requestIn } from "../schema.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import type { Claim } from "./claim-operations.ts";
 
@@ -27,8 +27,9 @@ export async function askProvider(
     (error: unknown) => ({ kind: "unknown", replayed: false, detail: String(error) }) as const,
   );
   if (outcome.kind === "unknown") {
-    const { operation_id: operationId, attempt } = row;
-    logger.warn({ operationId, attempt, way, detail: outcome.detail }, "outcome unknown");
+    const { attempt } = row;
+    const { detail } = outcome;
+    logger.warn({ ...aboutOperation(row), attempt, way, detail }, "outcome unknown");
   }
   return { way, outcome, durationMs: clock.monotonicMs() - startedMs };
 }

@@ -13,7 +13,7 @@ import { createGather } from "../recording/gather.ts";
 import { recordOneByOne } from "../recording/one-by-one.ts";
 import { recordAnswers, setAnswerAside } from "../recording/record-answers.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
-import { askProvider } from "./ask-provider.ts";
+import { askTraced } from "./call-spans.ts";
 import { type Claim, claimOperations } from "./claim-operations.ts";
 import { createFlights } from "./flights.ts";
 
@@ -27,6 +27,7 @@ export function createOperations(
   const { db, clock, logger, outbox } = deps;
   const { name } = provider.describe();
   const breaker = createBreaker({ clock });
+  deps.figures?.watch(name, breaker);
   const flights = createFlights({ clock });
 
   const record = createGather<Answered>(async (answers) => {
@@ -39,13 +40,15 @@ export function createOperations(
 
   /** What could not be recorded is claimed again when its lease ends: same key, same bytes. */
   async function call(claim: Claim): Promise<void> {
-    const answer = await askProvider(provider, claim, deps);
+    const answered = await askTraced(provider, claim, deps);
+    const { answer } = answered;
+    deps.figures?.called(claim, answer);
     const before = breaker.state();
     if (isFailure(answer)) breaker.failed();
     else breaker.succeeded();
     const after = breaker.state();
     if (after !== before) logger.warn({ provider: name, breaker: after }, "the breaker switched");
-    await record({ claim, answer });
+    await record(answered);
   }
 
   return {

@@ -43,7 +43,8 @@ export function createRefundResumption({ db, clock, outbox }: PaymentWorkerDeps)
           const [root, row] = [roots.get(escrow_id), rows.get(operation_id)];
           if (root === undefined || row === undefined || isLocked(root.payment)) continue;
           if (row.state !== "FAILED" || row.code !== "REFUND_ADDRESS_REQUIRED") continue;
-          const cause = { correlationId: row.correlation_id, causationId: operation_id };
+          const { correlation_id: correlationId, traceparent } = row;
+          const cause = { correlationId, causationId: operation_id, traceparent };
           const operation = nextAttempt(operationOf(row), now);
           journal.apply(root, [{ case: "moved", operation }], cause);
           const { target, params, body_hash } = aimed(requestIn(row), address);

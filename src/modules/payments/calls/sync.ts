@@ -16,8 +16,8 @@ import { createGather } from "../recording/gather.ts";
 import { recordOneByOne } from "../recording/one-by-one.ts";
 import { type ForeignRead, recordForeign } from "../recording/record-foreign.ts";
 import { type Read, recordReads, setReadAside } from "../recording/record-reads.ts";
-import type { ProviderObjectRow } from "../schema.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import { type DueObject, readTraced } from "./call-spans.ts";
 import { createFlights } from "./flights.ts";
 
 /** Reads at one provider side by side. */
@@ -43,7 +43,7 @@ export function createSync(deps: PaymentWorkerDeps, provider: PaymentProvider): 
     outbox.wake();
   });
 
-  async function read(row: ProviderObjectRow): Promise<void> {
+  async function read(row: DueObject): Promise<void> {
     const { kind, object_id: objectId, account } = row;
     switch (kind) {
       case "unmatched":
@@ -51,14 +51,20 @@ export function createSync(deps: PaymentWorkerDeps, provider: PaymentProvider): 
       case "warning":
       case "foreign":
       case "payout":
-        return recordOthers({ row, outcome: await ask(provider.getForeign(objectId, account)) });
+        return recordOthers({
+          row,
+          ...(await readTraced(row, deps, () => ask(provider.getForeign(objectId, account)))),
+        });
       default:
-        return recordOwn({ row, outcome: await ask(readOwn(provider, objectId, kind)) });
+        return recordOwn({
+          row,
+          ...(await readTraced(row, deps, () => ask(readOwn(provider, objectId, kind)))),
+        });
     }
   }
 
   /** What an adapter cannot understand is not tried until it can: a person is told of it. */
-  async function readOrSetAside(row: ProviderObjectRow): Promise<void> {
+  async function readOrSetAside(row: DueObject): Promise<void> {
     try {
       await read(row);
     } catch (error) {
@@ -86,9 +92,9 @@ async function claim(
   { db, clock, providers }: PaymentWorkerDeps,
   provider: string,
   limit: number,
-): Promise<ProviderObjectRow[]> {
+): Promise<DueObject[]> {
   const wall = clock.wall();
-  return db.sql<ProviderObjectRow>`
+  return db.sql<DueObject>`
     UPDATE payments.provider_object o
     SET lease_until = ${new Date(wall.getTime() + leaseMsOf(providers))}, sync_tries = o.sync_tries + 1
     FROM (
@@ -98,7 +104,9 @@ async function claim(
       ORDER BY sync_due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
     ) due
     WHERE o.provider = due.provider AND o.object_id = due.object_id
-    RETURNING o.*`;
+    RETURNING o.*, (
+      SELECT p.traceparent FROM payments.operation p WHERE p.operation_id = o.operation_id
+    ) AS opened_under`;
 }
 
 /** A read that breaks on the way says nothing of its object; one that was not understood does. */

@@ -10,6 +10,7 @@ import { createStoppedLine } from "../stops/stopped-line.ts";
 import { createSweep } from "../webhooks/sweep.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { type Conservation, createConservation } from "./conservation.ts";
+import { registerMoneyHeld } from "./money-held.ts";
 
 /** How often the books are held against the providers', and what they may differ by. */
 export interface ProofConfig {
@@ -35,7 +36,10 @@ export function createProof(options: ProofOptions): Proof {
   const { reconcileEveryMs, sweepEveryMs, toleranceMinor } = proof;
   const reconciler = createReconciler({ ...options, everyMs: reconcileEveryMs, toleranceMinor });
   const conservation = createConservation(options);
-  if (metrics !== undefined) registerFigures(metrics, db, conservation);
+  if (metrics !== undefined) {
+    registerFigures(metrics, db, conservation);
+    registerMoneyHeld(metrics, options);
+  }
   return {
     workers: [
       createStoppedLine(options),

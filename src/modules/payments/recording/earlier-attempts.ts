@@ -12,6 +12,8 @@ import type { ProviderObjectRow } from "../schema.ts";
 export interface Answered {
   readonly claim: Claim;
   readonly answer: Answer;
+  /** Of the call. */
+  readonly traceparent?: string | undefined;
 }
 
 /** The answers, with an absence where a look-up showed no more than an earlier attempt's object. */
@@ -38,6 +40,6 @@ function isEarlier(
   return status === "failed" || status === "cancelled" || row.lookups === 0;
 }
 
-function absent({ claim, answer }: Answered): Answered {
-  return { claim, answer: { ...answer, outcome: { kind: "succeeded", value: undefined } } };
+function absent({ answer, ...rest }: Answered): Answered {
+  return { ...rest, answer: { ...answer, outcome: { kind: "succeeded", value: undefined } } };
 }

@@ -85,18 +85,25 @@ export async function drainUnmatched(
   return drained;
 }
 
+export interface Signal extends ObjectKey {
+  readonly traceparent?: string | undefined;
+}
+
 /** The objects are read again now. */
-export async function signal(tx: Tx, keys: readonly ObjectKey[], now: Date): Promise<void> {
+export async function signal(tx: Tx, keys: readonly Signal[], now: Date): Promise<void> {
   if (keys.length === 0) return;
   await tx.sql`
     UPDATE payments.provider_object o
-    SET signals = o.signals + 1, sync_due_at = ${now}::timestamptz, sync_tries = 0
+    SET signals = o.signals + 1, sync_due_at = ${now}::timestamptz, sync_tries = 0,
+        traceparent = coalesce(k.traceparent, o.traceparent)
     FROM (
-      SELECT DISTINCT provider, object_id
+      SELECT provider, object_id, max(traceparent) AS traceparent
       FROM unnest(
         ${keys.map(({ provider }) => provider)}::text[],
-        ${keys.map(({ objectId }) => objectId)}::text[]
-      ) AS k(provider, object_id)
+        ${keys.map(({ objectId }) => objectId)}::text[],
+        ${keys.map(({ traceparent }) => traceparent ?? null)}::text[]
+      ) AS k(provider, object_id, traceparent)
+      GROUP BY provider, object_id
     ) k WHERE o.provider = k.provider AND o.object_id = k.object_id`;
 }
 

@@ -11,7 +11,7 @@ import type { Effect } from "../domain/effect.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { whileLocked } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
-import { type OperationRow, operationOf } from "../schema.ts";
+import { aboutOperation, type OperationRow, operationOf } from "../schema.ts";
 import { loadDeposits, loadOperations, lockRoots } from "../store.ts";
 import { sayToTreasury } from "../treasury.ts";
 import { webhookHandled } from "../webhooks/webhook-handled.ts";
@@ -88,17 +88,18 @@ function heeded(answers: readonly Answered[], roots: ReadonlyMap<string, Root>):
 /** What the database refused for good, alone: it is not asked again, a person looks at it. */
 export async function setAnswerAside(
   tx: Tx,
-  { claim }: Answered,
+  answered: Answered,
   error: unknown,
   { clock, logger }: Deps,
 ): Promise<void> {
+  const { claim } = answered;
   const { operation_id, escrow_id } = claim.row;
-  logger.error({ err: error, operationId: operation_id }, "an answer could not be recorded");
+  logger.error({ err: error, ...aboutOperation(claim.row) }, "an answer could not be recorded");
   const root = (await lockRoots(tx, [escrow_id])).get(escrow_id);
   const row = (await loadOperations(tx, [operation_id])).get(operation_id);
   if (root === undefined || row === undefined || !stands(row, claim)) return;
   const journal = createJournal({ now: clock.now() });
-  journal.apply(root, [forPerson(operationOf(row))], causeOf(row));
+  journal.apply(root, [forPerson(operationOf(row))], causeOf(row, answered));
   await journal.write(tx);
 }
 
@@ -109,8 +110,12 @@ function forPerson(operation: Operation): Effect {
   };
 }
 
-function causeOf({ correlation_id, operation_id }: OperationRow): Cause {
-  return { correlationId: correlation_id, causationId: operation_id };
+function causeOf(row: OperationRow, { traceparent }: Answered): Cause {
+  return {
+    correlationId: row.correlation_id,
+    causationId: row.operation_id,
+    traceparent: traceparent ?? row.traceparent,
+  };
 }
 
 /** Another process took the claim over when its lease had ended: its answer counts, not ours. */
@@ -133,7 +138,7 @@ interface Application {
 function applyAnswer(application: Application): void {
   const { journal, root, row, answered, seen, surroundings, heard, logger } = application;
   const operation = operationOf(row);
-  const cause = causeOf(row);
+  const cause = causeOf(row, answered);
   try {
     const around = surroundings.of(root);
     const known = around === undefined ? seen : { ...seen, seller: around };
@@ -143,7 +148,7 @@ function applyAnswer(application: Application): void {
     surroundings.track(root, effects);
   } catch (error) {
     // A bug must not stop its neighbours, nor be called again and again: a person looks at it.
-    logger.error({ err: error, operationId: row.operation_id }, "an answer could not be applied");
+    logger.error({ err: error, ...aboutOperation(row) }, "an answer could not be applied");
     journal.apply(root, [forPerson(operation)], cause);
   }
 }

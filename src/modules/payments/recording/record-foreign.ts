@@ -31,6 +31,8 @@ import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 export interface ForeignRead {
   readonly row: ProviderObjectRow;
   readonly outcome: Outcome<ForeignObject | undefined>;
+  /** Of the read. */
+  readonly traceparent?: string | undefined;
 }
 
 type Deps = Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">;

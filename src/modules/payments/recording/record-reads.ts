@@ -26,6 +26,8 @@ import { loadSurroundings, type SurroundingsOfRoots } from "./surroundings.ts";
 export interface Read {
   readonly row: ProviderObjectRow;
   readonly outcome: Outcome<ProviderObject | ProviderAccount>;
+  /** Of the read. */
+  readonly traceparent?: string | undefined;
 }
 
 type Deps = Pick<PaymentWorkerDeps, "clock" | "logger" | "outbox">;
@@ -123,7 +125,9 @@ function apply(application: Application): unknown {
       ...(around && { seller: around }),
     });
     const effects = around === undefined ? done : whileLocked(root.payment, done, around);
-    if (effects.length > 0) journal.apply(root, effects, { correlationId, causationId });
+    if (effects.length > 0) {
+      journal.apply(root, effects, { correlationId, causationId, traceparent: read.traceparent });
+    }
     surroundings.track(root, effects);
     return undefined;
   } catch (error) {

@@ -65,7 +65,8 @@ async function holdBack({ db, clock, outbox }: PaymentWorkerDeps): Promise<numbe
     for (const row of rows) {
       const root = roots.get(row.escrow_id);
       if (root === undefined) continue;
-      const cause = { correlationId: row.correlation_id, causationId: row.operation_id };
+      const { correlation_id: correlationId, operation_id: causationId, traceparent } = row;
+      const cause = { correlationId, causationId, traceparent };
       journal.apply(root, heldEffects(root, row, now), cause);
     }
     await journal.write(tx);

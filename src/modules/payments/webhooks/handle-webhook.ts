@@ -6,32 +6,37 @@ import type { WebhookReceived } from "#gen/payments/v1/webhooks_pb";
 import type { Clock } from "#platform/clock";
 import type { Tx } from "#platform/database";
 import type { Logger } from "#platform/logger";
-import { defineHandler, type HandlerDeclaration } from "#platform/messaging/handler";
+import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform/messaging/handler";
+import { passingTracer, type Tracer } from "#platform/tracing";
 import { topics } from "#topics";
 import { createJournal } from "../journal.ts";
 import { lockObjects, signal } from "../recording/objects.ts";
 import type { ProviderObjectRow } from "../schema.ts";
 import { lockRoots } from "../store.ts";
+import { traceWebhooks } from "./trace-webhooks.ts";
 import { webhookHandled } from "./webhook-handled.ts";
 
 export interface WebhookHandlerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tracer?: Tracer | undefined;
 }
 
 export function createWebhookHandler({
   clock,
   logger,
+  tracer = passingTracer,
 }: WebhookHandlerOptions): HandlerDeclaration<WebhookReceived> {
   return defineHandler({
     name: "payments.webhooks",
     topic: topics.webhookEvents,
     handleBatch: async (tx, batch) => {
       const now = clock.now();
-      const webhooks: WebhookReceived[] = [];
-      batch.each(({ message }) => {
-        webhooks.push(message);
+      const arrived: Incoming<WebhookReceived>[] = [];
+      batch.each((incoming) => {
+        arrived.push(incoming);
       });
+      const webhooks = arrived.map(({ message }) => message);
       const objects = await lockObjects(tx, webhooks);
       const fresh = await remember(tx, webhooks, objects, now);
       const repeats = webhooks.filter((webhook) => !fresh.includes(webhook));
@@ -41,18 +46,28 @@ export function createWebhookHandler({
         tx,
         known.flatMap((webhook) => objectOf(webhook, objects)?.escrow_id ?? []),
       );
+      const told = arrived.filter(({ message }) => fresh.includes(message));
+      const traces = await traceWebhooks(tx, told, objects, tracer);
       const journal = createJournal({ now });
       for (const webhook of known) {
         const root = roots.get(objectOf(webhook, objects)?.escrow_id ?? "");
         const { eventId, type, correlationId } = webhook;
-        const cause = { correlationId, causationId: eventId };
+        const cause = { correlationId, causationId: eventId, traceparent: traces.get(webhook) };
         if (root !== undefined) {
           journal.apply(root, [webhookHandled({ eventId, type })], cause);
         }
       }
       // What nobody knows yet is read too: a dispute has no call of ours before it.
       await nameAccounts(tx, fresh);
-      await signal(tx, fresh, now);
+      await signal(
+        tx,
+        told.map(({ message: { provider, objectId }, headers: { traceparent } }) => ({
+          provider,
+          objectId,
+          traceparent,
+        })),
+        now,
+      );
       await journal.write(tx);
       return journal.outgoing;
     },

@@ -43,7 +43,8 @@ export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv>
     const { name, live } = provider.describe();
     // An endpoint for connected accounts is told of test money too: it is taken, and nothing is done.
     if (webhook.livemode !== live) return c.json({ received: true, ignored: "livemode" });
-    await keep({ name, webhook, bytes, correlationId: c.get("correlationId") }, options);
+    const { correlationId, traceparent } = c.var;
+    await keep({ name, webhook, bytes, correlationId, traceparent }, options);
     return c.json({ received: true });
   });
   return app;
@@ -54,11 +55,12 @@ interface Arrival {
   readonly webhook: VerifiedWebhook;
   readonly bytes: Uint8Array;
   readonly correlationId: string;
+  readonly traceparent: string;
 }
 
 async function keep(arrival: Arrival, options: WebhookRouteOptions): Promise<void> {
   const { publisher, keyring, clock } = options;
-  const { name, webhook, bytes, correlationId } = arrival;
+  const { name, webhook, bytes, correlationId, traceparent } = arrival;
   const now = clock.wall();
   // One key a day, destroyed after 30: the bodies hold what providers know of people.
   const subject = webhookSubject(now);
@@ -78,7 +80,8 @@ async function keep(arrival: Arrival, options: WebhookRouteOptions): Promise<voi
       sealedBody,
     });
     const causationId = `${name}:${webhook.eventId}`;
-    const outgoing = { topic: topics.webhookEvents, message, correlationId, causationId };
+    const topic = topics.webhookEvents;
+    const outgoing = { topic, message, correlationId, causationId, traceparent };
     await publisher.publish(outgoing, deadlineMs);
   } catch (error) {
     if (error instanceof TransientError) throw unavailable({ cause: error });
