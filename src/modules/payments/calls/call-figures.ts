@@ -2,10 +2,9 @@
 import type { Breaker } from "#platform/breaker";
 import type { Metrics } from "#platform/metrics";
 import type { Answer } from "../domain/conclude.ts";
-import type { Claim } from "./claim-operations.ts";
 
 export interface CallFigures {
-  called(claim: Claim, answer: Answer): void;
+  called(operation: { readonly provider: string; readonly kind: string }, answer: Answer): void;
   watch(provider: string, breaker: Breaker): void;
 }
 
@@ -31,7 +30,7 @@ export function createCallFigures(metrics: Metrics | undefined): CallFigures {
       })),
   );
   return {
-    called: ({ row: { provider, kind: call } }, { outcome, durationMs }) =>
+    called: ({ provider, kind: call }, { outcome, durationMs }) =>
       observe?.({ provider, call, outcome: outcome.kind }, durationMs / 1_000),
     watch: (provider, breaker) => void breakers.set(provider, breaker),
   };

@@ -42,7 +42,7 @@ export function createOperations(
   async function call(claim: Claim): Promise<void> {
     const answered = await askTraced(provider, claim, deps);
     const { answer } = answered;
-    deps.figures?.called(claim, answer);
+    deps.figures?.called(claim.row, answer);
     const before = breaker.state();
     if (isFailure(answer)) breaker.failed();
     else breaker.succeeded();
