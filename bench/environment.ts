@@ -43,7 +43,7 @@ export const logger: Logger = {
 };
 
 export async function findServers(): Promise<Servers> {
-  const { env, missing, stop } = await startServices();
+  const { env, missing, stop } = await startServices({ only: ["postgres", "kafka"] });
   if (missing.length > 0) throw new Error(`not to be had here: ${missing.join(", ")}`);
   return { databaseUrl: env["DATABASE_URL"] ?? "", brokers: env["KAFKA_BROKERS"] ?? "", stop };
 }

@@ -1,6 +1,6 @@
 /**
- * The way in for someone who has only Node.js: `npm start` and `npm test` install what is missing
- * (Bun at this repository's version first: it does the real install, from bun.lock), then hand over
+ * The way in for someone who has only Node.js: `npm start`, `npm test` and `npm run image` install what is
+ * missing (Bun at this repository's version first: it does the real install, from bun.lock), then hand over
  * to it. Plain Node.js 18 or newer, no dependency. Says one line per thing it does, all of it when
  * something fails.
  */
@@ -112,8 +112,9 @@ function testArguments(args) {
 }
 
 const [command, ...args] = process.argv.slice(2);
-if (command !== "start" && command !== "test") {
+if (!["start", "test", "image"].includes(command)) {
   say("usage: npm start [-- arguments of app]   |   npm test [-- arguments of bun test]");
+  say("       npm run image");
   process.exit(2);
 }
 const bun = ensureBun();
@@ -121,6 +122,9 @@ ensureDependencies(bun);
 ensureApp(bun);
 if (command === "start") {
   become(join(root, "dist", "app"), args);
+} else if (command !== "test") {
+  process.chdir(root);
+  become(bun, [`scripts/${command}.ts`, ...args]);
 } else {
   process.chdir(root);
   become(bun, ["scripts/services.ts", bun, "test", ...testArguments(args)]);

@@ -1,19 +1,23 @@
 /**
- * Real servers for tests and benches. As a program it runs a command with DATABASE_URL and
- * KAFKA_BROKERS set, or without a command prints them and stays until it is told to stop:
+ * Real servers for tests and benches, and a container engine. As a program it runs a command with
+ * DATABASE_URL, KAFKA_BROKERS and DOCKER_HOST set, or without a command prints them and stays until
+ * it is told to stop:
  *
- *     bun scripts/services.ts [--brokers 3] [--only postgres|kafka] [-- command …]
+ *     bun scripts/services.ts [--brokers 3] [--only postgres|kafka|engine] [-- command …]
  *
  * Servers named by the environment are used as they are. What cannot be had is said loudly, and is
  * a failure where CI=true.
  */
+import { startEngine } from "./backing/engine.ts";
+import { canInstall } from "./backing/install.ts";
 import { startKafka } from "./backing/kafka.ts";
 import { startPostgres } from "./backing/postgres.ts";
 
 export { type Kafka, startKafka } from "./backing/kafka.ts";
 export { type Postgres, startPostgres } from "./backing/postgres.ts";
 
-type Only = "postgres" | "kafka";
+type Only = (typeof names)[number];
+const names = ["postgres", "kafka", "engine"] as const;
 
 interface Services {
   readonly env: Readonly<Record<string, string>>;
@@ -26,7 +30,7 @@ export async function startServices({
   only,
 }: {
   readonly brokers?: number;
-  readonly only?: Only | undefined;
+  readonly only?: readonly Only[] | undefined;
 } = {}): Promise<Services> {
   const env: Record<string, string> = {};
   const missing: string[] = [];
@@ -44,9 +48,11 @@ export async function startServices({
   const stop = async () => {
     await Promise.all(stops.map((end) => end()));
   };
+  const wants = (name: Only) => only === undefined || only.includes(name);
   const wanted = [
-    ...(only === "kafka" ? [] : [provide("DATABASE_URL", "PostgreSQL", postgres)]),
-    ...(only === "postgres" ? [] : [provide("KAFKA_BROKERS", "Kafka", () => kafka(brokers))]),
+    ...(wants("postgres") ? [provide("DATABASE_URL", "PostgreSQL", postgres)] : []),
+    ...(wants("kafka") ? [provide("KAFKA_BROKERS", "Kafka", () => kafka(brokers))] : []),
+    ...(wants("engine") ? [provide("DOCKER_HOST", "container engine", engine)] : []),
   ];
   const failed = (await Promise.allSettled(wanted)).find(({ status }) => status === "rejected");
   if (failed?.status === "rejected") {
@@ -71,9 +77,15 @@ async function kafka(brokers: number): Promise<Started | undefined> {
   return cluster && { value: cluster.brokers, stop: cluster.stop };
 }
 
+async function engine(): Promise<Started | undefined> {
+  const started = await startEngine();
+  return started && { value: started.host, stop: started.stop };
+}
+
 const remedies: Readonly<Record<string, string>> = {
   PostgreSQL: "install it, or Docker, or set DATABASE_URL",
   Kafka: "install a JDK (17 or newer) and Maven, or Docker, or set KAFKA_BROKERS",
+  "container engine": "install Docker, or set DOCKER_HOST",
 };
 
 function shout(missing: readonly string[]): void {
@@ -82,13 +94,17 @@ function shout(missing: readonly string[]): void {
   }
 }
 
+/** An engine takes rights over the machine that not every CI has. */
+const isDue = (name: string) => name !== "container engine" || canInstall;
+
 /** By hand: bun itself takes a first `--`, and everything after the options is the command's. */
-function parse(args: readonly string[]): { brokers: number; only?: Only; command: string[] } {
+function parse(args: readonly string[]): { brokers: number; only?: Only[]; command: string[] } {
   const [first, second, ...rest] = args;
   if (first === "--brokers") return { ...parse(rest), brokers: Number(second) };
   if (first === "--only") {
-    if (second !== "postgres" && second !== "kafka") throw new Error("--only postgres|kafka");
-    return { ...parse(rest), only: second };
+    const only = names.find((name) => name === second);
+    if (only === undefined) throw new Error(`--only ${names.join("|")}`);
+    return { ...parse(rest), only: [only] };
   }
   return { brokers: 1, command: args.slice(first === "--" ? 1 : 0) };
 }
@@ -106,7 +122,7 @@ async function main(): Promise<number> {
   // Servers that are still starting go with this process.
   if (typeof services === "number") return services;
   try {
-    if (services.missing.length > 0 && process.env.CI === "true") return 1;
+    if (services.missing.some(isDue) && process.env.CI === "true") return 1;
     return await serve(services, command, interrupted);
   } finally {
     await services.stop();

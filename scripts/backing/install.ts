@@ -81,8 +81,20 @@ function pom(): string {
 `;
 }
 
-async function aptInstall(packages: readonly string[]): Promise<boolean> {
-  if (!isRoot || Bun.which("apt-get") === null) return false;
+/** Where everything can be had that Debian packages: there, what is missing is a fault. */
+export const canInstall = isRoot && Bun.which("apt-get") !== null;
+
+let installing: Promise<unknown> = Promise.resolve();
+
+/** One after the other: apt refuses to run twice. */
+function aptInstall(packages: readonly string[]): Promise<boolean> {
+  const installed = installing.then(() => installNow(packages));
+  installing = installed.catch(() => {});
+  return installed;
+}
+
+async function installNow(packages: readonly string[]): Promise<boolean> {
+  if (!canInstall) return false;
   console.error(`installing ${packages.join(", ")} with apt-get`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   const install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...packages];
@@ -92,6 +104,12 @@ async function aptInstall(packages: readonly string[]): Promise<boolean> {
   const { code, output } = await capture(install, { env });
   if (code !== 0) console.error(output);
   return code === 0;
+}
+
+/** The engine's daemon; not whether one runs. */
+export async function dockerDaemon(): Promise<string | undefined> {
+  const find = () => Bun.which("dockerd") ?? undefined;
+  return find() ?? ((await aptInstall(["docker.io"])) ? find() : undefined);
 }
 
 export async function hasDocker(): Promise<boolean> {

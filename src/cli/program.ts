@@ -12,6 +12,7 @@ import { runAudit } from "./audit.ts";
 import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
 import { runErase } from "./erase.ts";
+import { runHealth } from "./health.ts";
 import { runKeys } from "./keys.ts";
 import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
@@ -137,6 +138,15 @@ function addSmall(program: Command): void {
     .action((action, options) =>
       showConfig(configOf(options, { serving: action === "check" }), action),
     );
+  program
+    .command("health")
+    .description("Ask the server with these settings whether it is ready; ends with 0 or 1.")
+    .option("--live", "whether it answers at all, whatever it depends on")
+    .option("--port <number>", "the server's (PORT)")
+    .option("--host <address>", "the server's (HOST)")
+    .option("--config <file>", "settings as TOML")
+    .addHelpText("after", examples("app health", "app health --live --port 3001"))
+    .action((options) => runHealth(configOf(options), options));
   program
     .command("demo")
     .description(

@@ -1,12 +1,14 @@
 /**
  * One process per data folder: the embedded database takes no lock of its own, and a second process
- * on the same folder would silently lose what one of them wrote. The lock is a file in the folder
- * that names its owner; a lock whose owner is gone is taken over. Process ids are compared, so
- * processes that cannot see each other (two machines on one network disk) are not kept apart.
+ * on the same folder would silently lose what one of them wrote. The kernel's lock keeps out whoever
+ * runs on this machine, other containers too; a file in the folder names the owner, and keeps out by
+ * its process id where a file system knows no locks. A file whose owner is gone is taken over. Two
+ * machines on one network disk are not kept apart.
  */
 import { randomUUID } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type FolderLock, lockFolder } from "./folder-lock.ts";
 
 export interface DataDirOwner {
   readonly pid: number;
@@ -38,6 +40,7 @@ export class DataDirLocked extends Error {
 }
 
 const maxAttempts = 100;
+const maxNameAttempts = 20;
 const pauseMs = 50;
 
 /** Takes the folder (made when missing) or throws DataDirLocked. Not the database's own folder: that one starts empty. */
@@ -46,6 +49,32 @@ export async function lockDataDir(
   info: { readonly url?: string } = {},
 ): Promise<DataDirLock> {
   mkdirSync(dir, { recursive: true });
+  const folder = lockFolder(dir);
+  if (folder === undefined) throw new DataDirLocked(dir, await nameOwner(dir));
+  try {
+    return await takeFile(dir, info, folder);
+  } catch (error) {
+    folder.release();
+    throw error;
+  }
+}
+
+/** Whoever has just taken the folder writes its name a moment later. */
+async function nameOwner(dir: string): Promise<DataDirOwner> {
+  for (let attempt = 0; attempt < maxNameAttempts; attempt += 1) {
+    const owner = read(lockPath(dir));
+    if (owner !== undefined && isAlive(owner)) return owner;
+    await Bun.sleep(pauseMs);
+  }
+  // Out of our sight, in another container.
+  return read(lockPath(dir)) ?? { pid: 0 };
+}
+
+async function takeFile(
+  dir: string,
+  info: { readonly url?: string },
+  folder: FolderLock,
+): Promise<DataDirLock> {
   const start = startOf(process.pid);
   const mine: LockFile = {
     pid: process.pid,
@@ -54,7 +83,7 @@ export async function lockDataDir(
     token: randomUUID(),
   };
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-    if (claim(lockPath(dir), mine)) return createLock(dir, mine);
+    if (claim(lockPath(dir), mine)) return createLock(dir, mine, folder);
     const owner = read(lockPath(dir));
     if (owner === undefined) continue;
     if (isAlive(owner)) throw new DataDirLocked(dir, owner);
@@ -110,7 +139,7 @@ function removeStale(dir: string, mine: LockFile): boolean {
   }
 }
 
-function createLock(dir: string, mine: LockFile): DataDirLock {
+function createLock(dir: string, mine: LockFile, folder: FolderLock): DataDirLock {
   const path = lockPath(dir);
   held.add(mine.token);
   return {
@@ -122,6 +151,7 @@ function createLock(dir: string, mine: LockFile): DataDirLock {
     release: () => {
       held.delete(mine.token);
       if (read(path)?.token === mine.token) rmSync(path, { force: true });
+      folder.release();
     },
   };
 }

@@ -20,41 +20,43 @@ export interface KafkaAdmin {
   close(): Promise<void>;
 }
 
+interface Connection {
+  readonly admin: Admin;
+  readonly ready: Promise<void>;
+}
+
 export function createKafkaAdmin(kafka: Kafka): KafkaAdmin {
-  let current: { admin: Admin; ready: Promise<void> } | undefined;
-  const drop = async (): Promise<void> => {
-    const dropped = current;
-    current = undefined;
-    await dropped?.admin.disconnect().catch(() => {});
+  let current: Connection | undefined;
+  const connection = (): Connection => {
+    if (current !== undefined) return current;
+    const admin = kafka.admin({ retry: { retries: 2, maxRetryTime: 1_000 } });
+    current = { admin, ready: admin.connect() };
+    return current;
   };
-  const once = async <T>(what: string, work: (admin: Admin) => Promise<T>): Promise<T> => {
-    if (current === undefined) {
-      const admin = kafka.admin({ retry: { retries: 2, maxRetryTime: 1_000 } });
-      current = { admin, ready: admin.connect() };
-    }
-    const { admin, ready } = current;
-    return within(
-      deadlineMs,
-      what,
-      ready.then(() => work(admin)),
-    );
+  // The one that failed: many fail together, and the last of them must not cut the next one's.
+  const drop = async (failed: Connection | undefined): Promise<void> => {
+    if (failed === undefined || current !== failed) return;
+    current = undefined;
+    await failed.admin.disconnect().catch(() => {});
   };
   return {
     async use(what, work) {
       for (let attempt = 1; ; attempt += 1) {
+        const used = connection();
         try {
-          return await once(what, work);
+          const answer = used.ready.then(() => work(used.admin));
+          return await within(deadlineMs, what, answer);
         } catch (error) {
           if (error instanceof TerminalError) throw error;
           // Whatever it was, the next one asks the cluster anew.
-          void drop();
+          void drop(used);
           if (attempt >= maxAttempts || !stale.has(protocolError(error) ?? ""))
             throw explain(error, what);
           await Bun.sleep(100 * 2 ** attempt);
         }
       }
     },
-    close: drop,
+    close: () => drop(current),
   };
 }
 
