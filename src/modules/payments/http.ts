@@ -4,8 +4,17 @@
  */
 import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { Hono } from "hono";
-import { RenewPaymentSchema, RetryOperationSchema } from "#gen/payments/v1/commands_pb";
-import { RenewPaymentRequestSchema, RetryOperationRequestSchema } from "#gen/payments/v1/http_pb";
+import { MoneySchema } from "#gen/escrow/v1/types_pb";
+import {
+  RenewPaymentSchema,
+  RetryOperationSchema,
+  ReverseTransferSchema,
+} from "#gen/payments/v1/commands_pb";
+import {
+  RenewPaymentRequestSchema,
+  RetryOperationRequestSchema,
+  ReverseTransferRequestSchema,
+} from "#gen/payments/v1/http_pb";
 import type { Database } from "#platform/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
@@ -51,6 +60,21 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const value = create(RetryOperationSchema, { operationId });
     const body = { case: "retryOperation", value } as const;
     return commands.send(c, { json, escrowId: operation.escrow_id, body });
+  });
+  app.post("/v1/payments/:id/reverse", async (c) => {
+    requireRole(c.get("principal"), "admin");
+    const json = await readJson(c.req.raw);
+    const { amount } = toMessage(ReverseTransferRequestSchema, json);
+    const transferOperationId = idOf(c.req.param("id"));
+    const [transfer] = await db.sql<{ escrow_id: string; currency: string }>`
+      SELECT o.escrow_id, p.currency FROM payments.operation o
+      JOIN payments.payment p USING (escrow_no)
+      WHERE o.operation_id = ${transferOperationId} AND o.kind IN ('TRANSFER', 'RETRANSFER')`;
+    if (transfer === undefined) throw notFound();
+    const { escrow_id: escrowId, currency } = transfer;
+    const money = create(MoneySchema, { amount: BigInt(amount), currency });
+    const value = create(ReverseTransferSchema, { transferOperationId, amount: money });
+    return commands.ask(c, { json, escrowId, body: { case: "reverseTransfer", value } });
   });
   app.get("/v1/escrows/:id/ledger", async (c) => {
     const principal = c.get("principal");

@@ -23,6 +23,7 @@ import { createCallFigures } from "./calls/call-figures.ts";
 import { createOperations } from "./calls/operations.ts";
 import { createReadiness } from "./calls/readiness.ts";
 import { createRefundResumption } from "./calls/resume-refunds.ts";
+import { createRetransferResumption } from "./calls/resume-retransfers.ts";
 import { createSync } from "./calls/sync.ts";
 import { paymentsConsumers } from "./consumers.ts";
 import { createDisputeRoutes } from "./disputes/dispute-routes.ts";
@@ -58,6 +59,7 @@ import { createCommandSender } from "./send-command.ts";
 import { createStatementRoutes } from "./statements/statement-routes.ts";
 import { createWebhookKeyPurge } from "./webhooks/purge-webhook-keys.ts";
 import { createWebhookRoutes } from "./webhooks/webhook-routes.ts";
+import { createWorkItemRoutes } from "./work-items.ts";
 
 export interface SandboxConfig {
   /** Where its webhooks go; asked at each delivery, because a port may be known late. */
@@ -150,6 +152,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
       createScreeningWorker(screeningParts),
       createAddressScreening(screeningParts),
       createRefundResumption(parts),
+      createRetransferResumption(parts),
       ...proof.workers,
       createHoldings({ ...parts, limits: holdingLimits(options.holdingLimits) }),
       createWebhookKeyPurge(parts),
@@ -185,6 +188,7 @@ function createRoutes(
   routes.route("/", createPartyRoutes({ ...parts, access: partyAccess }));
   routes.route("/", createStatementRoutes({ ...parts, access, partyAccess }));
   routes.route("/", createRefundAddressRoutes({ ...parts, access: partyAccess }));
+  routes.route("/", createWorkItemRoutes(parts));
   routes.route("/", createReviewRoutes({ ...parts, commands }));
   routes.route("/", createDisputeRoutes({ ...parts, access, partyAccess, commands }));
   if (sandboxWorker !== undefined) {

@@ -365,7 +365,7 @@ async function writeRoots(tx: Tx, roots: readonly Root[], now: Date): Promise<vo
       instructions = n.instructions, last_error = n.last_error, provider_fee = n.provider_fee,
       cancelled = n.cancelled, frozen = n.frozen, sanctioned = n.sanctioned,
       in_review = n.in_review, seller_waiting = n.seller_waiting,
-      provider_waiting = n.provider_waiting,
+      provider_waiting = n.provider_waiting, chargeback_liability = n.chargeback_liability,
       funded = n.funded, pending = n.pending, held = n.held, reserved = n.reserved,
       released = n.released, refunded = n.refunded, fees = n.fees,
       charged_back = n.charged_back, blocked = n.blocked, updated_at = n.updated_at

@@ -52,6 +52,8 @@ export type RefusalCode =
   | "SELLER_NOT_READY"
   /** The buyer has no place of his own that a refund could go to. */
   | "REFUND_ADDRESS_REQUIRED"
+  /** Of a reversal: the account has less than that available. */
+  | "BALANCE_TOO_SMALL"
   | "PROVIDER_REFUSED"
   | "NOT_POSSIBLE"
   | "NOT_FOUND";

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/commands.proto.
  */
 export const file_payments_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("ChpwYXltZW50cy92MS9jb21tYW5kcy5wcm90bxILcGF5bWVudHMudjEigQgKB0NvbW1hbmQSKQoKY29tbWFuZF9pZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEi8KCWVzY3Jvd19pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBInCgVhY3RvchgDIAEoCzIQLmVzY3Jvdy52MS5BY3RvckIGukgDyAEBEhwKC2ZpbmdlcnByaW50GAQgASgJQge6SARyAhhAEh8KDmNvcnJlbGF0aW9uX2lkGAUgASgJQge6SARyAhhAEh0KDGNhdXNhdGlvbl9pZBgGIAEoCUIHukgEcgIYQBIrCgdzZW50X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9jbG9ja19vZmZzZXRfbXMYCCABKAMSHQoLYXBwcm92ZWRfYnkYCSADKAlCCLpIBZIBAhAEEkEKFWNyZWF0ZV9wYXltZW50X2ludGVudBgUIAEoCzIgLnBheW1lbnRzLnYxLkNyZWF0ZVBheW1lbnRJbnRlbnRIABI0Cg5jYW5jZWxfcGF5bWVudBgVIAEoCzIaLnBheW1lbnRzLnYxLkNhbmNlbFBheW1lbnRIABI7ChJ0cmFuc2Zlcl90b19zZWxsZXIYFiABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclRvU2VsbGVySAASNgoPaW5pdGlhdGVfcmVmdW5kGBcgASgLMhsucGF5bWVudHMudjEuSW5pdGlhdGVSZWZ1bmRIABI4ChByZXZlcnNlX3RyYW5zZmVyGBggASgLMhwucGF5bWVudHMudjEuUmV2ZXJzZVRyYW5zZmVySAASMgoNcmVuZXdfcGF5bWVudBgZIAEoCzIZLnBheW1lbnRzLnYxLlJlbmV3UGF5bWVudEgAEjYKD3JldHJ5X29wZXJhdGlvbhgeIAEoCzIbLnBheW1lbnRzLnYxLlJldHJ5T3BlcmF0aW9uSAASNAoOZGVjaWRlX2RlcG9zaXQYHyABKAsyGi5wYXltZW50cy52MS5EZWNpZGVEZXBvc2l0SAASMgoNZGVjaWRlX3JldmlldxggIAEoCzIZLnBheW1lbnRzLnYxLkRlY2lkZVJldmlld0gAEjMKDndyaXRlX29mZl9kZWJ0GCEgASgLMhkucGF5bWVudHMudjEuV3JpdGVPZmZEZWJ0SAASMwoNc3RvcF9wcm92aWRlchigASABKAsyGS5wYXltZW50cy52MS5TdG9wUHJvdmlkZXJIABI3Cg9yZXN1bWVfcHJvdmlkZXIYoQEgASgLMhsucGF5bWVudHMudjEuUmVzdW1lUHJvdmlkZXJIAEINCgRib2R5EgW6SAIIASKPAwoTQ3JlYXRlUGF5bWVudEludGVudBIQCghidXllcl9pZBgBIAEoCRIRCglzZWxsZXJfaWQYAiABKAkSIAoGYW1vdW50GAMgASgLMhAuZXNjcm93LnYxLk1vbmV5EhEKCWJ1eWVyX2ZlZRgEIAEoAxISCgpzZWxsZXJfZmVlGAUgASgDEhAKCHByb3ZpZGVyGAYgASgJEiMKG3N0YXRlbWVudF9kZXNjcmlwdG9yX3N1ZmZpeBgHIAEoCRJCChRjaGFyZ2ViYWNrX2xpYWJpbGl0eRgIIAEoDjIkLmVzY3Jvdy52MS5UZXJtcy5DaGFyZ2ViYWNrTGlhYmlsaXR5Ei4KCmV4cGlyZXNfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKCnNlcnZpY2VfaWQYCiABKAlCCLpIBXIDGIABEkEKGWNoYXJnZWJhY2tfc2VsbGVyX3BlcmNlbnQYjAEgASgJQh26SBpyGDIWXih8MHxbMS05XVswLTldP3wxMDApJCIfCg1DYW5jZWxQYXltZW50Eg4KBnJlYXNvbhgBIAEoCSKRAQoQVHJhbnNmZXJUb1NlbGxlchIyCgxvcGVyYXRpb25faWQYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSEQoJc2VsbGVyX2lkGAIgASgJEiAKBmFtb3VudBgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIUCgNmZWUYBCABKANCB7pIBCICKAAipwEKDkluaXRpYXRlUmVmdW5kEjIKDG9wZXJhdGlvbl9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIQCghidXllcl9pZBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkSHQoMZmVlX3JldHVybmVkGAQgASgDQge6SAQiAigAEg4KBnJlYXNvbhgFIAEoCSJoCg9SZXZlcnNlVHJhbnNmZXISFAoMb3BlcmF0aW9uX2lkGAEgASgJEh0KFXRyYW5zZmVyX29wZXJhdGlvbl9pZBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkiQwoMUmVuZXdQYXltZW50EhwKCnJldHVybl91cmwYASABKAlCCLpIBXIDGIAQEhUKBG1vZGUYAiABKAlCB7pIBHICGBAiJgoOUmV0cnlPcGVyYXRpb24SFAoMb3BlcmF0aW9uX2lkGAEgASgJIo8BCg1EZWNpZGVEZXBvc2l0EhIKCmRlcG9zaXRfaWQYASABKAkSNQoIZGVjaXNpb24YAiABKA4yIy5wYXltZW50cy52MS5EZWNpZGVEZXBvc2l0LkRlY2lzaW9uIjMKCERlY2lzaW9uEg8KC1VOU1BFQ0lGSUVEEAASCgoGQUNDRVBUEAESCgoGUkVGVU5EEAIiigEKDERlY2lkZVJldmlldxIRCglyZXZpZXdfaWQYASABKAkSNAoIZGVjaXNpb24YAiABKA4yIi5wYXltZW50cy52MS5EZWNpZGVSZXZpZXcuRGVjaXNpb24iMQoIRGVjaXNpb24SDwoLVU5TUEVDSUZJRUQQABIJCgVDTEVBUhABEgkKBUJMT0NLEAIiQgoMV3JpdGVPZmZEZWJ0EhAKCHBhcnR5X2lkGAEgASgJEiAKBmFtb3VudBgCIAEoCzIQLmVzY3Jvdy52MS5Nb25leSI1CgxTdG9wUHJvdmlkZXISJQoGcmVhc29uGAEgASgLMhUuZXNjcm93LnYxLlNlYWxlZFRleHQiNwoOUmVzdW1lUHJvdmlkZXISJQoGcmVhc29uGAEgASgLMhUuZXNjcm93LnYxLlNlYWxlZFRleHRiBnByb3RvMw", [file_buf_validate_validate, file_escrow_v1_types, file_google_protobuf_timestamp]);
+  fileDesc("ChpwYXltZW50cy92MS9jb21tYW5kcy5wcm90bxILcGF5bWVudHMudjEitggKB0NvbW1hbmQSKQoKY29tbWFuZF9pZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEi8KCWVzY3Jvd19pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBInCgVhY3RvchgDIAEoCzIQLmVzY3Jvdy52MS5BY3RvckIGukgDyAEBEhwKC2ZpbmdlcnByaW50GAQgASgJQge6SARyAhhAEh8KDmNvcnJlbGF0aW9uX2lkGAUgASgJQge6SARyAhhAEh0KDGNhdXNhdGlvbl9pZBgGIAEoCUIHukgEcgIYQBIrCgdzZW50X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9jbG9ja19vZmZzZXRfbXMYCCABKAMSHQoLYXBwcm92ZWRfYnkYCSADKAlCCLpIBZIBAhAEEkEKFWNyZWF0ZV9wYXltZW50X2ludGVudBgUIAEoCzIgLnBheW1lbnRzLnYxLkNyZWF0ZVBheW1lbnRJbnRlbnRIABI0Cg5jYW5jZWxfcGF5bWVudBgVIAEoCzIaLnBheW1lbnRzLnYxLkNhbmNlbFBheW1lbnRIABI7ChJ0cmFuc2Zlcl90b19zZWxsZXIYFiABKAsyHS5wYXltZW50cy52MS5UcmFuc2ZlclRvU2VsbGVySAASNgoPaW5pdGlhdGVfcmVmdW5kGBcgASgLMhsucGF5bWVudHMudjEuSW5pdGlhdGVSZWZ1bmRIABI4ChByZXZlcnNlX3RyYW5zZmVyGBggASgLMhwucGF5bWVudHMudjEuUmV2ZXJzZVRyYW5zZmVySAASMgoNcmVuZXdfcGF5bWVudBgZIAEoCzIZLnBheW1lbnRzLnYxLlJlbmV3UGF5bWVudEgAEjYKD3JldHJ5X29wZXJhdGlvbhgeIAEoCzIbLnBheW1lbnRzLnYxLlJldHJ5T3BlcmF0aW9uSAASNAoOZGVjaWRlX2RlcG9zaXQYHyABKAsyGi5wYXltZW50cy52MS5EZWNpZGVEZXBvc2l0SAASMgoNZGVjaWRlX3JldmlldxggIAEoCzIZLnBheW1lbnRzLnYxLkRlY2lkZVJldmlld0gAEjMKDndyaXRlX29mZl9kZWJ0GCEgASgLMhkucGF5bWVudHMudjEuV3JpdGVPZmZEZWJ0SAASMwoNc3RvcF9wcm92aWRlchigASABKAsyGS5wYXltZW50cy52MS5TdG9wUHJvdmlkZXJIABI3Cg9yZXN1bWVfcHJvdmlkZXIYoQEgASgLMhsucGF5bWVudHMudjEuUmVzdW1lUHJvdmlkZXJIABIzCg1hbWVuZF9wYXltZW50GPABIAEoCzIZLnBheW1lbnRzLnYxLkFtZW5kUGF5bWVudEgAQg0KBGJvZHkSBbpIAggBIo8DChNDcmVhdGVQYXltZW50SW50ZW50EhAKCGJ1eWVyX2lkGAEgASgJEhEKCXNlbGxlcl9pZBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkSEQoJYnV5ZXJfZmVlGAQgASgDEhIKCnNlbGxlcl9mZWUYBSABKAMSEAoIcHJvdmlkZXIYBiABKAkSIwobc3RhdGVtZW50X2Rlc2NyaXB0b3Jfc3VmZml4GAcgASgJEkIKFGNoYXJnZWJhY2tfbGlhYmlsaXR5GAggASgOMiQuZXNjcm93LnYxLlRlcm1zLkNoYXJnZWJhY2tMaWFiaWxpdHkSLgoKZXhwaXJlc19hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHAoKc2VydmljZV9pZBgKIAEoCUIIukgFcgMYgAESQQoZY2hhcmdlYmFja19zZWxsZXJfcGVyY2VudBiMASABKAlCHbpIGnIYMhZeKHwwfFsxLTldWzAtOV0/fDEwMCkkIpQBCgxBbWVuZFBheW1lbnQSQgoUY2hhcmdlYmFja19saWFiaWxpdHkYASABKA4yJC5lc2Nyb3cudjEuVGVybXMuQ2hhcmdlYmFja0xpYWJpbGl0eRJAChljaGFyZ2ViYWNrX3NlbGxlcl9wZXJjZW50GAIgASgJQh26SBpyGDIWXih8MHxbMS05XVswLTldP3wxMDApJCIfCg1DYW5jZWxQYXltZW50Eg4KBnJlYXNvbhgBIAEoCSKRAQoQVHJhbnNmZXJUb1NlbGxlchIyCgxvcGVyYXRpb25faWQYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSEQoJc2VsbGVyX2lkGAIgASgJEiAKBmFtb3VudBgDIAEoCzIQLmVzY3Jvdy52MS5Nb25leRIUCgNmZWUYBCABKANCB7pIBCICKAAipwEKDkluaXRpYXRlUmVmdW5kEjIKDG9wZXJhdGlvbl9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIQCghidXllcl9pZBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkSHQoMZmVlX3JldHVybmVkGAQgASgDQge6SAQiAigAEg4KBnJlYXNvbhgFIAEoCSJoCg9SZXZlcnNlVHJhbnNmZXISFAoMb3BlcmF0aW9uX2lkGAEgASgJEh0KFXRyYW5zZmVyX29wZXJhdGlvbl9pZBgCIAEoCRIgCgZhbW91bnQYAyABKAsyEC5lc2Nyb3cudjEuTW9uZXkiQwoMUmVuZXdQYXltZW50EhwKCnJldHVybl91cmwYASABKAlCCLpIBXIDGIAQEhUKBG1vZGUYAiABKAlCB7pIBHICGBAiJgoOUmV0cnlPcGVyYXRpb24SFAoMb3BlcmF0aW9uX2lkGAEgASgJIo8BCg1EZWNpZGVEZXBvc2l0EhIKCmRlcG9zaXRfaWQYASABKAkSNQoIZGVjaXNpb24YAiABKA4yIy5wYXltZW50cy52MS5EZWNpZGVEZXBvc2l0LkRlY2lzaW9uIjMKCERlY2lzaW9uEg8KC1VOU1BFQ0lGSUVEEAASCgoGQUNDRVBUEAESCgoGUkVGVU5EEAIiigEKDERlY2lkZVJldmlldxIRCglyZXZpZXdfaWQYASABKAkSNAoIZGVjaXNpb24YAiABKA4yIi5wYXltZW50cy52MS5EZWNpZGVSZXZpZXcuRGVjaXNpb24iMQoIRGVjaXNpb24SDwoLVU5TUEVDSUZJRUQQABIJCgVDTEVBUhABEgkKBUJMT0NLEAIiQgoMV3JpdGVPZmZEZWJ0EhAKCHBhcnR5X2lkGAEgASgJEiAKBmFtb3VudBgCIAEoCzIQLmVzY3Jvdy52MS5Nb25leSI1CgxTdG9wUHJvdmlkZXISJQoGcmVhc29uGAEgASgLMhUuZXNjcm93LnYxLlNlYWxlZFRleHQiNwoOUmVzdW1lUHJvdmlkZXISJQoGcmVhc29uGAEgASgLMhUuZXNjcm93LnYxLlNlYWxlZFRleHRiBnByb3RvMw", [file_buf_validate_validate, file_escrow_v1_types, file_google_protobuf_timestamp]);
 
 /**
  * The one message type of payments.commands.v1.
@@ -146,6 +146,12 @@ export type Command = Message<"payments.v1.Command"> & {
      */
     value: ResumeProvider;
     case: "resumeProvider";
+  } | {
+    /**
+     * @generated from field: payments.v1.AmendPayment amend_payment = 240;
+     */
+    value: AmendPayment;
+    case: "amendPayment";
   } | { case: undefined; value?: undefined };
 };
 
@@ -232,6 +238,32 @@ export const CreatePaymentIntentSchema: GenMessage<CreatePaymentIntent> = /*@__P
   messageDesc(file_payments_v1_commands, 1);
 
 /**
+ * The parties amended who bears a chargeback after the payout; what was booked before stays.
+ *
+ * @generated from message payments.v1.AmendPayment
+ */
+export type AmendPayment = Message<"payments.v1.AmendPayment"> & {
+  /**
+   * @generated from field: escrow.v1.Terms.ChargebackLiability chargeback_liability = 1;
+   */
+  chargebackLiability: Terms_ChargebackLiability;
+
+  /**
+   * Of RATIO, as in CreatePaymentIntent.
+   *
+   * @generated from field: string chargeback_seller_percent = 2;
+   */
+  chargebackSellerPercent: string;
+};
+
+/**
+ * Describes the message payments.v1.AmendPayment.
+ * Use `create(AmendPaymentSchema)` to create a new message.
+ */
+export const AmendPaymentSchema: GenMessage<AmendPayment> = /*@__PURE__*/
+  messageDesc(file_payments_v1_commands, 2);
+
+/**
  * The escrow was cancelled: nothing may be accepted any more; what is pending goes back.
  *
  * @generated from message payments.v1.CancelPayment
@@ -248,7 +280,7 @@ export type CancelPayment = Message<"payments.v1.CancelPayment"> & {
  * Use `create(CancelPaymentSchema)` to create a new message.
  */
 export const CancelPaymentSchema: GenMessage<CancelPayment> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 2);
+  messageDesc(file_payments_v1_commands, 3);
 
 /**
  * Pay the seller `amount` less `fee`. The operation id is escrow's and final: one effect for ever.
@@ -286,7 +318,7 @@ export type TransferToSeller = Message<"payments.v1.TransferToSeller"> & {
  * Use `create(TransferToSellerSchema)` to create a new message.
  */
 export const TransferToSellerSchema: GenMessage<TransferToSeller> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 3);
+  messageDesc(file_payments_v1_commands, 4);
 
 /**
  * Give the buyer `amount` + `fee_returned` back.
@@ -329,10 +361,11 @@ export type InitiateRefund = Message<"payments.v1.InitiateRefund"> & {
  * Use `create(InitiateRefundSchema)` to create a new message.
  */
 export const InitiateRefundSchema: GenMessage<InitiateRefund> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 4);
+  messageDesc(file_payments_v1_commands, 5);
 
 /**
- * Take back what a transfer still allows (chargeback after release).
+ * Two operators take back of a transfer what its seller owes. The operation's id follows from the
+ * command's.
  *
  * @generated from message payments.v1.ReverseTransfer
  */
@@ -343,6 +376,8 @@ export type ReverseTransfer = Message<"payments.v1.ReverseTransfer"> & {
   operationId: string;
 
   /**
+   * The transfer it is taken back from.
+   *
    * @generated from field: string transfer_operation_id = 2;
    */
   transferOperationId: string;
@@ -358,7 +393,7 @@ export type ReverseTransfer = Message<"payments.v1.ReverseTransfer"> & {
  * Use `create(ReverseTransferSchema)` to create a new message.
  */
 export const ReverseTransferSchema: GenMessage<ReverseTransfer> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 5);
+  messageDesc(file_payments_v1_commands, 6);
 
 /**
  * The buyer asks for his instructions anew, or for a hosted page.
@@ -382,7 +417,7 @@ export type RenewPayment = Message<"payments.v1.RenewPayment"> & {
  * Use `create(RenewPaymentSchema)` to create a new message.
  */
 export const RenewPaymentSchema: GenMessage<RenewPayment> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 6);
+  messageDesc(file_payments_v1_commands, 7);
 
 /**
  * An operator lets an operation of unknown or failed outcome try again, by its gate.
@@ -401,7 +436,7 @@ export type RetryOperation = Message<"payments.v1.RetryOperation"> & {
  * Use `create(RetryOperationSchema)` to create a new message.
  */
 export const RetryOperationSchema: GenMessage<RetryOperation> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 7);
+  messageDesc(file_payments_v1_commands, 8);
 
 /**
  * @generated from message payments.v1.DecideDeposit
@@ -423,7 +458,7 @@ export type DecideDeposit = Message<"payments.v1.DecideDeposit"> & {
  * Use `create(DecideDepositSchema)` to create a new message.
  */
 export const DecideDepositSchema: GenMessage<DecideDeposit> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 8);
+  messageDesc(file_payments_v1_commands, 9);
 
 /**
  * @generated from enum payments.v1.DecideDeposit.Decision
@@ -449,7 +484,7 @@ export enum DecideDeposit_Decision {
  * Describes the enum payments.v1.DecideDeposit.Decision.
  */
 export const DecideDeposit_DecisionSchema: GenEnum<DecideDeposit_Decision> = /*@__PURE__*/
-  enumDesc(file_payments_v1_commands, 8, 0);
+  enumDesc(file_payments_v1_commands, 9, 0);
 
 /**
  * @generated from message payments.v1.DecideReview
@@ -471,7 +506,7 @@ export type DecideReview = Message<"payments.v1.DecideReview"> & {
  * Use `create(DecideReviewSchema)` to create a new message.
  */
 export const DecideReviewSchema: GenMessage<DecideReview> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 9);
+  messageDesc(file_payments_v1_commands, 10);
 
 /**
  * @generated from enum payments.v1.DecideReview.Decision
@@ -497,7 +532,7 @@ export enum DecideReview_Decision {
  * Describes the enum payments.v1.DecideReview.Decision.
  */
 export const DecideReview_DecisionSchema: GenEnum<DecideReview_Decision> = /*@__PURE__*/
-  enumDesc(file_payments_v1_commands, 9, 0);
+  enumDesc(file_payments_v1_commands, 10, 0);
 
 /**
  * @generated from message payments.v1.WriteOffDebt
@@ -519,7 +554,7 @@ export type WriteOffDebt = Message<"payments.v1.WriteOffDebt"> & {
  * Use `create(WriteOffDebtSchema)` to create a new message.
  */
 export const WriteOffDebtSchema: GenMessage<WriteOffDebt> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 10);
+  messageDesc(file_payments_v1_commands, 11);
 
 /**
  * An operator stops the releases through a provider; escrow_id is the provider's name. Funding and
@@ -539,7 +574,7 @@ export type StopProvider = Message<"payments.v1.StopProvider"> & {
  * Use `create(StopProviderSchema)` to create a new message.
  */
 export const StopProviderSchema: GenMessage<StopProvider> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 11);
+  messageDesc(file_payments_v1_commands, 12);
 
 /**
  * Two operators let releases go on; escrow_id is the provider's name. The breaks that are open now
@@ -559,5 +594,5 @@ export type ResumeProvider = Message<"payments.v1.ResumeProvider"> & {
  * Use `create(ResumeProviderSchema)` to create a new message.
  */
 export const ResumeProviderSchema: GenMessage<ResumeProvider> = /*@__PURE__*/
-  messageDesc(file_payments_v1_commands, 12);
+  messageDesc(file_payments_v1_commands, 13);
 

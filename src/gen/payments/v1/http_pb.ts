@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file payments/v1/http.proto.
  */
 export const file_payments_v1_http: GenFile = /*@__PURE__*/
-  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCKZAQoaQ3JlYXRlUmVmdW5kQWRkcmVzc1JlcXVlc3QSJgoIcHJvdmlkZXIYASABKAlCFLpIEXIPMg1eW2Etel17MCwzMn0kEhsKB2FkZHJlc3MYAiABKAlCCrpIB3IFEAEYgAESGQoIY2hhaW5faWQYAyABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAQgASgJQgi6SAVyAxiACCI/ChNEZWNpZGVSZXZpZXdSZXF1ZXN0EigKCGRlY2lzaW9uGAEgASgJQha6SBNyETIPXihDTEVBUnxCTE9DSykkIkIKFERlY2lkZURlcG9zaXRSZXF1ZXN0EioKCGRlY2lzaW9uGAEgASgJQhi6SBVyEzIRXihBQ0NFUFR8UkVGVU5EKSQifAoRU2FuZGJveFBheVJlcXVlc3QSNwoHb3V0Y29tZRgBIAEoCUImukgjciEyH14oc3VjY2VlZHxkZWNsaW5lfHByb2Nlc3NpbmcpPyQSLgoGYW1vdW50GAIgASgJQh66SBtyGTIXXih8MHxbMS05XVswLTldezAsMTV9KSQiKAoXU2FuZGJveFJlYWRpbmVzc1JlcXVlc3QSDQoFcmVhZHkYASABKAgiFwoVUmV0cnlPcGVyYXRpb25SZXF1ZXN0IjMKFVByb3ZpZGVyUmVhc29uUmVxdWVzdBIaCgZyZWFzb24YASABKAlCCrpIB3IFEAEY9AMifQoVU2FuZGJveERpc3B1dGVSZXF1ZXN0EiwKBmFtb3VudBgBIAEoCUIcukgZchcyFV4ofFsxLTldWzAtOV17MCwxNX0pJBIlCgZyZWFzb24YAiABKAlCFbpIEnIQMg5eW2Etel9dezAsNjR9JBIPCgdpbnF1aXJ5GAMgASgIIlUKGlNhbmRib3hDbG9zZURpc3B1dGVSZXF1ZXN0EjcKB291dGNvbWUYASABKAlCJrpII3IhMh9eKHdvbnxsb3N0fHByZXZlbnRlZHxlc2NhbGF0ZSkkIiQKElNhbmRib3hXYXJuUmVxdWVzdBIOCgZjbG9zZWQYASABKAgiRAoUU2FuZGJveFJlZnVuZFJlcXVlc3QSLAoGYW1vdW50GAEgASgJQhy6SBlyFzIVXih8WzEtOV1bMC05XXswLDE1fSkkIpUBChZTYW5kYm94TW92ZW1lbnRSZXF1ZXN0EisKBmFtb3VudBgBIAEoCUIbukgYchYyFF4tP1sxLTldWzAtOV17MCwxNX0kEiUKCGN1cnJlbmN5GAIgASgJQhO6SBByDjIMXltBLVpdezMsNH0kEicKCGNhdGVnb3J5GAMgASgJQhW6SBJyEDIOXlthLXpfXXsxLDY0fSQimAEKFFNhbmRib3hQYXlvdXRSZXF1ZXN0EigKB291dGNvbWUYASABKAlCF7pIFHISMhBeKHBhaWR8ZmFpbGVkKT8kEiwKBmFtb3VudBgCIAEoCUIcukgZchcyFV4ofFsxLTldWzAtOV17MCwxNX0pJBIoCghjdXJyZW5jeRgDIAEoCUIWukgTchEyD14oW0EtWl17Myw0fSk/JCJnChNXcml0ZU9mZkRlYnRSZXF1ZXN0EikKBmFtb3VudBgBIAEoCUIZukgWchQyEl5bMS05XVswLTldezAsMTV9JBIlCghjdXJyZW5jeRgCIAEoCUITukgQcg4yDF5bQS1aXXszLDR9JCIVChNDbGVhckRpc3B1dGVSZXF1ZXN0YgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("ChZwYXltZW50cy92MS9odHRwLnByb3RvEgtwYXltZW50cy52MSJwChNSZW5ld1BheW1lbnRSZXF1ZXN0Ei4KCnJldHVybl91cmwYASABKAlCGrpIF3IVGIAQMhBeKGh0dHBzPzovLy4qKT8kEikKBG1vZGUYAiABKAlCG7pIGHIWMhReKGVsZW1lbnRzfGhvc3RlZCk/JCJpCg9QdXRQYXJ0eVJlcXVlc3QSFwoFZW1haWwYASABKAlCCLpIBXIDGP4BEhYKBG5hbWUYAiABKAlCCLpIBXIDGMgBEiUKB2NvdW50cnkYAyABKAlCFLpIEXIPMg1eKFtBLVpdezJ9KT8kIu4BChlDcmVhdGVQYXlvdXRNZXRob2RSZXF1ZXN0EiYKCHByb3ZpZGVyGAEgASgJQhS6SBFyDzINXlthLXpdezEsMzJ9JBIcCgpyZXR1cm5fdXJsGAIgASgJQgi6SAVyAxiAEBIdCgtyZWZyZXNoX3VybBgDIAEoCUIIukgFcgMYgBASGQoHYWNjb3VudBgEIAEoCUIIukgFcgMYgAESGQoHYWRkcmVzcxgFIAEoCUIIukgFcgMYgAESGQoIY2hhaW5faWQYBiABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAcgASgJQgi6SAVyAxiACCKZAQoaQ3JlYXRlUmVmdW5kQWRkcmVzc1JlcXVlc3QSJgoIcHJvdmlkZXIYASABKAlCFLpIEXIPMg1eW2Etel17MCwzMn0kEhsKB2FkZHJlc3MYAiABKAlCCrpIB3IFEAEYgAESGQoIY2hhaW5faWQYAyABKAlCB7pIBHICGCASGwoJc2lnbmF0dXJlGAQgASgJQgi6SAVyAxiACCI/ChNEZWNpZGVSZXZpZXdSZXF1ZXN0EigKCGRlY2lzaW9uGAEgASgJQha6SBNyETIPXihDTEVBUnxCTE9DSykkIkIKFERlY2lkZURlcG9zaXRSZXF1ZXN0EioKCGRlY2lzaW9uGAEgASgJQhi6SBVyEzIRXihBQ0NFUFR8UkVGVU5EKSQifAoRU2FuZGJveFBheVJlcXVlc3QSNwoHb3V0Y29tZRgBIAEoCUImukgjciEyH14oc3VjY2VlZHxkZWNsaW5lfHByb2Nlc3NpbmcpPyQSLgoGYW1vdW50GAIgASgJQh66SBtyGTIXXih8MHxbMS05XVswLTldezAsMTV9KSQiKAoXU2FuZGJveFJlYWRpbmVzc1JlcXVlc3QSDQoFcmVhZHkYASABKAgiQwoWUmV2ZXJzZVRyYW5zZmVyUmVxdWVzdBIpCgZhbW91bnQYASABKAlCGbpIFnIUMhJeWzEtOV1bMC05XXswLDE1fSQiFwoVUmV0cnlPcGVyYXRpb25SZXF1ZXN0IjMKFVByb3ZpZGVyUmVhc29uUmVxdWVzdBIaCgZyZWFzb24YASABKAlCCrpIB3IFEAEY9AMifQoVU2FuZGJveERpc3B1dGVSZXF1ZXN0EiwKBmFtb3VudBgBIAEoCUIcukgZchcyFV4ofFsxLTldWzAtOV17MCwxNX0pJBIlCgZyZWFzb24YAiABKAlCFbpIEnIQMg5eW2Etel9dezAsNjR9JBIPCgdpbnF1aXJ5GAMgASgIIlUKGlNhbmRib3hDbG9zZURpc3B1dGVSZXF1ZXN0EjcKB291dGNvbWUYASABKAlCJrpII3IhMh9eKHdvbnxsb3N0fHByZXZlbnRlZHxlc2NhbGF0ZSkkIiQKElNhbmRib3hXYXJuUmVxdWVzdBIOCgZjbG9zZWQYASABKAgiRAoUU2FuZGJveFJlZnVuZFJlcXVlc3QSLAoGYW1vdW50GAEgASgJQhy6SBlyFzIVXih8WzEtOV1bMC05XXswLDE1fSkkIpUBChZTYW5kYm94TW92ZW1lbnRSZXF1ZXN0EisKBmFtb3VudBgBIAEoCUIbukgYchYyFF4tP1sxLTldWzAtOV17MCwxNX0kEiUKCGN1cnJlbmN5GAIgASgJQhO6SBByDjIMXltBLVpdezMsNH0kEicKCGNhdGVnb3J5GAMgASgJQhW6SBJyEDIOXlthLXpfXXsxLDY0fSQimAEKFFNhbmRib3hQYXlvdXRSZXF1ZXN0EigKB291dGNvbWUYASABKAlCF7pIFHISMhBeKHBhaWR8ZmFpbGVkKT8kEiwKBmFtb3VudBgCIAEoCUIcukgZchcyFV4ofFsxLTldWzAtOV17MCwxNX0pJBIoCghjdXJyZW5jeRgDIAEoCUIWukgTchEyD14oW0EtWl17Myw0fSk/JCJnChNXcml0ZU9mZkRlYnRSZXF1ZXN0EikKBmFtb3VudBgBIAEoCUIZukgWchQyEl5bMS05XVswLTldezAsMTV9JBIlCghjdXJyZW5jeRgCIAEoCUITukgQcg4yDF5bQS1aXXszLDR9JCIVChNDbGVhckRpc3B1dGVSZXF1ZXN0YgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * POST /v1/escrows/{id}/payment
@@ -241,6 +241,26 @@ export const SandboxReadinessRequestSchema: GenMessage<SandboxReadinessRequest> 
   messageDesc(file_payments_v1_http, 7);
 
 /**
+ * POST /v1/payments/{operationId}/reverse
+ * Minor units, of the transfer's currency: at most what the seller owes.
+ *
+ * @generated from message payments.v1.ReverseTransferRequest
+ */
+export type ReverseTransferRequest = Message<"payments.v1.ReverseTransferRequest"> & {
+  /**
+   * @generated from field: string amount = 1;
+   */
+  amount: string;
+};
+
+/**
+ * Describes the message payments.v1.ReverseTransferRequest.
+ * Use `create(ReverseTransferRequestSchema)` to create a new message.
+ */
+export const ReverseTransferRequestSchema: GenMessage<ReverseTransferRequest> = /*@__PURE__*/
+  messageDesc(file_payments_v1_http, 8);
+
+/**
  * POST /v1/payments/{operationId}/retry takes no members.
  *
  * @generated from message payments.v1.RetryOperationRequest
@@ -253,7 +273,7 @@ export type RetryOperationRequest = Message<"payments.v1.RetryOperationRequest">
  * Use `create(RetryOperationRequestSchema)` to create a new message.
  */
 export const RetryOperationRequestSchema: GenMessage<RetryOperationRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 8);
+  messageDesc(file_payments_v1_http, 9);
 
 /**
  * POST /v1/providers/{name}/stop and /v1/providers/{name}/resume
@@ -272,7 +292,7 @@ export type ProviderReasonRequest = Message<"payments.v1.ProviderReasonRequest">
  * Use `create(ProviderReasonRequestSchema)` to create a new message.
  */
 export const ProviderReasonRequestSchema: GenMessage<ProviderReasonRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 9);
+  messageDesc(file_payments_v1_http, 10);
 
 /**
  * POST /sandbox/payments/{paymentId}/dispute
@@ -305,7 +325,7 @@ export type SandboxDisputeRequest = Message<"payments.v1.SandboxDisputeRequest">
  * Use `create(SandboxDisputeRequestSchema)` to create a new message.
  */
 export const SandboxDisputeRequestSchema: GenMessage<SandboxDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 10);
+  messageDesc(file_payments_v1_http, 11);
 
 /**
  * POST /sandbox/disputes/{disputeId}/close
@@ -326,7 +346,7 @@ export type SandboxCloseDisputeRequest = Message<"payments.v1.SandboxCloseDisput
  * Use `create(SandboxCloseDisputeRequestSchema)` to create a new message.
  */
 export const SandboxCloseDisputeRequestSchema: GenMessage<SandboxCloseDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 11);
+  messageDesc(file_payments_v1_http, 12);
 
 /**
  * POST /sandbox/payments/{paymentId}/warn
@@ -345,7 +365,7 @@ export type SandboxWarnRequest = Message<"payments.v1.SandboxWarnRequest"> & {
  * Use `create(SandboxWarnRequestSchema)` to create a new message.
  */
 export const SandboxWarnRequestSchema: GenMessage<SandboxWarnRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 12);
+  messageDesc(file_payments_v1_http, 13);
 
 /**
  * POST /sandbox/payments/{paymentId}/refund: on the provider's own pages, behind our back.
@@ -364,7 +384,7 @@ export type SandboxRefundRequest = Message<"payments.v1.SandboxRefundRequest"> &
  * Use `create(SandboxRefundRequestSchema)` to create a new message.
  */
 export const SandboxRefundRequestSchema: GenMessage<SandboxRefundRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 13);
+  messageDesc(file_payments_v1_http, 14);
 
 /**
  * POST /sandbox/movements: a line of the provider's own books that nothing explains.
@@ -395,7 +415,7 @@ export type SandboxMovementRequest = Message<"payments.v1.SandboxMovementRequest
  * Use `create(SandboxMovementRequestSchema)` to create a new message.
  */
 export const SandboxMovementRequestSchema: GenMessage<SandboxMovementRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 14);
+  messageDesc(file_payments_v1_http, 15);
 
 /**
  * POST /sandbox/parties/{partyId}/payout
@@ -430,7 +450,7 @@ export type SandboxPayoutRequest = Message<"payments.v1.SandboxPayoutRequest"> &
  * Use `create(SandboxPayoutRequestSchema)` to create a new message.
  */
 export const SandboxPayoutRequestSchema: GenMessage<SandboxPayoutRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 15);
+  messageDesc(file_payments_v1_http, 16);
 
 /**
  * POST /v1/debts/{partyId}/write-off
@@ -456,7 +476,7 @@ export type WriteOffDebtRequest = Message<"payments.v1.WriteOffDebtRequest"> & {
  * Use `create(WriteOffDebtRequestSchema)` to create a new message.
  */
 export const WriteOffDebtRequestSchema: GenMessage<WriteOffDebtRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 16);
+  messageDesc(file_payments_v1_http, 17);
 
 /**
  * POST /v1/disputes/{disputeId}/clear takes no members: what somebody else moved has been looked at.
@@ -471,5 +491,5 @@ export type ClearDisputeRequest = Message<"payments.v1.ClearDisputeRequest"> & {
  * Use `create(ClearDisputeRequestSchema)` to create a new message.
  */
 export const ClearDisputeRequestSchema: GenMessage<ClearDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_payments_v1_http, 17);
+  messageDesc(file_payments_v1_http, 18);
 

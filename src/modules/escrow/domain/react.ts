@@ -10,6 +10,7 @@ import {
   Timer_Kind,
 } from "#gen/escrow/v1/types_pb";
 import {
+  AmendPaymentSchema,
   CancelPaymentSchema,
   CreatePaymentIntentSchema,
   DecideReview_Decision,
@@ -31,6 +32,8 @@ export function react(
   switch (event.case) {
     case "awaitFunds":
       return [createPaymentIntent(after)];
+    case "termsAmended":
+      return before === undefined ? [] : amendPayment(before, after);
     case "releaseRequested":
     case "releaseResumed":
       return [transferToSeller(after, required(event.value.operation, "the operation"))];
@@ -62,6 +65,20 @@ function createPaymentIntent(escrow: Escrow): PaymentsCommandBody {
     ...(funding?.dueAt && { expiresAt: funding.dueAt }),
   });
   return { case: "createPaymentIntent", value };
+}
+
+/** Who bears a chargeback is the one thing of the terms that payments keeps and that may change. */
+function amendPayment(before: Escrow, after: Escrow): PaymentsCommandBody[] {
+  const hasPayment =
+    after.stage === Escrow_Stage.AWAIT_FUNDS || after.stage === Escrow_Stage.ACTIVE;
+  const [old, terms] = [termsOf(before), termsOf(after)];
+  const { chargebackLiability, chargebackSellerPercent = "" } = terms;
+  const same =
+    old.chargebackLiability === chargebackLiability &&
+    (old.chargebackSellerPercent ?? "") === chargebackSellerPercent;
+  if (same || !hasPayment) return [];
+  const value = create(AmendPaymentSchema, { chargebackLiability, chargebackSellerPercent });
+  return [{ case: "amendPayment", value }];
 }
 
 function transferToSeller(escrow: Escrow, { operationId, amount, fee }: Operation) {

@@ -9,6 +9,7 @@ import type { Operation } from "../domain/payment.ts";
 import { lookOnly } from "../domain/withdraw.ts";
 import type { Root } from "../journal.ts";
 import { aimedAgain } from "../parties/refund-targets.ts";
+import { retransfersAimedAgain } from "../parties/retransfer-targets.ts";
 import { leaseMsOf } from "../provider.ts";
 import { type OperationRow, operationOf } from "../schema.ts";
 import { unscreened } from "../screening/gate.ts";
@@ -64,7 +65,7 @@ export async function claimOperations(
       WHERE operation_id = ANY(${mine.map(({ operation_id }) => operation_id)}::text[])
         AND state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP') AND due_at <= ${now}
         AND (lease_until IS NULL OR lease_until < ${wall})`;
-    const rows = await aimedAgain(tx, found);
+    const rows = await retransfersAimedAgain(tx, await aimedAgain(tx, found));
     const leaseUntil = new Date(wall.getTime() + leaseMsOf(providers));
     const waiting = await unscreened(tx, rows, roots, now);
     const asked = rows.filter(({ operation_id }) => !waiting.has(operation_id));

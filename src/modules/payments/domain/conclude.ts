@@ -55,7 +55,10 @@ export function conclude(
       if (answer.way === "lookup") return [moved(afterUnknown(operation, now, false), answer)];
       // A no to the repeat is no word on the try before it: that one may have happened.
       if (operation.tries > 1) return [moved(lookUpNow(operation, now), answer)];
-      return [finished(operation, answer), ...refused(payment, operation, outcome.code)];
+      return [
+        finished(operation, answer),
+        ...refused(payment, operation, codeOf(operation, outcome.code), now),
+      ];
     case "retry":
       if (answer.way === "lookup") return [moved(waitingLookup(operation, now), answer)];
       return [moved(afterRetry(operation, now, outcome.afterMs), answer)];
@@ -104,7 +107,17 @@ function found(
   ];
 }
 
-function refused(payment: Payment, operation: Operation, code: string): readonly Effect[] {
+/** Only what is taken back is tried smaller. */
+function codeOf({ kind }: Operation, code: string): string {
+  return code === "BALANCE_TOO_SMALL" && kind !== "REVERSAL" ? "PROVIDER_REFUSED" : code;
+}
+
+function refused(
+  payment: Payment,
+  operation: Operation,
+  code: string,
+  now: Date,
+): readonly Effect[] {
   const closed: Effect = {
     case: "moved",
     operation: { ...operation, state: "REJECTED", dueAt: undefined, code },
@@ -122,7 +135,7 @@ function refused(payment: Payment, operation: Operation, code: string): readonly
     case "CANCEL_PAYMENT":
       return [closed];
     case "REVERSAL":
-      return reversalFailed(operation, code);
+      return reversalFailed(payment, operation, { code, now });
     case "RETRANSFER":
       return retransferFailed(operation, code);
     case "TRANSFER":

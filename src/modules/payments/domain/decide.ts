@@ -8,6 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Terms_ChargebackLiability as ChargebackLiability } from "#gen/escrow/v1/types_pb";
 import type {
+  AmendPayment,
   Command,
   CreatePaymentIntent,
   InitiateRefund,
@@ -80,9 +81,13 @@ export function decide(payment: Payment, command: Command, context: Context): De
       });
     case "decideDeposit":
     case "decideReview":
-      throw new TerminalError(`${body.case} is decided with its escrow's reviews`);
     case "reverseTransfer":
-      return reject("NOT_SUPPORTED", `${body.case} is not supported`);
+      throw new TerminalError(`${body.case} is decided with what stands around it`);
+    case "amendPayment": {
+      if (!context.known) return reject("NOT_FOUND", "the escrow has no payment");
+      const fields = { chargebackLiability: liabilityOf(body.value) };
+      return accept({ case: "set", fields });
+    }
     case "stopProvider":
     case "resumeProvider":
       throw new TerminalError(`${body.case} is about no escrow`);
@@ -114,7 +119,7 @@ export function termsOf(escrowId: string, command: CreatePaymentIntent): Terms {
   };
 }
 
-function liabilityOf(command: CreatePaymentIntent): string {
+function liabilityOf(command: CreatePaymentIntent | AmendPayment): string {
   const { chargebackLiability: liability, chargebackSellerPercent: percent } = command;
   if (liability !== ChargebackLiability.RATIO) return ChargebackLiability[liability];
   return `RATIO:${percent}`;

@@ -53,6 +53,7 @@ export type Settable = Partial<
     | "inReview"
     | "sanctioned"
     | "sellerWaiting"
+    | "chargebackLiability"
     | "providerWaiting"
   >
 >;

@@ -6,7 +6,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ReversalFailedSchema, TransferReversedSchema } from "#gen/payments/v1/events_pb";
 import { hashFields } from "#kernel/ids";
-import { max, min, sum, takeInOrder } from "#kernel/money";
+import { floorToStep, max, min, stepOf, sum, takeInOrder } from "#kernel/money";
 import * as post from "../ledger/post.ts";
 import { transferReversed } from "../ledger/post-dispute.ts";
 import type { ProviderReversal, ProviderTransfer } from "../provider.ts";
@@ -65,7 +65,9 @@ export function reversalSeen(
   seller: SellerNow,
 ): readonly Effect[] {
   if (operation.state === "SUCCEEDED" || operation.state === "WITHDRAWN") return [];
-  if (object.status === "failed") return reversalFailed(operation, "PROVIDER_REFUSED");
+  if (object.status === "failed") {
+    return reversalFailed(payment, operation, { code: "PROVIDER_REFUSED", now: seller.now });
+  }
   const { operationId } = operation;
   const { provider, sellerId } = payment;
   const { amount, objectId } = object;
@@ -82,14 +84,25 @@ export function reversalSeen(
   ];
 }
 
-/** The seller's balance was too small, or his account is gone: what he owes stays a debt. */
-export function reversalFailed(operation: Operation, code: string): readonly Effect[] {
+/**
+ * The seller's balance was too small, or his account is gone: what he owes stays a debt. Of a small
+ * balance a part may be had: half is tried, down to a sixteenth of the payment.
+ */
+export function reversalFailed(
+  payment: Payment,
+  operation: Operation,
+  { code, now }: { readonly code: string; readonly now: Date },
+): readonly Effect[] {
   if (operation.state === "REJECTED") return [];
-  const { operationId } = operation;
+  const { operationId, net, target } = operation;
   const value = create(ReversalFailedSchema, { operationId, code });
+  const half = floorToStep(net / 2n, stepOf(payment.currency));
+  const id = `op_${hashFields("reversal of half", operationId).slice(0, 32)}`;
+  const again = code === "BALANCE_TOO_SMALL" && half > 0n && half * 16n >= payment.amount;
   return [
     { case: "moved", operation: { ...operation, state: "REJECTED", dueAt: undefined, code } },
     say({ case: "reversalFailed", value }),
+    ...(again ? [opened("REVERSAL", id, target, half, now)] : []),
   ];
 }
 
@@ -124,7 +137,7 @@ export function netted(partyId: string, amount: bigint): Effect[] {
   return amount === 0n ? [] : [{ case: "netted", partyId, amount }];
 }
 
-function isPaidOut({ kind, state, objectId }: Operation): boolean {
+export function isPaidOut({ kind, state, objectId }: Operation): boolean {
   return (
     (kind === "TRANSFER" || kind === "RETRANSFER") &&
     state === "SUCCEEDED" &&
@@ -132,7 +145,7 @@ function isPaidOut({ kind, state, objectId }: Operation): boolean {
   );
 }
 
-function reversible({ net, objectId }: Operation, operations: readonly Operation[]): bigint {
+export function reversible({ net, objectId }: Operation, operations: readonly Operation[]): bigint {
   const gone = operations
     .filter(({ kind, target }) => kind === "REVERSAL" && target === objectId)
     .filter(({ state }) => state !== "REJECTED" && state !== "WITHDRAWN")
@@ -140,7 +153,7 @@ function reversible({ net, objectId }: Operation, operations: readonly Operation
   return max(net - sum(gone), 0n);
 }
 
-function opened(
+export function opened(
   kind: "REVERSAL" | "RETRANSFER",
   operationId: string,
   target: string,

@@ -1,6 +1,6 @@
 /**
- * Operators' decisions on reviews and deposits, as commands in a batch: loads what they are judged
- * by, and keeps it up to date from one decision to the next.
+ * Operators' decisions on reviews, deposits and debts, as commands in a batch: loads what they are
+ * judged by, and keeps it up to date from one decision to the next.
  */
 import type { Command } from "#gen/payments/v1/commands_pb";
 import { required } from "#kernel/assert";
@@ -8,13 +8,16 @@ import type { Tx } from "#platform/database";
 import { decideForeign } from "../domain/decide-foreign.ts";
 import { type BookedDeposit, decideDeposit, decideReview } from "../domain/decide-review.ts";
 import type { Decision, Effect } from "../domain/effect.ts";
+import { reverseTransfer } from "../domain/reverse-transfer.ts";
 import type { Screening } from "../domain/screening.ts";
 import type { Root } from "../journal.ts";
 import { loadSurroundings } from "../recording/surroundings.ts";
 import { loadScreenings } from "./screening-rows.ts";
 
+type ReviewCase = "decideReview" | "decideDeposit" | "reverseTransfer";
+
 type ReviewCommand = Command & {
-  readonly body: Extract<Command["body"], { readonly case: "decideReview" | "decideDeposit" }>;
+  readonly body: Extract<Command["body"], { readonly case: ReviewCase }>;
 };
 
 export interface ReviewDesk {
@@ -23,7 +26,8 @@ export interface ReviewDesk {
 }
 
 export function isReviewCommand(command: Command): command is ReviewCommand {
-  return command.body.case === "decideReview" || command.body.case === "decideDeposit";
+  const { case: name } = command.body;
+  return name === "decideReview" || name === "decideDeposit" || name === "reverseTransfer";
 }
 
 /** The roots are locked. Reads nothing where no such command is among them. */
@@ -49,6 +53,9 @@ export async function createReviewDesk(
       const foreign = decideForeign(root.payment, command, given.around);
       if (foreign !== undefined) return foreign;
       const { body } = command;
+      if (body.case === "reverseTransfer") {
+        return reverseTransfer(root.payment, command, body.value, given.around);
+      }
       return body.case === "decideReview"
         ? decideReview(root.payment, command, body.value, given)
         : decideDeposit(root.payment, command, body.value, given);

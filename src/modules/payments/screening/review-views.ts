@@ -97,11 +97,13 @@ interface BlockedRow {
   readonly list_version: string | null;
 }
 
-/** For the report to the authorities: who, how much, when, by which list; what was lifted, too. */
+/** For the report to the authorities, what is kept where it came included: who, how much, when, by which list; what was lifted, too. */
 export async function blockedReport(db: Database): Promise<JsonValue> {
   const rows = await db.sql<BlockedRow>`
     SELECT s.review_id, s.escrow_id, s.purpose, s.party_id, s.address, p.buyer_id, p.seller_id,
-      s.blocked_pending + s.blocked_held + s.blocked_fees AS amount, p.currency,
+      CASE WHEN s.blocked_pending + s.blocked_held + s.blocked_fees = 0 AND s.currency = p.currency
+        THEN s.amount ELSE s.blocked_pending + s.blocked_held + s.blocked_fees END AS amount,
+      p.currency,
       s.blocked_suspense AS suspense, s.currency AS asset, s.blocked_at, s.lifted_at, s.decided_by,
       a.source, a.list_version
     FROM payments.screening s JOIN payments.payment p USING (escrow_no) LEFT JOIN LATERAL (

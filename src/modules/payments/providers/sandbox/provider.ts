@@ -30,7 +30,7 @@ import {
   reversalOf,
   transferOf,
 } from "./book.ts";
-import { available, foreignOf, reverse } from "./disputes.ts";
+import { available, foreignOf, reverse, sellerBalance } from "./disputes.ts";
 import { has } from "./magic.ts";
 import { listEvents, listMovements } from "./movements.ts";
 import { signatureHeader, verify } from "./sign.ts";
@@ -189,9 +189,10 @@ async function execute(
       return refund(tx, key, request, now);
     case "reversal": {
       const reversal = await reverse(tx, key, request, now);
-      return reversal === undefined
-        ? { refused: "PROVIDER_REFUSED" }
-        : { object: reversal.object_id };
+      if (reversal !== undefined) return { object: reversal.object_id };
+      const left = await sellerBalance(tx, request.sellerId, request.currency);
+      const short = left < BigInt(request.amount);
+      return { refused: short ? "BALANCE_TOO_SMALL" : "PROVIDER_REFUSED" };
     }
     case "account":
     case "dispute":

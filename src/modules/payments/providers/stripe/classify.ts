@@ -72,6 +72,7 @@ function refusalOf(error: Stripe.errors.StripeError): RefusalCode {
   if (sellerCodes.has(code)) return "SELLER_NOT_READY";
   if (param === "destination") return "SELLER_NOT_READY";
   if (code === "payment_intent_unexpected_state") return "NOT_POSSIBLE";
+  if (code === "balance_insufficient") return "BALANCE_TOO_SMALL";
   return statusCode === 404 || code === "resource_missing" ? "NOT_FOUND" : "PROVIDER_REFUSED";
 }
 

@@ -1,0 +1,144 @@
+/** What a seller owes or is owed, and what becomes of it when his account or his balance is in the way. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import type { Stores } from "../../src/stores.ts";
+import { memoryStores, startAppOn, type TestApp } from "../support/app.ts";
+import { fundedSale, releasedSale } from "../support/disputes.ts";
+
+setDefaultTimeout(60_000);
+
+let stores: Stores;
+let app: TestApp;
+beforeAll(async () => {
+  stores = await memoryStores();
+  app = await startAppOn(stores);
+});
+afterAll(async () => {
+  const report = await app.server.application.verify();
+  await app.stop();
+  expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
+});
+
+async function operations(escrowId: string, kind: string) {
+  return stores.databases.payments.sql<{ id: string; state: string; net: bigint; code: string }>`
+    SELECT operation_id AS id, state, net, code FROM payments.operation
+    WHERE escrow_id = ${escrowId} AND kind = ${kind} ORDER BY number, net DESC`;
+}
+
+async function owedBy(seller: string): Promise<string | undefined> {
+  const { items } = (await app.as("root", "admin").get(`/v1/debts?party=${seller}`)).body;
+  return items[0]?.owed.amount;
+}
+
+test("pitfall 15: a balance too small for the debt is asked for a part; two operators collect more", async () => {
+  const sale = await releasedSale(app, { sellerId: "petra" });
+  const petra = app.as("petra", "seller");
+  await petra.post("/v1/parties/petra/payout-methods", { provider: "sandbox" });
+  await petra.post("/sandbox/parties/petra/payout", { amount: "5000" });
+  await app.settle();
+  await sale.close(await sale.dispute(), "lost");
+  expect(await operations(sale.escrowId, "REVERSAL")).toMatchObject([
+    { state: "REJECTED", net: 9_950n, code: "BALANCE_TOO_SMALL" },
+    { state: "REJECTED", net: 4_975n },
+    { state: "SUCCEEDED", net: 2_487n },
+  ]);
+  expect(await owedBy("petra")).toBe("7463");
+
+  const [transfer] = await operations(sale.escrowId, "TRANSFER");
+  const reverse = `/v1/payments/${transfer?.id}/reverse`;
+  expect((await sale.alice.post(reverse, { amount: "2000" })).status).toBe(403);
+  expect((await app.as("petra", "admin").post(reverse, { amount: "2000" })).status).toBe(403);
+  const collect = async (amount: string) => {
+    const asked = await sale.root.post(reverse, { amount });
+    expect(asked.body.status).toBe("awaiting_approval");
+    const approve = `/v1/approvals/${asked.body.approvalId}/approve`;
+    expect((await sale.root.post(approve)).status).toBe(403);
+    const approved = await app.as("rita", "admin").post(approve);
+    await app.settle();
+    return approved.body.code ?? approved.body.status;
+  };
+  expect(await collect("2000")).toBe("succeeded");
+  expect(await owedBy("petra")).toBe("5463");
+  expect(await collect("5464")).toBe("NOTHING_OWED");
+});
+
+test("pitfall 18: what is owed to a seller waits for an account that can take it", async () => {
+  const sale = await fundedSale(app, { sellerId: "ria" });
+  const ria = app.as("ria", "seller");
+  const method = await ria.post("/v1/parties/ria/payout-methods", { provider: "sandbox" });
+  expect(method.status).toBe(201);
+  await ria.post(`/v1/escrows/${sale.escrowId}/deliver`);
+  await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`);
+  await app.settle();
+  const disputeId = await sale.dispute();
+  const account = (status: string) => stores.databases.payments.sql`
+    UPDATE sandbox.object SET status = ${status} WHERE kind = 'account' AND seller_id = 'ria'`;
+  await account("PENDING");
+  await sale.close(disputeId, "won");
+  await app.advance("PT1M");
+  expect(await operations(sale.escrowId, "RETRANSFER")).toMatchObject([
+    { state: "FAILED", code: "SELLER_NOT_READY" },
+  ]);
+  const items = (await sale.root.get("/v1/work-items")).body.items;
+  expect(items).toMatchObject([{ kind: "RETRANSFER_FAILED", escrowId: sale.escrowId }]);
+  expect((await sale.alice.get("/v1/work-items")).status).toBe(403);
+  await account("READY");
+  await app.advance("PT2H");
+  expect(await operations(sale.escrowId, "RETRANSFER")).toMatchObject([{ state: "SUCCEEDED" }]);
+  expect((await sale.root.get("/v1/work-items")).body.items).toEqual([]);
+});
+
+test("R4: a dispute that was won and whose money never came back is a person's work", async () => {
+  const sale = await fundedSale(app);
+  const disputeId = await sale.dispute();
+  await stores.databases.payments.sql`
+    UPDATE payments.dispute SET status = 'won' WHERE dispute_id = ${disputeId}`;
+  const items = async () => (await sale.root.get("/v1/work-items")).body.items;
+  expect(await items()).toEqual([]);
+  await stores.databases.payments.sql`
+    UPDATE payments.dispute SET updated_at = updated_at - interval '8 days'
+    WHERE dispute_id = ${disputeId}`;
+  expect(await items()).toMatchObject([
+    { kind: "DISPUTE_NOT_REINSTATED", id: disputeId, amount: { amount: "10320" } },
+  ]);
+  await stores.databases.payments.sql`
+    UPDATE payments.dispute SET status = 'open' WHERE dispute_id = ${disputeId}`;
+});
+
+test("R3: who bears a chargeback is what the parties agreed last, after the funding too", async () => {
+  const sale = await fundedSale(app, { sellerId: "rolf" });
+  const path = `/v1/escrows/${sale.escrowId}/amend`;
+  const proposed = await sale.alice.post(path, { terms: { chargebackLiability: "PLATFORM" } });
+  expect(proposed.status).toBe(200);
+  const { proposedTermsHash } = proposed.body.escrow;
+  const agreed = await sale.bob.post(
+    path,
+    proposedTermsHash
+      ? { termsHash: proposedTermsHash }
+      : { terms: { chargebackLiability: "PLATFORM" } },
+  );
+  expect(agreed.status).toBe(200);
+  await app.settle();
+  await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`);
+  await app.settle();
+  await sale.close(await sale.dispute(), "lost");
+  expect(await owedBy("rolf")).toBeUndefined();
+  const [dispute] = await sale.disputes();
+  expect(dispute).toMatchObject({ debt: "0", losses: "10320" });
+});
+
+test("R4: somebody else's refund that fails after it was cleared and the sale had ended gives the money back", async () => {
+  const sale = await fundedSale(app, { sellerId: "rosa" });
+  await sale.root.post(`/sandbox/payments/${sale.paymentId}/refund`, { amount: "10320" });
+  await app.settle();
+  const [seen] = await sale.disputes();
+  expect((await sale.root.post(`/v1/disputes/${seen.disputeId}/clear`)).status).toBe(200);
+  await app.settle();
+  expect(await sale.view()).toMatchObject({ state: "REFUNDED", funds: { refunded: "10320" } });
+  await stores.databases.payments.sql`
+    UPDATE sandbox.object SET status = 'failed' WHERE object_id = ${seen.disputeId}`;
+  await app.advance("P1D");
+  expect(await sale.view()).toMatchObject({
+    state: "FUNDS_HELD",
+    funds: { held: "10000", fees: "320", refunded: "0" },
+  });
+});
