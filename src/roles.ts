@@ -84,8 +84,8 @@ export interface Application {
   readonly consumers: readonly Worker[];
   /** The modules' own, and whatever is added while the process runs. */
   readonly listeners: Listeners;
-  /** Names of the handlers that this process's roles turn on. */
-  readonly groups: readonly string[];
+  /** The consumer groups this process is a member of now. */
+  groups(): readonly string[];
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
   /** Throws SystemicError where starting would put money at risk. */
@@ -138,7 +138,14 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const holds = createLegalHolds({ db: deps.databases.platform });
   http.route("/", personalDataRoutes(personalData, holds));
   const active = messagingSchemas.filter((name) => working.has(name));
-  const listeners = createListeners({ log, topics: allTopics, clock, logger });
+  const listeners = createListeners({
+    log,
+    topics: allTopics,
+    clock,
+    logger,
+    tracer,
+    onTold: (told) => metrics.handled({ ...told, count: 1, parked: 0 }),
+  });
   for (const name of active) modules[name].listeners?.forEach(listeners.registerHandler);
   return {
     http,
@@ -147,7 +154,10 @@ export function buildApplication(deps: ApplicationDeps): Application {
     personalData,
     consumers: active.flatMap((name) => consumersOf(deps, name, modules[name], outboxes[name])),
     listeners,
-    groups: active.flatMap((name) => modules[name].handlers.map((handler) => handler.name)),
+    groups: () => [
+      ...active.flatMap((name) => modules[name].handlers.map((handler) => handler.name)),
+      ...listeners.groups(),
+    ],
     activities: [
       ...active.flatMap((name) => modules[name].workers),
       ...(working.has("outbox") ? logWorkers(deps) : []),

@@ -58,17 +58,18 @@ export function registerLag({
   readonly metrics: Metrics;
   readonly log: Pick<EventLog, "lag">;
   readonly clock: Pick<Clock, "sleep">;
-  readonly groups: readonly string[];
+  readonly groups: () => readonly string[];
 }): void {
   metrics.gauge(
     "kafka_consumer_lag",
     "Messages a handler has yet to take, by its group",
     ["group", "topic"],
     async () => {
-      if (groups.length === 0) return [];
+      const names = groups();
+      if (names.length === 0) return [];
       const done = new AbortController();
       const late = clock.sleep(lagPatienceMs, done.signal).then(() => undefined);
-      const read = log.lag(groups);
+      const read = log.lag(names);
       // Left alone when it comes too late.
       read.catch(() => undefined);
       const rows = await Promise.race([read, late]);

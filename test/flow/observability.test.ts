@@ -137,6 +137,32 @@ test("seed B4: a message that is set aside is named by its escrow, correlation i
   expect(line).toContain(traceId);
 });
 
+test("D6: a listener meets the trace of its message, and is measured like every other", async () => {
+  const { listeners } = app.server.application;
+  const met: (string | undefined)[] = [];
+  listeners.registerHandler({
+    name: "watcher",
+    on: topics.escrowEvents.name,
+    types: ["EscrowReleased"],
+    fromBeginning: true,
+    handle: (_, { span, correlationId }) => {
+      met.push(correlationId, span.traceparent);
+    },
+  });
+  for (const end = performance.now() + 30_000; met.length === 0; await Bun.sleep(20)) {
+    expect(performance.now()).toBeLessThan(end);
+  }
+  expect(met).toEqual(["followed", traceparent]);
+  const group = `watcher.${topics.escrowEvents.name}`;
+  const text = await metrics();
+  expect(sampleOf(text, `kafka_events_processed_total{handler="${group}",result="handled"}`)).toBe(
+    1,
+  );
+  const lag = `kafka_consumer_lag{group="${group}",topic="${topics.escrowEvents.name}"}`;
+  expect(text).toContain(lag);
+  await listeners.unregisterHandler("watcher");
+});
+
 async function recordsOf(topic: string) {
   const found = [];
   for (const { partition, low, end } of await app.server.log.ends([topic])) {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
+import { aboutMessage } from "../messaging/about-message.ts";
 import { UnknownTypeError } from "../messaging/codec.ts";
 import type {
   EventLog,
@@ -13,7 +14,9 @@ import type {
   Subscription,
 } from "../messaging/event-log.ts";
 import { backoffMs } from "../messaging/failure.ts";
+import { startListenerSpan } from "../messaging/message-spans.ts";
 import type { Worker } from "../module.ts";
+import { passingTracer, type Tracer } from "../tracing.ts";
 import { WorkerLostError } from "../worker-lost-error.ts";
 import type { Listener, ListenerContext, Reader } from "./listener.ts";
 import { matchesType } from "./pattern.ts";
@@ -23,10 +26,18 @@ export interface ListenerWorkerOptions<T> {
   readonly topic: string;
   readonly read: Reader<T>;
   readonly log: Pick<EventLog, "subscribe">;
-  readonly clock: Pick<Clock, "sleep">;
+  readonly clock: Pick<Clock, "sleep" | "monotonicMs">;
   readonly logger: Logger;
+  readonly tracer?: Tracer | undefined;
+  readonly onTold?: ((told: Told) => void) | undefined;
   /** How long a step waits for a batch. */
   readonly pollMs?: number;
+}
+
+/** One message a listener has taken. */
+export interface Told {
+  readonly handler: string;
+  readonly durationMs: number;
 }
 
 const maxRecords = 100;
@@ -119,28 +130,40 @@ async function positionOf<T>(
 
 /** What cannot be read never will be: it is reported and passed by. A newer type waits for a newer program. */
 async function told<T>(
-  { listener, topic, read }: ListenerWorkerOptions<T>,
+  options: ListenerWorkerOptions<T>,
   record: LogRecord,
   { attempt, logger }: Pick<ListenerContext, "attempt" | "logger">,
 ): Promise<void> {
+  const { listener, topic, read, clock, tracer = passingTracer, onTold } = options;
   const { partition, offset, key, headers, appendedAt } = record;
   const messageType = headers["message-type"] ?? "";
   if (!matchesType(listener.types, messageType)) return;
   const message = readable(read, record, logger);
   if (message === undefined) return;
-  await listener.handle(message, {
-    topic,
-    partition,
-    offset,
-    key,
-    headers,
-    messageId: headers["message-id"] ?? "",
-    messageType,
-    correlationId: headers["correlation-id"] ?? "",
-    appendedAt,
-    attempt,
-    logger,
-  });
+  const handler = groupOf(listener.name, topic);
+  const startedMs = clock.monotonicMs();
+  const span = startListenerSpan(tracer, handler, record);
+  try {
+    await listener.handle(message, {
+      topic,
+      partition,
+      offset,
+      key,
+      headers,
+      messageId: headers["message-id"] ?? "",
+      messageType,
+      correlationId: headers["correlation-id"] ?? "",
+      appendedAt,
+      attempt,
+      logger: logger.child(aboutMessage(record)),
+      span,
+    });
+  } catch (error) {
+    span.end(error);
+    throw error;
+  }
+  span.end();
+  onTold?.({ handler, durationMs: clock.monotonicMs() - startedMs });
 }
 
 function readable<T>(read: Reader<T>, record: LogRecord, logger: Logger): T | undefined {

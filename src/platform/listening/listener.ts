@@ -5,6 +5,7 @@
  */
 import type { Logger } from "../logger.ts";
 import type { LogRecord } from "../messaging/event-log.ts";
+import type { Span } from "../tracing.ts";
 
 /** From a record to what the listener is told; undefined for records that say nothing. Throws for what it cannot read. */
 export type Reader<T> = (record: LogRecord) => T | undefined;
@@ -22,7 +23,10 @@ export interface ListenerContext {
   readonly appendedAt: Date;
   /** 1 at first, one more after each failure in this process. */
   readonly attempt: number;
+  /** Its lines name the message. */
   readonly logger: Logger;
+  /** Of this message; what the listener asks of others goes under its context. */
+  readonly span: Span;
 }
 
 export interface Listener<T = unknown> {

@@ -8,10 +8,11 @@ import type { EventLog } from "../messaging/event-log.ts";
 import type { AnyTopic } from "../messaging/topic.ts";
 import type { Worker } from "../module.ts";
 import type { WorkerProblem } from "../supervisor.ts";
+import type { Tracer } from "../tracing.ts";
 import { runWorker, type WorkerLoop } from "../worker-loop.ts";
 import type { WorkerLostError } from "../worker-lost-error.ts";
 import type { AnyListener, Listener } from "./listener.ts";
-import { createListenerWorker } from "./listener-worker.ts";
+import { createListenerWorker, groupOf, type Told } from "./listener-worker.ts";
 import { isPattern, matches } from "./pattern.ts";
 import { protoReader } from "./readers.ts";
 
@@ -23,6 +24,8 @@ export interface Listeners {
   hasHandler(name: string): boolean;
   /** All topics that some listener reads, by name. */
   getRegisteredTopics(): readonly string[];
+  /** The consumer groups they read with. */
+  groups(): readonly string[];
   clearHandlers(): Promise<void>;
   startWithHandlers(): void;
   isRunningHandlers(): boolean;
@@ -39,6 +42,8 @@ export interface ListenersOptions {
   readonly topics: readonly AnyTopic[];
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tracer?: Tracer | undefined;
+  readonly onTold?: ((told: Told) => void) | undefined;
 }
 
 interface Registered {
@@ -92,6 +97,10 @@ export function createListeners(options: ListenersOptions): Listeners {
     hasHandler: (name) => registered.has(name),
     getRegisteredTopics: () =>
       [...new Set([...registered.values()].flatMap(({ topics }) => topics))].sort(),
+    groups: () =>
+      [...registered.values()].flatMap(({ listener, topics }) =>
+        topics.map((topic) => groupOf(listener.name, topic)),
+      ),
     clearHandlers: clear,
     startWithHandlers() {
       if (running) return;
@@ -125,9 +134,9 @@ function topicsOf({ topics }: ListenersOptions, { name, on, read }: AnyListener)
 }
 
 function workerOf(options: ListenersOptions, listener: AnyListener, topic: string): Worker {
-  const { topics, log, clock, logger } = options;
+  const { topics, log, clock, logger, tracer, onTold } = options;
   const known = topics.find(({ name }) => name === topic);
   const read = listener.read ?? (known && protoReader(known));
   if (read === undefined) throw new Error(`nothing reads ${topic}`);
-  return createListenerWorker({ listener, topic, read, log, clock, logger });
+  return createListenerWorker({ listener, topic, read, log, clock, logger, tracer, onTold });
 }

@@ -4,7 +4,7 @@
  * the record itself, which may be parked, stays as it was.
  */
 import type { Message } from "@bufbuild/protobuf";
-import { passingTracer, type Span, type Tracer } from "../tracing.ts";
+import { passingSpan, passingTracer, type Span, type Tracer } from "../tracing.ts";
 import type { LogRecord } from "./event-log.ts";
 import type { Incoming } from "./handler.ts";
 import type { Received } from "./intake.ts";
@@ -47,8 +47,33 @@ export function traceMessages<M extends Message>(
   };
 }
 
+/** A listener's span: it takes one message at a time. */
+export function startListenerSpan(tracer: Tracer, group: string, record: LogRecord): Span {
+  const { topic, partition, offset, headers } = record;
+  if (tracer === passingTracer) return passingSpan(headers.traceparent);
+  const { "message-id": messageId = "", "message-type": messageType = "" } = headers;
+  const correlationId = headers["correlation-id"] ?? "";
+  const known = { topic, partition, offset, messageId, messageType, correlationId };
+  return tracer.start(`${topic} process`, {
+    kind: "consumer",
+    parent: headers.traceparent,
+    attributes: namesOf(group, known),
+  });
+}
+
+type Named = Pick<
+  Incoming,
+  "topic" | "partition" | "offset" | "messageId" | "messageType" | "correlationId"
+>;
+
 function attributesOf(consumer: string, incoming: Incoming) {
-  const { topic, partition, offset, messageId, messageType, correlationId } = incoming;
+  return { ...namesOf(consumer, incoming), ...escrowIdOf(incoming) };
+}
+
+function namesOf(
+  consumer: string,
+  { topic, partition, offset, messageId, messageType, correlationId }: Named,
+) {
   return {
     "messaging.system": "kafka",
     "messaging.operation.type": "process",
@@ -59,7 +84,6 @@ function attributesOf(consumer: string, incoming: Incoming) {
     "messaging.message.id": messageId,
     "app.message_type": messageType,
     "app.correlation_id": correlationId,
-    ...escrowIdOf(incoming),
   };
 }
 
