@@ -19,11 +19,14 @@ const logs: readonly (readonly [string, Record<string, string>])[] = [
   ...(brokers === undefined
     ? []
     : ([
-        ["Kafka", {
-          KAFKA_BROKERS: brokers,
-          KAFKA_TOPIC_PREFIX: `t${crypto.randomUUID()}.`,
-          KAFKA_REQUEST_TIMEOUT: "30000",
-        }],
+        [
+          "Kafka",
+          {
+            KAFKA_BROKERS: brokers,
+            KAFKA_TOPIC_PREFIX: `t${crypto.randomUUID()}.`,
+            KAFKA_REQUEST_TIMEOUT: "30000",
+          },
+        ],
       ] as const)),
 ];
 
