@@ -65,6 +65,7 @@ async function compile(): Promise<void> {
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     "--asset=migrations",
+    "--asset=proto",
     "--asset=dist/embedded",
     "src/main.ts",
     "--outfile",
@@ -74,7 +75,7 @@ async function compile(): Promise<void> {
 
 const engine = ["package.json", "bun.lock", "patches/**"];
 const migrations = ["migrations/**/*.sql", "src/platform/{pglite,migrat}*.ts", "src/stores.ts"];
-const sources = ["src/**/*", "scripts/build.ts", "tsconfig.json"];
+const sources = ["proto/**/*.proto", "src/**/*", "scripts/build.ts", "tsconfig.json"];
 
 export async function build({ ifStale }: { readonly ifStale: boolean }): Promise<void> {
   const begun = performance.now();
