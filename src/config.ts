@@ -20,6 +20,12 @@ import {
   kafkaSettings,
 } from "./settings/kafka.ts";
 import {
+  schemaRegistryContradictions,
+  schemaRegistryFileNames,
+  schemaRegistrySecretNames,
+  schemaRegistrySettings,
+} from "./settings/schema-registry.ts";
+import {
   stripeConfig,
   stripeContradictions,
   stripeGuards,
@@ -103,6 +109,7 @@ const settings = z.object({
   PROJECTIONS_DATABASE_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: whole(2, 100).default(8),
   ...kafkaSettings,
+  ...schemaRegistrySettings,
   JWT_SECRET: secret32.optional(),
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().min(1).default("app"),
@@ -136,6 +143,7 @@ const secretNames: readonly SettingName[] = [
   "PAYMENTS_DATABASE_URL",
   "PROJECTIONS_DATABASE_URL",
   ...kafkaSecretNames,
+  ...schemaRegistrySecretNames,
   "JWT_SECRET",
   "DATA_KEY",
   "SANDBOX_WEBHOOK_SECRET",
@@ -145,7 +153,11 @@ const secretNames: readonly SettingName[] = [
 ];
 
 /** May be given as NAME_FILE. */
-const filedNames: readonly SettingName[] = [...secretNames, ...kafkaFileNames];
+const filedNames: readonly SettingName[] = [
+  ...secretNames,
+  ...kafkaFileNames,
+  ...schemaRegistryFileNames,
+];
 
 /** Everything a start is told, checked. */
 export interface Config extends Readonly<Settings> {
@@ -190,6 +202,7 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
   };
   problems.push(...contradictions(config, serving));
   problems.push(...kafkaContradictions(config).map(bySettings));
+  problems.push(...schemaRegistryContradictions(config).map(bySettings));
   problems.push(...stripeContradictions(config).map(bySettings));
   problems.push(...custodianContradictions(config).map(bySettings));
   const guards = [

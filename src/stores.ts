@@ -16,8 +16,11 @@ import { type MigrationStep, type ModuleMigrations, migrate } from "#platform/mi
 import { loadMigrations } from "#platform/migration-files";
 import { openPglite } from "#platform/pglite";
 import { openPostgres } from "#platform/postgres";
+import { withFrames } from "#platform/schemas/framed-log";
+import type { SchemaIds } from "#platform/schemas/schema-ids";
 import type { Config } from "./config.ts";
 import { kafkaConnection, topicNaming } from "./settings/kafka.ts";
+import { allTopics } from "./topics.ts";
 
 /** Schemas with cursors and an outbox of their own. */
 export const messagingSchemas = ["escrow", "payments", "projections"] as const;
@@ -37,8 +40,16 @@ export interface Stores {
   migrate(options?: { dryRun?: boolean }): Promise<readonly MigrationStep[]>;
   /** Names of migrations this database lacks; throws SchemaTooNew when it has more than we know. */
   pending(): Promise<readonly string[]>;
-  openLog(options: { clock: Clock; logger: Logger; memberId: string }): EventLog;
+  openLog(options: LogOptions): EventLog;
   close(): Promise<void>;
+}
+
+interface LogOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly memberId: string;
+  /** Without them, and with a schema registry, this process reads only. */
+  readonly schemaIds?: SchemaIds | undefined;
 }
 
 /** A copy of a migrated, empty database; asked for only when a new one is made. */
@@ -64,9 +75,9 @@ export async function openStores(
       const missing = await migrateAll(databases, { dryRun: true });
       return missing.map(({ module, name }) => `${module}/${name}`);
     },
-    openLog: ({ clock, logger, memberId }) =>
+    openLog: ({ clock, logger, memberId, schemaIds }) =>
       config.kafka
-        ? openKafka(config, logger)
+        ? openKafka(config, logger, schemaIds)
         : createTableLog({
             db: databases.platform,
             clock,
@@ -173,6 +184,12 @@ async function migrationsByDatabase(
   return [...byDatabase];
 }
 
-function openKafka(config: Config, logger: Logger): EventLog {
-  return createKafkaLog({ ...kafkaConnection(config), naming: topicNaming(config), logger });
+function openKafka(config: Config, logger: Logger, ids: SchemaIds | undefined): EventLog {
+  const naming = topicNaming(config);
+  const log = createKafkaLog({ ...kafkaConnection(config), naming, logger });
+  const framing = config.KAFKA_SCHEMA_REGISTRY_URL !== undefined;
+  return withFrames(log, {
+    topics: allTopics,
+    ...(framing && { idOf: (topic) => ids?.idOf(topic) }),
+  });
 }

@@ -72,7 +72,9 @@ function addStores(program: Command): void {
     .addHelpText("after", examples("app migrate", "app migrate status"))
     .action((action, options) => runMigrate(configOf(options), action, options));
   located(program.command("topics"))
-    .description("Create and repair the topics; refuses what would break the order of a key.")
+    .description(
+      "Create and repair topics and their schemas; refuses what would break order or readers.",
+    )
     .option("--dry-run", "print what would change")
     .option("--diff", "the same, and end with 5 when something differs")
     .option("--env <name>", "development (1 copy), staging, production (3 copies, 3 brokers)")

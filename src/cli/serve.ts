@@ -15,6 +15,7 @@ import { createSupervisor, type Supervisor } from "#platform/supervisor";
 import type { Tracer } from "#platform/tracing";
 import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
+import { openSchemaIds } from "../schemas.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { type Databases, openStores, type Stores } from "../stores.ts";
 import { createOffset, createTestClock, type OffsetSource } from "../test-clock/test-clock.ts";
@@ -72,8 +73,10 @@ interface Start {
 async function start({ config, stores, offset, logger }: Start): Promise<Server> {
   const clock = createSystemClock({ offsetMs: offset.current });
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  const log = stores.openLog({ clock, logger, memberId: processId });
+  const schemaIds = openSchemaIds(config, stores.databases.platform, logger);
+  const log = stores.openLog({ clock, logger, memberId: processId, schemaIds });
   const topicsChecked = await prepareTopics(log, clock, config, logger);
+  await schemaIds?.prepare();
   const metrics = createMetrics();
   const tracer = await startTracing({ config, clock, logger, processId });
   const secrets = resolveSecrets(config);
@@ -107,6 +110,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   url = `http://${config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${http.port}`;
   stores.lock?.update({ url });
   if (!topicsChecked) supervisor.run([createTopicsCheck(log, config.APP_ROLE)]);
+  if (schemaIds) supervisor.run([schemaIds.worker]);
   supervisor.run(application.relays, "relays");
   supervisor.run([...application.activities, ...clockReader(config, offset, databases)]);
   supervisor.run(application.consumers, "consumers");

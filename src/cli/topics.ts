@@ -5,12 +5,14 @@ import { TerminalError } from "#platform/errors";
 import { silentLogger } from "#platform/logger";
 import type { EventLog, TopicChange } from "#platform/messaging/event-log";
 import { changeText } from "#platform/messaging/topic-changes";
+import type { SchemaChange } from "#platform/schemas/ensure-schemas";
 import type { Config } from "../config.ts";
 import { topicNaming } from "../settings/kafka.ts";
 import { openStores } from "../stores.ts";
 import { ExitError } from "./exit.ts";
 import { assertMigrated } from "./prepare.ts";
 import { aclCommands, type FormatOptions, strimziTopics, strimziUsers } from "./topic-formats.ts";
+import { registerSchemas, schemaChangeText } from "./topic-schemas.ts";
 import { topicSettings } from "./topic-settings.ts";
 
 export interface TopicsOptions {
@@ -48,9 +50,13 @@ export async function runTopics(config: Config, options: TopicsOptions): Promise
     printFormat(config, options, replicas ?? 3);
     return;
   }
+  const { dryRun = false, diff = false } = options;
+  // First, since a schema that would stop readers is refused.
+  const schemas = await registerSchemas(config, { dryRun: dryRun || diff });
   const changes = await withLog(config, (log) => change(log, options, replicas));
-  print(changes, options);
-  if (options.diff && changes.length > 0) throw new ExitError(5, "the topics differ");
+  print(changes, schemas, options);
+  if (diff && changes.length > 0) throw new ExitError(5, "the topics differ");
+  if (diff && schemas.length > 0) throw new ExitError(5, "the schemas differ");
 }
 
 function printFormat(config: Config, options: TopicsOptions, replicas: number): void {
@@ -77,14 +83,19 @@ async function change(
   }
 }
 
-function print(changes: readonly TopicChange[], { dryRun, diff, json }: TopicsOptions): void {
+function print(
+  changes: readonly TopicChange[],
+  schemas: readonly SchemaChange[],
+  { dryRun, diff, json }: TopicsOptions,
+): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify({ changes })}\n`);
+    process.stdout.write(`${JSON.stringify({ changes, schemas })}\n`);
     return;
   }
   const would = dryRun || diff ? "would " : "";
-  for (const one of changes) process.stdout.write(`${would}${changeText(one)}\n`);
-  if (changes.length === 0) process.stdout.write("nothing to do\n");
+  const texts = [...schemas.map(schemaChangeText), ...changes.map(changeText)];
+  for (const text of texts) process.stdout.write(`${would}${text}\n`);
+  if (texts.length === 0) process.stdout.write("nothing to do\n");
 }
 
 async function withLog<T>(config: Config, work: (log: EventLog) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /**
  * Registers the schemas of our topics and says how strict the registry has to be about their
- * successors. All are looked at before one is registered, so that a schema which would stop a reader
- * leaves nothing half done.
+ * successors. Whatever can be looked at is looked at before one is registered; what imports a changed
+ * file is judged by the registry itself, which has been told the level by then.
  */
 import { SystemicError } from "../errors.ts";
 import type { Registered, Schema, SchemaRegistry } from "./registry.ts";

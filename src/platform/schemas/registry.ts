@@ -39,9 +39,10 @@ export interface SchemaRegistryOptions {
   readonly url: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  /** Of each request. */
+  readonly timeoutMs?: number;
 }
 
-const timeoutMs = 5_000;
 const mediaType = "application/vnd.schemaregistry.v1+json";
 const notFound = 404;
 
@@ -55,6 +56,7 @@ export function createSchemaRegistry({
   url,
   username = "",
   password = "",
+  timeoutMs = 5_000,
 }: SchemaRegistryOptions): SchemaRegistry {
   const base = url.replace(/\/+$/, "");
   const secret = Buffer.from(`${username}:${password}`).toString("base64");

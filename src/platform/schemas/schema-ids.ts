@@ -82,7 +82,9 @@ export function createSchemaIds({ registry, kept, subjects, logger }: SchemaIdsO
       const wanted = await subjects();
       await recall(wanted);
       if (await answered(wanted)) return;
-      const what = missing ? "nothing can be sent until it does" : "the ids of the last start serve";
+      const what = missing
+        ? "nothing can be sent until it does"
+        : "the ids of the last start serve";
       logger.warn({ reason: unanswered }, `the schema registry does not answer: ${what}`);
     },
     worker: {
