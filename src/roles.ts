@@ -28,11 +28,13 @@ import type { HttpEnv, Module, Pending, Worker } from "#platform/module";
 import { passingTracer, type Tracer } from "#platform/tracing";
 import { allTopics } from "#topics";
 import type { Config, RoleName } from "./config.ts";
+import { createOperatorDesks, type OperatorDesks } from "./dead-letters/operator-desks.ts";
 import { booksAgree } from "./invariants/books-agree.ts";
+import { lettersAccount } from "./invariants/letters-account.ts";
 import { nothingStuck } from "./invariants/nothing-stuck.ts";
 import { type Report, runChecks } from "./invariants/run-checks.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
-import { createOutboxModule } from "./modules/outbox/index.ts";
+import { createOutboxModule, listHeld, retryHeld } from "./modules/outbox/index.ts";
 import { createPayments, type PaymentsModule } from "./modules/payments/index.ts";
 import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
 import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
@@ -81,6 +83,8 @@ export interface Application {
   readonly health: Health;
   readonly apiKeys: ApiKeys;
   readonly personalData: PersonalData;
+  /** Dead letters, and outbox rows the log refused. */
+  readonly desks: OperatorDesks;
   readonly consumers: readonly Worker[];
   /** The modules' own, and whatever is added while the process runs. */
   readonly listeners: Listeners;
@@ -137,6 +141,12 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const personalData = createPersonalData({ keyring: modules.keyring, openEscrowOf });
   const holds = createLegalHolds({ db: deps.databases.platform });
   http.route("/", personalDataRoutes(personalData, holds));
+  const wake = () => {
+    for (const name of messagingSchemas) outboxes[name].wake();
+  };
+  const { partiesOf } = modules.escrow;
+  const desks = createOperatorDesks({ ...deps, partiesOf, listHeld, retryHeld, wake });
+  http.route("/", desks.routes);
   const active = messagingSchemas.filter((name) => working.has(name));
   const listeners = createListeners({
     log,
@@ -152,6 +162,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     health,
     apiKeys,
     personalData,
+    desks,
     consumers: active.flatMap((name) => consumersOf(deps, name, modules[name], outboxes[name])),
     listeners,
     groups: () => [
@@ -254,8 +265,14 @@ type Modules = ReturnType<typeof createModules>;
 
 function checksOf({ databases, clock }: ApplicationDeps, modules: Modules): Check[] {
   const { escrow, payments, projections } = modules;
+  const handlers = {
+    escrow: escrow.handlers,
+    payments: payments.handlers,
+    projections: projections.handlers,
+  };
   return [
     ...messagingSchemas.flatMap((name) => modules[name].checks ?? []),
+    lettersAccount({ databases, handlers }),
     booksAgree({
       escrowBooks: escrow.books,
       paymentBooks: payments.books,
@@ -265,11 +282,7 @@ function checksOf({ databases, clock }: ApplicationDeps, modules: Modules): Chec
     nothingStuck({
       databases,
       clock,
-      handlers: {
-        escrow: escrow.handlers,
-        payments: payments.handlers,
-        projections: projections.handlers,
-      },
+      handlers,
     }),
   ];
 }

@@ -31,6 +31,16 @@ export function registerGauges({
   );
   counted("outbox_held", "Messages the log refused, set aside", "outbox_held");
   counted("parked_messages", "Parked messages, dead ones included", "parked");
+  const inState = (name: string, help: string, state: string): void =>
+    metrics.gauge(name, help, ["schema"], () =>
+      perSchema(databases, async (db, schema) => {
+        const [row] = await db.sql<{ n: bigint }>`
+          SELECT count(*) AS n FROM ${new SqlName(schema, "letter")} WHERE state = ${state}`;
+        return Number(row?.n ?? 0n);
+      }),
+    );
+  inState("dead_letters", "Messages that wait for an operator", "dead");
+  inState("waiting_letters", "Failed messages that will be tried again", "waiting");
 }
 
 async function perSchema(

@@ -14,6 +14,7 @@ import { runDemo } from "./demo.ts";
 import { runErase } from "./erase.ts";
 import { runHealth } from "./health.ts";
 import { runKeys } from "./keys.ts";
+import { addLetterCommands } from "./letter-commands.ts";
 import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
 import { runReconcile } from "./reconcile.ts";
@@ -48,6 +49,7 @@ export function createProgram(): Command {
   addServe(program);
   addStores(program);
   addSmall(program);
+  addLetterCommands(program, { located, configOf, examples });
   for (const command of program.commands) command.exitOverride();
   return program;
 }

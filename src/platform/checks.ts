@@ -4,7 +4,7 @@
  */
 import type { EventLog, LogRecord, PartitionEnds } from "./messaging/event-log.ts";
 
-export type InvariantId = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I9" | "I11";
+export type InvariantId = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I9" | "I10" | "I11";
 
 export interface Finding {
   readonly id: InvariantId;

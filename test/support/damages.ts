@@ -18,6 +18,13 @@ const lastFact = "(SELECT max(version) FROM payments.history WHERE escrow_no = $
 const recordOf = (topic: string) => `topic = '${topic}' AND key = '$ESCROW' AND (p, off) =
   (SELECT p, off FROM log.message WHERE topic = '${topic}' AND key = '$ESCROW' ORDER BY off OFFSET 1 LIMIT 1)`;
 
+/** Sets an escrow's second event aside, for a reader that has long applied it and those after it. */
+const setAside = (value: string, off: string) => `INSERT INTO projections.parked (consumer, topic,
+    part, off, key, message_id, message_type, value, headers, appended_at, state, attempts, cause)
+  SELECT 'projections.escrow-events', topic, p, ${off}, key, 'x', 'x', ${value}, '{}', at, 'dead', 5, 'Error: x'
+  FROM log.message WHERE ${recordOf("escrow.events.v1")};
+  INSERT INTO projections.blocked_key (consumer, key) VALUES ('projections.escrow-events', '$ESCROW')`;
+
 export const damages: readonly Damage[] = [
   {
     what: "a ledger entry's amount",
@@ -263,6 +270,36 @@ export const damages: readonly Damage[] = [
       VALUES ('payments.commands', '$ESCROW', now() - interval '1 hour')`,
     id: "I9",
     names: "payments.commands holds back $ESCROW",
+  },
+  {
+    what: "a message set aside whose bytes are not the log's",
+    sql: setAside("value || '\\x00'", "off"),
+    id: "I10",
+    names: "not the message the log has there",
+  },
+  {
+    what: "a message set aside without a reason",
+    sql: `${setAside("value", "off")}; UPDATE projections.parked SET cause = ''`,
+    id: "I10",
+    names: "set aside without a reason",
+  },
+  {
+    what: "a message set aside that its consumer has not come to",
+    sql: setAside("value", "off + 1000000"),
+    id: "I10",
+    names: "set aside, and not passed",
+  },
+  {
+    what: "a key with a message set aside that is not held back",
+    sql: `${setAside("value", "off")}; DELETE FROM projections.blocked_key`,
+    id: "I10",
+    names: "its key $ESCROW is not held back",
+  },
+  {
+    what: "messages that slipped by one of their key that is set aside",
+    sql: setAside("value", "off"),
+    id: "I10",
+    names: "slipped by",
   },
   {
     what: "a column of a view",

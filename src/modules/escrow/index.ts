@@ -20,6 +20,7 @@ import { escrowHandlers } from "./consumers.ts";
 import { createDryRun } from "./dry-run.ts";
 import { createEvidenceRoutes, type PaymentEvidenceOf } from "./evidence-pack.ts";
 import { createEscrowRoutes } from "./http.ts";
+import { partiesOf } from "./parties-of.ts";
 import type { PreviewPayments } from "./preview.ts";
 import { createQuoteRoutes } from "./quotes.ts";
 import { createTimers, pendingTimers } from "./timers.ts";
@@ -48,6 +49,8 @@ export interface EscrowModule extends Module {
   /** Its own count of the funds, for the comparison with the ledger. */
   books(afterId: string): Promise<readonly Book[]>;
   audit(): Promise<AuditReport>;
+  /** Buyers and sellers of these escrows. */
+  partiesOf(escrowIds: readonly string[]): Promise<readonly string[]>;
 }
 
 export function createEscrow(deps: EscrowDeps): EscrowModule {
@@ -59,6 +62,7 @@ export function createEscrow(deps: EscrowDeps): EscrowModule {
     handlers: escrowHandlers(settings),
     workers: [createTimers({ db, outbox, clock }), audit.worker],
     audit: audit.verify,
+    partiesOf: (escrowIds) => partiesOf(db, escrowIds),
     pending: () => pendingTimers(db),
     checks: escrowChecks(db),
     books: (afterId) => escrowBooks(db, afterId),

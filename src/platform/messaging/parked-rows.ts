@@ -2,13 +2,15 @@
 import type { Queryable, Tx } from "../database.ts";
 import type { ConsumerTables } from "./consumer-tables.ts";
 import type { LogRecord } from "./event-log.ts";
-import { causeText } from "./parking.ts";
+import { causeText, stackText } from "./parking.ts";
 
 export interface ParkedRow {
   readonly record: LogRecord;
   readonly state: "waiting" | "dead";
   readonly attempts: number;
   readonly due: boolean;
+  /** An operator asked for this try. */
+  readonly requested: boolean;
   readonly firstFailedAt: Date;
 }
 
@@ -70,7 +72,7 @@ export async function lockKey(
   // A statement of its own: only now is everything visible that was parked before we had the lock.
   const rows = await tx.sql<Selected>`
     SELECT topic, part, off, key, value, headers, appended_at, state, attempts, first_failed_at,
-      coalesce(next_at <= clock_timestamp(), true) AS due
+      requested_by, coalesce(next_at <= clock_timestamp(), true) AS due
     FROM ${tables.parked} WHERE consumer = ${consumer} AND key = ${key}
     ORDER BY topic, part, off LIMIT ${limit} FOR UPDATE`;
   return rows.map(parkedRow);
@@ -84,7 +86,7 @@ export async function lockMessage(
 ): Promise<ParkedRow[] | undefined> {
   const rows = await tx.sql<Selected>`
     SELECT topic, part, off, key, value, headers, appended_at, state, attempts, first_failed_at,
-      coalesce(next_at <= clock_timestamp(), true) AS due
+      requested_by, coalesce(next_at <= clock_timestamp(), true) AS due
     FROM ${tables.parked}
     WHERE consumer = ${consumer} AND topic = ${topic} AND part = ${partition} AND off = ${offset}
     FOR UPDATE SKIP LOCKED`;
@@ -102,6 +104,7 @@ interface Selected {
   readonly state: "waiting" | "dead";
   readonly attempts: number;
   readonly first_failed_at: Date;
+  readonly requested_by: string | null;
   readonly due: boolean;
 }
 
@@ -112,6 +115,7 @@ function parkedRow(row: Selected): ParkedRow {
     state: row.state,
     attempts: row.attempts,
     due: row.due,
+    requested: row.requested_by !== null,
     firstFailedAt: row.first_failed_at,
   };
 }
@@ -149,6 +153,7 @@ export async function keepFailed(
 ): Promise<{ failedAt: Date; firstFailedAt: Date }> {
   const [row] = await tx.sql<{ failed_at: Date; first_failed_at: Date }>`
     UPDATE ${tables.parked} SET attempts = ${attempts}, cause = ${causeText(error)},
+      stack = ${stackText(error)}, requested_by = NULL,
       state = ${delayMs === undefined ? "dead" : "waiting"},
       next_at = clock_timestamp() + ${delayMs ?? null}::float8 * interval '1 millisecond',
       failed_at = clock_timestamp()

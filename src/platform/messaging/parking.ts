@@ -22,6 +22,7 @@ export interface SetAside {
 /** A parked message waits this long after its n-th failure; after the last it is dead. */
 export const defaultRetryDelaysMs: readonly number[] = [2_000, 8_000, 30_000, 120_000];
 const maxCauseLength = 2_000;
+const maxStackLength = 4_000;
 
 /** Waits for a redrive that has one of the keys in hand; what it did is seen, none can begin before our end. */
 export async function lockBlockedKeys(
@@ -79,10 +80,10 @@ async function insertRows(
   return tx.sql<{ now: Date }>`
     WITH written AS (
       INSERT INTO ${parked} (consumer, topic, part, off, key, message_id, message_type, value,
-        headers, appended_at, state, attempts, next_at, cause)
+        headers, appended_at, state, attempts, next_at, cause, stack)
       SELECT ${consumer}, ${topic}, ${partition}, m.off, m.key, m.id, m.type,
         decode(m.value, 'hex'), m.headers::jsonb, m.at, m.state, m.attempts,
-        clock_timestamp() + m.delay * interval '1 millisecond', m.cause
+        clock_timestamp() + m.delay * interval '1 millisecond', m.cause, m.stack
       FROM unnest(
         ${messages.map(({ record }) => record.offset)}::bigint[],
         ${messages.map(({ record }) => keyOf(record))}::text[],
@@ -94,8 +95,9 @@ async function insertRows(
         ${messages.map(({ reason }) => (reason === "dead" ? "dead" : "waiting"))}::text[],
         ${messages.map(({ reason }) => (reason === "behind" ? 0 : 1))}::int[],
         ${delays}::float8[],
-        ${messages.map(causeOf)}::text[]
-      ) AS m(off, key, id, type, value, headers, at, state, attempts, delay, cause)
+        ${messages.map(causeOf)}::text[],
+        ${messages.map(({ error }) => stackText(error))}::text[]
+      ) AS m(off, key, id, type, value, headers, at, state, attempts, delay, cause, stack)
       ON CONFLICT DO NOTHING
     )
     SELECT clock_timestamp() AS now`;
@@ -103,6 +105,11 @@ async function insertRows(
 
 function causeOf({ reason, error }: SetAside): string {
   return reason === "behind" ? "waits behind an earlier message of its key" : causeText(error);
+}
+
+/** Where it was thrown; "" where nothing was. */
+export function stackText(error: unknown): string {
+  return error instanceof Error ? storable(error.stack ?? "", maxStackLength) : "";
 }
 
 export function causeText(error: unknown): string {

@@ -163,7 +163,8 @@ async function failAgain<M extends Message>(
 ): Promise<NewRecord | undefined> {
   const { record } = row;
   const attempts = row.attempts + 1;
-  const delayMs = delaysMs[attempts - 1];
+  // An operator's replay is one try: he sees at once what became of it.
+  const delayMs = row.requested ? undefined : delaysMs[attempts - 1];
   const consumer = handler.name;
   const again = { error, attempts, delayMs };
   const times = await keepFailed(tx, tables, consumer, row, again);

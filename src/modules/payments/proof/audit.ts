@@ -78,6 +78,16 @@ const sources: readonly AuditSource[] = [
       encode(a.command, 'hex'), a.asked_by, extract(epoch FROM a.asked_at))::text, 'UTF8')), 'hex') AS hash
     FROM payments.approval a WHERE a.id = ANY(${keys}::text[])`,
   ),
+  source(
+    "letter_action",
+    "letter_action",
+    (db, keys) => db.sql<HashRow>`
+    SELECT a.id::text AS key, encode(sha256(convert_to(jsonb_build_array(a.action, a.consumer,
+      a.topic, a.part, a.off, a.key, a.message_id, a.message_type, encode(a.value, 'hex'), a.headers,
+      a.attempts, a.cause, a.reason, a.asked_by, a.approved_by,
+      extract(epoch FROM a.at))::text, 'UTF8')), 'hex') AS hash
+    FROM payments.letter_action a WHERE a.id = ANY(${keys}::bigint[])`,
+  ),
 ];
 
 export function createPaymentsAudit(options: {

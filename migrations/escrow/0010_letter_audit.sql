@@ -1,0 +1,6 @@
+-- What operators did with dead letters is part of the audit log.
+CREATE FUNCTION escrow.audit_letter() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO escrow.audit_queue (source, key) SELECT 'letter_action', id::text FROM inserted;
+  RETURN NULL; END $$;
+CREATE TRIGGER audit_letter AFTER INSERT ON escrow.letter_action REFERENCING NEW TABLE AS inserted
+  FOR EACH STATEMENT EXECUTE FUNCTION escrow.audit_letter();
