@@ -4,11 +4,11 @@
 ALTER TABLE {{schema}}.parked ADD COLUMN stack text NOT NULL DEFAULT '';
 
 -- The dead letters, and those that will be tried again by themselves; not what only waits behind one.
--- The fingerprint is the same for failures of one cause: ids and numbers are left out of it.
+-- The fingerprint is the same for failures of one cause: words with a digit (ids, numbers) are left out.
 CREATE VIEW {{schema}}.letter AS
 SELECT p.*, split_part(p.cause, ':', 1) AS cause_class,
   left(md5(p.message_type || ' ' ||
-    regexp_replace(left(p.cause, 200), '[0-9a-f]{8,}|[0-9]+', '#', 'gi')), 12) AS fingerprint
+    regexp_replace(left(p.cause, 200), '[[:alnum:]_-]*[0-9][[:alnum:]_-]*', '#', 'g')), 12) AS fingerprint
 FROM {{schema}}.parked p WHERE p.attempts > 0;
 
 -- Who did what with which message, and why. A discarded one is kept here whole.

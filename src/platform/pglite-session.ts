@@ -88,21 +88,30 @@ export function createPgliteSession(pg: Connection, location: string): PgliteSes
     return rowsOf(messages, columns, query.rows);
   }
 
+  /** A statement that fails has a second call to make: those started beside it come after that. */
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+
   return {
-    run: async (query) => {
-      const known = query.prepare ? prepared.get(query.text) : undefined;
-      if (known === undefined) return first(query);
-      try {
-        return await again(query, known);
-      } catch (error) {
-        if (sqlState(error) !== tableChanged) throw error;
-        await forget(query.text, known.name);
-        // Within a transaction it has failed already; the next one prepares the statement anew.
-        if (!pg.isInTransaction()) return first(query);
-        throw error;
-      }
-    },
-    script: async (text) => commandTag(await send(serialize.query(text))),
+    run: (query) =>
+      inTurn(async () => {
+        const known = query.prepare ? prepared.get(query.text) : undefined;
+        if (known === undefined) return first(query);
+        try {
+          return await again(query, known);
+        } catch (error) {
+          if (sqlState(error) !== tableChanged) throw error;
+          await forget(query.text, known.name);
+          // Within a transaction it has failed already; the next one prepares the statement anew.
+          if (!pg.isInTransaction()) return first(query);
+          throw error;
+        }
+      }),
+    script: (text) => inTurn(async () => commandTag(await send(serialize.query(text)))),
     abandon: (cause) => {
       stopped ??= new SystemicError("the embedded database could not roll back", { cause });
     },

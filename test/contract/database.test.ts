@@ -243,6 +243,25 @@ describe.each([...adapters])("the database by $name", ({ open }) => {
     });
   });
 
+  test("of statements side by side, the one that failed is the reason, not those it took with it", async () => {
+    const told: (string | undefined)[] = [];
+    await db.withTx(async (tx) => {
+      for (let times = 0; times < 3; times += 1) {
+        const work = tx.savepoint(() =>
+          Promise.all([
+            tx.sql`INSERT INTO account (id, balance) VALUES ('beside', ${-1n}::bigint)`,
+            tx.sql`SELECT count(*) FROM account WHERE balance > ${times}::bigint`,
+            tx.sql`SELECT 1 AS one`,
+          ]),
+        );
+        told.push(sqlState(await failure(work)));
+      }
+      await insert(tx, "after-beside");
+    });
+    expect(told).toEqual(["23514", "23514", "23514"]);
+    expect(await balanceOf("after-beside")).toBe(0n);
+  });
+
   describe("a savepoint", () => {
     test("undoes its own part when it throws, and the transaction goes on", async () => {
       await db.withTx(async (tx) => {
