@@ -141,11 +141,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const personalData = createPersonalData({ keyring: modules.keyring, openEscrowOf });
   const holds = createLegalHolds({ db: deps.databases.platform });
   http.route("/", personalDataRoutes(personalData, holds));
-  const wake = () => {
-    for (const name of messagingSchemas) outboxes[name].wake();
-  };
-  const { partiesOf } = modules.escrow;
-  const desks = createOperatorDesks({ ...deps, partiesOf, listHeld, retryHeld, wake });
+  const desks = createDesks(deps, modules, outboxes);
   http.route("/", desks.routes);
   const active = messagingSchemas.filter((name) => working.has(name));
   const listeners = createListeners({
@@ -262,6 +258,17 @@ function createModules(
 }
 
 type Modules = ReturnType<typeof createModules>;
+
+function createDesks(
+  deps: ApplicationDeps,
+  { escrow: { partiesOf } }: Modules,
+  outboxes: Readonly<Record<MessagingSchema, Outbox>>,
+): OperatorDesks {
+  const wake = () => {
+    for (const name of messagingSchemas) outboxes[name].wake();
+  };
+  return createOperatorDesks({ ...deps, partiesOf, listHeld, retryHeld, wake });
+}
 
 function checksOf({ databases, clock }: ApplicationDeps, modules: Modules): Check[] {
   const { escrow, payments, projections } = modules;
