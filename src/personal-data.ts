@@ -15,8 +15,11 @@ import type { LegalHolds } from "#platform/legal-holds";
 import type { HttpEnv } from "#platform/module";
 
 export interface PersonalData {
-  /** Throws HttpProblem 409 while a deal of the party is open or a hold stands. */
-  erase(partyId: string): Promise<void>;
+  /**
+   * Throws HttpProblem 409 while a deal of the party is open or a hold stands. False: it had nothing
+   * here that could be read.
+   */
+  erase(partyId: string): Promise<boolean>;
 }
 
 export interface PersonalDataOptions {
@@ -33,22 +36,22 @@ export function createPersonalData({ keyring, openEscrowOf }: PersonalDataOption
         const extra = { escrowId: open };
         throw new HttpProblem("ESCROW_OPEN", "A deal of this party is not over.", { extra });
       }
-      const { heldFor } = await keyring.erase(partyId);
+      const { heldFor, destroyed } = await keyring.erase(partyId);
       if (heldFor !== undefined) {
         throw new HttpProblem("LEGAL_HOLD", `A legal hold stands: ${heldFor}.`);
       }
+      return destroyed;
     },
   };
 }
 
-/** For admins. Whether a party ever was here is told by none of the answers. */
+/** For admins, who are told whether there was anything to erase: a name mistyped erases nobody. */
 export function personalDataRoutes(data: PersonalData, holds: LegalHolds): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.delete("/v1/parties/:id/personal-data", async (c) => {
     requireRole(c.get("principal"), "admin");
     const partyId = partyOf(c.req.param("id"));
-    await data.erase(partyId);
-    return c.json({ partyId, erased: true });
+    return c.json({ partyId, erased: true, known: await data.erase(partyId) });
   });
   app.put("/v1/parties/:id/legal-hold", async (c) => {
     requireRole(c.get("principal"), "admin");

@@ -7,19 +7,24 @@ import { withApplication } from "./with-application.ts";
 
 export async function runErase(config: Config, partyId: string): Promise<void> {
   const path = `/v1/parties/${encodeURIComponent(partyId)}/personal-data`;
-  const asked = await askServer(config, path, { method: "DELETE" });
+  const asked = await askServer<{ readonly known?: boolean }>(config, path, { method: "DELETE" });
+  let known = asked?.known ?? true;
   if (asked === undefined) {
-    await withApplication(config, ({ personalData }) => eraseHere(personalData, partyId));
+    await withApplication(config, async ({ personalData }) => {
+      known = await eraseHere(personalData, partyId);
+    });
   }
-  process.stdout.write(`erased ${partyId}\n`);
+  // A name mistyped erases nobody, and whoever asked should hear of it.
+  const words = known ? `erased ${partyId}` : `nothing to erase: ${partyId} left no text here`;
+  process.stdout.write(`${words}\n`);
 }
 
 async function eraseHere(
-  personalData: { erase(partyId: string): Promise<void> },
+  personalData: { erase(partyId: string): Promise<boolean> },
   partyId: string,
-): Promise<void> {
+): Promise<boolean> {
   try {
-    await personalData.erase(partyId);
+    return await personalData.erase(partyId);
   } catch (error) {
     if (!(error instanceof HttpProblem)) throw error;
     throw new ExitError(6, `refused: ${error.code} ${error.message}`);

@@ -35,6 +35,10 @@ export function explain(error: unknown): { code: number; message: string } {
       message: `refused: ${error.message}${url}. Stop it, or choose another --data-dir.`,
     };
   }
+  const folder = folderRefused(error);
+  if (folder !== undefined) {
+    return { code: 3, message: `wrong settings:\n  DATA_DIR: ${folder}` };
+  }
   if (error instanceof SystemicError) return { code: 6, message: `refused: ${error.message}` };
   if (error instanceof TransientError) return { code: 4, message: `unreachable: ${error.message}` };
   if (error instanceof Error && noAdmission.test(sqlState(error) ?? "")) {
@@ -44,6 +48,23 @@ export function explain(error: unknown): { code: number; message: string } {
     code: 1,
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   };
+}
+
+/** What the system said when the data folder was to be made. */
+function folderRefused(error: unknown): string | undefined {
+  if (!(error instanceof Error && "code" in error && "path" in error && "syscall" in error)) {
+    return undefined;
+  }
+  const { code, path, syscall } = error;
+  const words = new Map<unknown, string>([
+    ["EEXIST", "is a file; expected a folder"],
+    ["ENOTDIR", "is a file; expected a folder"],
+    ["EACCES", "may not be written"],
+    ["EPERM", "may not be written"],
+    ["EROFS", "is on a disk that may only be read"],
+  ]);
+  const why = words.get(code);
+  return syscall === "mkdir" && why !== undefined ? `"${path}" ${why}` : undefined;
 }
 
 /** SQLSTATE: wrong user or password, no such database, no connection left, still starting. */

@@ -74,6 +74,10 @@ function warnings({ embedded, APP_ROLE: roles }: Config): string[] {
 async function firstSteps(config: Config, url: string, secret: string): Promise<string[]> {
   const alice = await mint(config, secret, "alice", ["buyer"], demoTokenSeconds);
   const bob = await mint(config, secret, "bob", ["seller"], demoTokenSeconds);
+  // Nobody else can make one for what is only in memory.
+  const admin = config.MEMORY
+    ? await mint(config, secret, "root", ["admin"], demoTokenSeconds)
+    : "";
   const json = `-H 'Content-Type: application/json'`;
   const body = `{"buyerId":"alice","sellerId":"bob","title":"A used lens","amount":{"amount":"10000","currency":"USD"}}`;
   return [
@@ -81,5 +85,6 @@ async function firstSteps(config: Config, url: string, secret: string): Promise<
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${alice}' -H 'Idempotency-Key: k-1' -H 'Prefer: wait=5' ${json} -d '${body}'`,
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${alice}'`,
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${bob}'`,
+    ...(admin === "" ? [] : [`  admin    ${admin}`]),
   ];
 }

@@ -19,11 +19,16 @@ export interface Keyring {
   open(sealed: SealedText): Promise<string | undefined>;
   /**
    * Destroys the subject's keys, or names the case that holds them; a later text of the subject gets
-   * a new one.
+   * a new one. `destroyed`: there was one.
    */
-  erase(subject: string): Promise<{ readonly heldFor?: string | undefined }>;
+  erase(subject: string): Promise<Erased>;
   /** Destroys the keys of all subjects from `first` up to `end`, which stays. */
   eraseBetween(first: string, end: string): Promise<void>;
+}
+
+export interface Erased {
+  readonly heldFor?: string | undefined;
+  readonly destroyed: boolean;
 }
 
 export interface KeyringOptions {
@@ -98,17 +103,16 @@ export function createKeyring({ db, dataKey, clock = realTime }: KeyringOptions)
       return key && Buffer.from(unseal(key.secret, ciphertext, subject)).toString("utf8");
     },
     erase: async (subject) => {
-      const reference = await db.withTx(async (tx) => {
+      const erased = await db.withTx(async (tx) => {
         const held = await heldFor(tx, subject);
-        if (held === undefined) {
-          await tx.sql`
-            UPDATE keyring.key SET wrapped = NULL, destroyed_at = clock_timestamp()
-            WHERE subject = ${subject} AND destroyed_at IS NULL`;
-        }
-        return held;
+        if (held !== undefined) return { heldFor: held, destroyed: false };
+        const keys = await tx.sql`
+          UPDATE keyring.key SET wrapped = NULL, destroyed_at = clock_timestamp()
+          WHERE subject = ${subject} AND destroyed_at IS NULL RETURNING key_id`;
+        return { destroyed: keys.length > 0 };
       });
       forget();
-      return { heldFor: reference };
+      return erased;
     },
     eraseBetween: async (first, end) => {
       const erased = await db.sql`

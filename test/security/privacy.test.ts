@@ -128,7 +128,7 @@ test("A5, pitfall 43: erased, a party's words are nowhere; amounts, hashes and p
   const before = (await sale.bob.get(path)).body;
   for (const partyId of ["alice", "bob", "root"]) {
     const erased = await root().delete(`/v1/parties/${partyId}/personal-data`);
-    expect([erased.status, erased.body]).toEqual([200, { partyId, erased: true }]);
+    expect([erased.status, erased.body]).toEqual([200, { partyId, erased: true, known: true }]);
   }
   expect(spilledIn(await shownTo(sale), words)).toEqual([]);
   const after = (await sale.bob.get(path)).body;

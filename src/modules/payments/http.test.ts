@@ -91,7 +91,7 @@ describe("POST /v1/escrows/:id/payment", () => {
   test("is a command with the same id for the same key", async () => {
     const escrowId = await deals.open();
     const path = `/v1/escrows/${escrowId}/payment`;
-    const body = { returnUrl: "https://shop.example/back", mode: "hosted" };
+    const body = { returnUrl: "https://shop.example/back", mode: "elements" };
     const first = await world.call("POST", path, { body, key: "k-1" });
     expect(first.status).toBe(202);
     const { commandId } = (await first.json()) as { commandId: string };

@@ -20,7 +20,7 @@ import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { instantOf } from "#platform/http/instant";
 import { idOf } from "#platform/http/path-id";
-import { notFound } from "#platform/http/problem";
+import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "./access.ts";
 import { accountBalances, escrowPostings, trialBalance } from "./ledger/ledger-views.ts";
@@ -33,17 +33,27 @@ export interface PaymentRouteOptions {
   readonly commands: CommandSender;
 }
 
+/** The service that created it sees what its members see. */
+const readers = [...partiesAndOperators, "creator"] as const;
+
 export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv> {
   const { db, access, commands } = options;
   const app = new Hono<HttpEnv>();
 
   app.get("/v1/escrows/:id/payment", async (c) => {
-    const row = await access.byEscrowId(idOf(c.req.param("id")), c.get("principal"), ["buyer"]);
+    const escrowId = idOf(c.req.param("id"));
+    // The buyer's own, and his marketplace's, whose page he pays on.
+    const row = await access.byEscrowId(escrowId, c.get("principal"), ["buyer", "creator"]);
     return c.json(paymentView(row));
   });
   app.post("/v1/escrows/:id/payment", async (c) => {
     const json = await readJson(c.req.raw);
     const { returnUrl, mode } = toMessage(RenewPaymentRequestSchema, json);
+    if (mode === "hosted") {
+      throw new HttpProblem("HOSTED_UNSUPPORTED", "No provider here has a page of its own.", {
+        field: "mode",
+      });
+    }
     const row = await access.byEscrowId(idOf(c.req.param("id")), c.get("principal"), ["buyer"]);
     const value = create(RenewPaymentSchema, { returnUrl, mode });
     const body = { case: "renewPayment", value } as const;
@@ -78,7 +88,7 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
   });
   app.get("/v1/escrows/:id/ledger", async (c) => {
     const principal = c.get("principal");
-    const row = await access.byEscrowId(idOf(c.req.param("id")), principal, partiesAndOperators);
+    const row = await access.byEscrowId(idOf(c.req.param("id")), principal, readers);
     const standing = standingTo(row, principal);
     const whole = standing === "operator" || standing === "auditor";
     const asOf = instantOf(c.req.query("as_of"), "as_of");

@@ -29,9 +29,15 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
     throw new HttpProblem("UNSUPPORTED_ENCODING", "Send the body without Content-Encoding.");
   }
   if (Number(request.headers.get("Content-Length") ?? "0") > maxBytes) throw tooLarge(maxBytes);
-  const bytes = new Uint8Array(await request.arrayBuffer());
-  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
-  return bytes;
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of request.body ?? []) {
+    length += part.length;
+    // What a sender without a length goes on sending is not read.
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    parts.push(part);
+  }
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 /** The body as a JSON object; no bytes at all are an empty object. */
@@ -56,7 +62,7 @@ export function toMessage<M extends Message>(schema: GenMessage<M>, json: JsonOb
   const result = messageRules.validate(schema, message);
   if (result.kind === "error") throw result.error;
   const first = result.kind === "invalid" ? result.violations[0] : undefined;
-  if (first !== undefined) throw violated(first);
+  if (first !== undefined) throw violated(first, json);
   return message as M;
 }
 
@@ -121,9 +127,24 @@ function checkEnum(desc: DescEnum, json: JsonValue, path: string): void {
 }
 
 /** A rule of the proto whose id is in capitals names the problem's code itself. */
-function violated({ field, message, ruleId }: Violation): HttpProblem {
+function violated({ field, message, ruleId }: Violation, json: JsonObject): HttpProblem {
   const code = /^[A-Z_]+$/.test(ruleId) ? ruleId : "INVALID_FIELD";
-  return new HttpProblem(code, message, { field: jsonPath(field) || undefined });
+  const missing = code === "INVALID_FIELD" && isMissing(field, json);
+  const detail = missing ? "This field is required." : message;
+  return new HttpProblem(code, detail, { field: jsonPath(field) || undefined });
+}
+
+/** What was not sent broke no pattern: it is not there. */
+function isMissing(path: Path, json: JsonObject): boolean {
+  let value: JsonValue | undefined = json;
+  for (const step of path) {
+    if (step.kind === "field" && isObject(value ?? null)) {
+      value = (value as JsonObject)[step.jsonName];
+    } else if (step.kind === "list_sub" && Array.isArray(value)) value = value[step.index];
+    else return false;
+    if (value === undefined || value === null) return true;
+  }
+  return value === "";
 }
 
 function jsonPath(path: Path): string {

@@ -4,6 +4,8 @@
  */
 import type { Server } from "bun";
 import { SystemicError } from "../errors.ts";
+import { tooLarge } from "./json.ts";
+import { problemResponse } from "./problem.ts";
 
 export interface ServeOptions {
   readonly app: { fetch(request: Request, server: unknown): Response | Promise<Response> };
@@ -19,8 +21,10 @@ export interface HttpServer {
 }
 
 const idleSeconds = 10;
-/** Above every route's own limit, so that those answer 413 themselves, in the problem's shape. */
+/** Above every route's own limit; what says that it is longer is not read at all. */
 const maxBodyBytes = 1_048_576;
+/** The server's own answer to what is longer has no body: routes stop reading at their limits. */
+const serverMaxBytes = 1_073_741_824;
 const pollMs = 10;
 
 export function serve({ app, port, hostname }: ServeOptions): HttpServer {
@@ -30,8 +34,11 @@ export function serve({ app, port, hostname }: ServeOptions): HttpServer {
       port,
       hostname,
       idleTimeout: idleSeconds,
-      maxRequestBodySize: maxBodyBytes,
+      maxRequestBodySize: serverMaxBytes,
       fetch: async (request, self) => {
+        if (Number(request.headers.get("Content-Length") ?? "0") > maxBodyBytes) {
+          return problemResponse(tooLarge(maxBodyBytes), crypto.randomUUID());
+        }
         const seconds = patienceSeconds(request);
         if (seconds !== undefined) self.timeout(request, seconds);
         const response = await app.fetch(request, self);

@@ -40,6 +40,9 @@ export function createStatementRoutes(options: StatementRouteOptions): Hono<Http
       from: instantOf(query.from, "from") ?? new Date(0),
       until: instantOf(query.until, "until") ?? clock.now(),
     };
+    if (period.from > period.until) {
+      throw new HttpProblem("BAD_REQUEST", "Must not be after until.", { field: "from" });
+    }
     const format = query.format ?? "json";
     if (format !== "json" && format !== "csv") {
       throw new HttpProblem("BAD_REQUEST", "json or csv.", { field: "format" });
