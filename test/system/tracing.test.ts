@@ -13,6 +13,7 @@ import { runTracedSale, type Step, type TracedSale } from "../support/traced-sal
 
 const roles = ["api", "escrow", "payments", "projections", "outbox"];
 const secret = "a secret for this test, thirty-two bytes";
+const dataKey = Buffer.alloc(32, 7).toString("base64");
 const brokers = process.env.KAFKA_BROKERS;
 const logs: readonly (readonly [string, Record<string, string>])[] = [
   ["the table log", { KAFKA_ENABLED: "false" }],
@@ -46,7 +47,7 @@ describe.each(logs)("over %s", (_, log) => {
       ...log,
       DATABASE_URL: postgres.url,
       JWT_SECRET: secret,
-      DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
+      DATA_KEY: dataKey,
       RATE_LIMIT_PER_SECOND: "100000",
       LOG_LEVEL: "debug",
       LOG_FORMAT: "json",
@@ -148,9 +149,20 @@ describe.each(logs)("over %s", (_, log) => {
     }
   });
 
-  test("spans and lines hold no word, name or secret", () => {
-    const told = collector.text() + fleet.members.map(({ app }) => app.stderr()).join("\n");
-    const words = ["A used lens", "tracking 123", secret, "Bearer", "canary-of-the-collector"];
+  test("bad input B28: spans, lines at their loudest and metrics hold no word, name or secret", async () => {
+    const metrics = await Promise.all(
+      fleet.members.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()),
+    );
+    const lines = fleet.members.map(({ app }) => app.stderr());
+    const told = [collector.text(), ...lines, ...metrics].join("\n");
+    const words = [
+      "A used lens",
+      "tracking 123",
+      secret,
+      dataKey,
+      "Bearer",
+      "canary-of-the-collector",
+    ];
     for (const word of words)
       expect({ word, told: told.includes(word) }).toEqual({ word, told: false });
     expect(collector.text()).not.toContain("alice");

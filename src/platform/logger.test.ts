@@ -1,0 +1,39 @@
+// Seed A10, bad input B28: a line says who wrote it, and nothing that opens a door.
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+const program = `
+  import { createLogger } from ${JSON.stringify(join(import.meta.dir, "logger.ts"))};
+  const logger = createLogger({ level: "info", pretty: false, fields: { role: "escrow" } });
+  const canaries = Object.fromEntries(process.argv.slice(1).map((name) => [name, "canary-" + name]));
+  logger.info({ ...canaries, seen: "top" }, "a line");
+  logger.child({ consumer: "c" }).warn({ inside: canaries, err: new Error("broken") }, "another");
+  logger.debug({}, "unseen");
+  console.log(logger.isLevelEnabled?.("debug"));
+`;
+const names = [
+  "authorization",
+  "password",
+  "secret",
+  "token",
+  "apiKey",
+  "dataKey",
+  "clientSecret",
+  "signature",
+  "cookie",
+];
+
+test("secrets are masked by their names, at the top of a line and one level below; the role is on each", () => {
+  const ended = Bun.spawnSync([process.execPath, "-e", program, ...names]);
+  const text = ended.stderr.toString();
+  const lines = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines.map(({ msg }) => msg)).toEqual(["a line", "another"]);
+  for (const name of names)
+    expect({ name, told: text.includes(`canary-${name}`) }).toEqual({ name, told: false });
+  expect(lines[0]).toMatchObject({ role: "escrow", seen: "top", secret: "[Redacted]" });
+  expect(lines[1]).toMatchObject({ role: "escrow", consumer: "c", err: { message: "broken" } });
+  expect(ended.stdout.toString().trim()).toBe("false");
+});
