@@ -50,7 +50,8 @@ async function pack(contents: Blob, path: string): Promise<void> {
   await Bun.write(path, await Bun.zstdCompress(await contents.bytes(), { level: 19 }));
 }
 
-async function compile(): Promise<void> {
+/** `target`: of Bun's for other machines, as in `linux-arm64`; this machine's own when absent. */
+export async function compile(outfile = app, target?: string): Promise<void> {
   await run([
     "bun",
     "build",
@@ -69,7 +70,8 @@ async function compile(): Promise<void> {
     "--asset=dist/embedded",
     "src/main.ts",
     "--outfile",
-    app,
+    outfile,
+    ...(target === undefined ? [] : [`--target=bun-${target}`]),
   ]);
 }
 
@@ -88,7 +90,7 @@ export async function build({ ifStale }: { readonly ifStale: boolean }): Promise
     await Bun.file(`${app}.inputs`)
       .delete()
       .catch(() => {});
-  if (await unlessCurrent(app, inputs, compile)) {
+  if (await unlessCurrent(app, inputs, () => compile())) {
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     const megabytes = Math.round(Bun.file(app).size / 1e6);
     console.error(`built dist/app: ${megabytes} MB in ${seconds} s`);

@@ -1,6 +1,6 @@
 /**
- * The way in for someone who has only Node.js: `npm start`, `npm test` and `npm run image` install what is
- * missing (Bun at this repository's version first: it does the real install, from bun.lock), then hand over
+ * The way in for someone who has only Node.js: `npm start`, `npm test`, `npm run image` and
+ * `npm run release` install what is missing (Bun at this repository's version first: it does the real install, from bun.lock), then hand over
  * to it. Plain Node.js 18 or newer, no dependency. Says one line per thing it does, all of it when
  * something fails.
  */
@@ -112,9 +112,9 @@ function testArguments(args) {
 }
 
 const [command, ...args] = process.argv.slice(2);
-if (!["start", "test", "image"].includes(command)) {
+if (!["start", "test", "image", "release"].includes(command)) {
   say("usage: npm start [-- arguments of app]   |   npm test [-- arguments of bun test]");
-  say("       npm run image");
+  say("       npm run image                     |   npm run release");
   process.exit(2);
 }
 const bun = ensureBun();
