@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cruise } from "./cruiser.ts";
-import { generate } from "./generate.ts";
+import { generate, generated } from "./generate.ts";
 import { capture, type Finished, root } from "./process.ts";
 
 interface Step {
@@ -50,10 +50,13 @@ async function borders(): Promise<Finished> {
 async function generatedIsCurrent(): Promise<Finished> {
   const folder = await mkdtemp(join(tmpdir(), "generated-"));
   try {
-    await generate(join(folder, "gen"));
-    const found = await capture(["diff", "-r", "-q", "src/gen", join(folder, "gen")]);
-    const hint = "src/gen is not what proto/ generates: run `bun run generate`\n";
-    return found.code === 0 ? found : { ...found, output: hint + found.output };
+    for (const { from, to } of generated) {
+      await generate(from, join(folder, to));
+      const found = await capture(["diff", "-r", "-q", to, join(folder, to)]);
+      const hint = `${to} is not what ${from} generates: run \`bun run generate\`\n`;
+      if (found.code !== 0) return { ...found, output: hint + found.output };
+    }
+    return { code: 0, output: "" };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -22,13 +22,14 @@ export interface Shown {
   readonly funds: Readonly<Record<string, string>>;
 }
 
-/** What the last line of the sale shows. */
+/** What the last line of the sale shows. Another name is another sale: its keys are idempotency keys. */
 export async function runReadmeSale(
   { folder }: Place,
   url: string,
   env: Environment = {},
+  name = "sale-1",
 ): Promise<Shown> {
-  const child = Bun.spawn(["bash", "-c", readmeSale()], {
+  const child = Bun.spawn(["bash", "-c", readmeSale().replaceAll("sale-1", name)], {
     cwd: folder,
     env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: folder, ...env, URL: url },
     stdin: "ignore",

@@ -27,7 +27,7 @@ if (!goProgram) {
   );
 }
 
-export const registryKinds: readonly RegistryKind[] = [
+export const registryKinds: readonly [RegistryKind, ...RegistryKind[]] = [
   {
     name: "our fake",
     open: async (login) => {

@@ -76,6 +76,8 @@ export function startFakeRegistry({ login }: FakeRegistryOptions = {}): FakeRegi
     return Response.json({ is_compatible: messages === undefined, messages });
   }
 
+  const byId = (id: number) => [...subjects.values()].flat().find((one) => one.id === id);
+
   async function answer(request: Request): Promise<Response> {
     const path = new URL(request.url).pathname;
     asked.push(`${request.method} ${decodeURIComponent(path)}`);
@@ -87,6 +89,10 @@ export function startFakeRegistry({ login }: FakeRegistryOptions = {}): FakeRegi
     // biome-ignore lint/suspicious/noExplicitAny: what a client sends is untyped JSON
     const body: any = request.method === "GET" ? {} : await request.json();
     const [first = ""] = rest;
+    if (request.method === "GET" && root === "schemas") return shown(byId(Number(rest[1])));
+    if (request.method === "GET" && root === "subjects") {
+      return shown(versionsOf(first)[Number(rest[2]) - 1]);
+    }
     if (root === "subjects") return rest.length > 1 ? register(first, body) : find(first, body);
     if (root === "compatibility") return compare(rest[1] ?? "");
     if (root !== "config") return problem(404, 404, "HTTP 404 Not Found");
@@ -121,6 +127,13 @@ export function startFakeRegistry({ login }: FakeRegistryOptions = {}): FakeRegi
   };
   registry.start();
   return registry;
+}
+
+/** As `GET /schemas/ids/{id}` and `GET /subjects/{subject}/versions/{version}` show it. */
+function shown(found: { readonly id: number; readonly schema: string } | undefined): Response {
+  if (found === undefined) return problem(404, 40403, "Schema not found");
+  const [schema, references] = JSON.parse(found.schema);
+  return Response.json({ id: found.id, schemaType: "PROTOBUF", schema, references });
 }
 
 function problem(status: number, code: number, message: string): Response {
