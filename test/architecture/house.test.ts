@@ -1,6 +1,6 @@
 /** The house rules hold for every file that git knows, and each fires on its seeded violation. */
 import { expect, test } from "bun:test";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { root, run } from "../../scripts/process.ts";
 import { broken, houseRules } from "./house-rules.ts";
 
@@ -17,10 +17,13 @@ const seeded: Readonly<Record<string, readonly [path: string, text: string]>> = 
   "lock files hold no address": ["tools/bun.lock", '"https://example.com/a.tgz"'],
 };
 
+async function tracked(): Promise<string[]> {
+  return (await run(["git", "ls-files", "-z"])).split("\0").filter((name) => name !== "");
+}
+
 async function committed(): Promise<Map<string, string>> {
-  const names = (await run(["git", "ls-files", "-z"])).split("\0").filter((name) => name !== "");
   const files = new Map<string, string>();
-  for (const name of names.filter((path) => !/\.(binpb|png|gz|woff2)$/.test(path))) {
+  for (const name of (await tracked()).filter((path) => !/\.(binpb|png|gz|woff2)$/.test(path))) {
     const file = Bun.file(join(root, name));
     if (await file.exists()) files.set(name, await file.text());
   }
@@ -42,3 +45,32 @@ for (const rule of houseRules) {
     expect(broken(rule, files)).toEqual([]);
   });
 }
+
+/** `src/…`, `docs/…` and the like in backticks, and relative links. */
+function named(path: string, text: string): string[] {
+  const quoted = text.matchAll(
+    /`((?:src|test|docs|deploy|bench|scripts|proto|migrations)\/[\w./-]*)`/g,
+  );
+  const linked = text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g);
+  return [
+    ...[...quoted].map(([, name = ""]) => name.replace(/\/$/, "")),
+    ...[...linked].map(([, name = ""]) => join(dirname(path), name)),
+  ];
+}
+
+function missing(pages: ReadonlyMap<string, string>, there: readonly string[]): string[] {
+  const isThere = (name: string) =>
+    there.some((path) => path === name || path.startsWith(`${name}/`));
+  return [...pages]
+    .filter(([path]) => path.endsWith(".md"))
+    .flatMap(([path, text]) => named(path, text).map((name) => ({ path, name })))
+    .filter(({ name }) => !isThere(name))
+    .map(({ path, name }) => `${path}: ${name}`);
+}
+
+test("what a page names is there", async () => {
+  const seededPage = new Map([["docs/a.md", "`src/gone.ts`, [x](gone.md), [y](../src/topics.ts)"]]);
+  const there = await tracked();
+  expect(missing(seededPage, there)).toEqual(["docs/a.md: src/gone.ts", "docs/a.md: docs/gone.md"]);
+  expect(missing(files, there)).toEqual([]);
+});
