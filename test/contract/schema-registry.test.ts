@@ -108,6 +108,16 @@ describe("a registry that says no", () => {
     fake.stop();
   });
 
+  test("K2: it is told how strict to be before it is asked whether a schema fits", async () => {
+    const fake = startFakeRegistry();
+    await ensureSchemas(createSchemaRegistry({ url: fake.url }), subjects);
+    const told = fake.asked.findLastIndex((one) => one.startsWith("PUT /config/"));
+    const asked = fake.asked.findIndex((one) => one.startsWith("POST /compatibility/"));
+    expect(told).toBeGreaterThan(0);
+    expect(asked).toBeGreaterThan(told);
+    fake.stop();
+  });
+
   test("K2: what it refuses only when it is registered is told too", async () => {
     const fake = startFakeRegistry();
     const registry = createSchemaRegistry({ url: fake.url });

@@ -1,7 +1,7 @@
 /**
- * Registers the schemas of our topics and says how strict the registry has to be about their
- * successors. Whatever can be looked at is looked at before one is registered; what imports a changed
- * file is judged by the registry itself, which has been told the level by then.
+ * Registers the schemas of our topics, after telling the registry how strict it has to be about their
+ * successors. Whatever can be compared is compared before one is registered; what imports a changed
+ * file is judged by the registry when its turn comes.
  */
 import { SystemicError } from "../errors.ts";
 import type { Registered, Schema, SchemaRegistry } from "./registry.ts";
@@ -26,47 +26,62 @@ export async function ensureSchemas(
   subjects: readonly Subject[],
   { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): Promise<readonly SchemaChange[]> {
-  const changes = await compare(registry, subjects);
-  if (dryRun) return changes;
-  for (const { kind, subject } of changes) {
-    if (kind === "level") await registry.setLevel(subject, level);
-  }
-  const known = new Map<string, Registered>();
-  for (const subject of subjects) {
-    const schema = schemaOf(subject, known);
-    const found = await registry.find(subject.name, schema);
-    known.set(subject.name, found ?? (await registry.register(subject.name, schema)));
-  }
-  return changes;
+  const levels = await tooLax(registry, subjects);
+  // Before anything is compared: a registry judges by the level it has.
+  if (!dryRun) for (const { subject } of levels) await registry.setLevel(subject, level);
+  const missing = await unregistered(registry, subjects);
+  if (!dryRun && missing.length > 0) await register(registry, subjects);
+  return [...levels, ...missing];
 }
 
-async function compare(
+async function tooLax(
   registry: SchemaRegistry,
   subjects: readonly Subject[],
 ): Promise<readonly SchemaChange[]> {
   const changes: SchemaChange[] = [];
+  for (const { name, foreign } of subjects) {
+    const is = foreign ? level : await registry.level(name);
+    if (strictEnough.has(is ?? "")) continue;
+    changes.push({ kind: "level", subject: name, is, wanted: level });
+  }
+  return changes;
+}
+
+async function unregistered(
+  registry: SchemaRegistry,
+  subjects: readonly Subject[],
+): Promise<readonly SchemaChange[]> {
+  const missing: SchemaChange[] = [];
   const conflicts: string[] = [];
   const known = new Map<string, Registered>();
   for (const subject of subjects) {
-    const { name } = subject;
-    const is = subject.foreign ? level : await registry.level(name);
-    if (!strictEnough.has(is ?? "")) {
-      changes.push({ kind: "level", subject: name, is, wanted: level });
-    }
+    const { name, topic = name } = subject;
     const schema = schemaIfKnown(subject, known);
     const found = schema && (await registry.find(name, schema));
-    if (found !== undefined) known.set(name, found);
-    else changes.push({ kind: "register", subject: name, wanted: subject.topic ?? name });
-    // Whether it fits can be asked only once what it imports is there.
-    if (schema !== undefined && found === undefined) {
-      const told = await registry.conflicts(name, schema);
-      conflicts.push(...told.map((reason) => `${name}: ${reason}`));
+    if (found !== undefined) {
+      known.set(name, found);
+      continue;
     }
+    missing.push({ kind: "register", subject: name, wanted: topic });
+    // Whether it fits can be asked only once what it imports is there.
+    const told = schema === undefined ? [] : await registry.conflicts(name, schema);
+    conflicts.push(...told.map((reason) => `${name}: ${reason}`));
   }
-  if (conflicts.length === 0) return changes;
+  if (conflicts.length === 0) return missing;
   throw new SystemicError(
     `readers of these schemas could not read what was written before: ${conflicts.join("; ")}`,
   );
+}
+
+async function register(registry: SchemaRegistry, subjects: readonly Subject[]): Promise<void> {
+  const known = new Map<string, Registered>();
+  for (const subject of subjects) {
+    const { name } = subject;
+    const schema = schemaIfKnown(subject, known);
+    if (schema === undefined) throw new Error(`${name} stands before what it imports`);
+    const found = await registry.find(name, schema);
+    known.set(name, found ?? (await registry.register(name, schema)));
+  }
 }
 
 /** Undefined while a file it imports is not registered. */
@@ -79,10 +94,4 @@ export function schemaIfKnown(
     return found === undefined ? [] : [{ name, subject, version: found.version }];
   });
   return references.length === imports.length ? { text, references } : undefined;
-}
-
-function schemaOf(subject: Subject, known: ReadonlyMap<string, Registered>): Schema {
-  const schema = schemaIfKnown(subject, known);
-  if (schema === undefined) throw new Error(`${subject.name} stands before what it imports`);
-  return schema;
 }

@@ -129,7 +129,7 @@ export function createSchemaRegistry({
       const answer = await ask("POST", `${path}?verbose=true`, subject, wireSchema(schema));
       if (answer === undefined || answer.is_compatible === true) return [];
       const told: unknown[] = Array.isArray(answer.messages) ? answer.messages : [];
-      return told.length > 0 ? told.map(String) : ["it does not say why"];
+      return told.length > 0 ? told.map(String) : ["not compatible with its newest version"];
     },
     async level(subject) {
       const path = `/config/${encodeURIComponent(subject)}?defaultToGlobal=false`;
