@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import type { AuditReport } from "#platform/audit";
+import { createBreaker } from "#platform/breaker";
 import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import { createHealth, type Health } from "#platform/health";
@@ -19,7 +20,9 @@ import { createListeners, type Listeners } from "#platform/listening/listeners";
 import type { Logger } from "#platform/logger";
 import { createConsumer, type Handled } from "#platform/messaging/consumer";
 import type { EventLog } from "#platform/messaging/event-log";
+import { registerBreakerState } from "#platform/messaging/kafka-metrics";
 import { createOutbox, type Outbox } from "#platform/messaging/outbox";
+import { withBreaker } from "#platform/messaging/publish-breaker";
 import { createPublisher, type Publisher } from "#platform/messaging/publisher";
 import { createRedrive } from "#platform/messaging/redrive";
 import { createLogRetention } from "#platform/messaging/table-topics";
@@ -61,6 +64,8 @@ const roleTable: Readonly<Record<RoleName, Role>> = {
 
 /** To `app verify` what is younger is under way, not stuck. */
 const patienceMs = 60_000;
+/** A broker is back within seconds; requests are refused at once meanwhile. */
+const publishPauseMs = 5_000;
 
 export interface ApplicationDeps {
   readonly config: Config;
@@ -112,7 +117,15 @@ export interface Application {
 export function buildApplication(deps: ApplicationDeps): Application {
   const { config, log, clock, logger, metrics, tracer = passingTracer } = deps;
   const outboxes = createOutboxes(deps);
-  const publisher = createPublisher({ log, clock, logger, tracer, producerName: "app" });
+  const breaker = createBreaker({ clock, openMs: publishPauseMs });
+  registerBreakerState(metrics, breaker);
+  const publisher = createPublisher({
+    log: withBreaker(log, breaker),
+    clock,
+    logger,
+    tracer,
+    producerName: "app",
+  });
   const health = createHealth({ clock });
   const modules = createModules(deps, outboxes, publisher);
   const relay = createRelayModule(deps, outboxes);

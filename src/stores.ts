@@ -11,6 +11,7 @@ import { embeddedFile } from "#platform/embedded-files";
 import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createKafkaLog } from "#platform/messaging/kafka-log";
+import type { KafkaObserver } from "#platform/messaging/kafka-sockets";
 import { createTableLog } from "#platform/messaging/table-log";
 import { type MigrationStep, type ModuleMigrations, migrate } from "#platform/migrate";
 import { loadMigrations } from "#platform/migration-files";
@@ -50,6 +51,7 @@ interface LogOptions {
   readonly memberId: string;
   /** Without them, and with a schema registry, this process reads only. */
   readonly schemaIds?: SchemaIds | undefined;
+  readonly observer?: KafkaObserver;
 }
 
 /** A copy of a migrated, empty database; asked for only when a new one is made. */
@@ -75,14 +77,12 @@ export async function openStores(
       const missing = await migrateAll(databases, { dryRun: true });
       return missing.map(({ module, name }) => `${module}/${name}`);
     },
-    openLog: ({ clock, logger, memberId, schemaIds }) =>
+    openLog: (options) =>
       config.kafka
-        ? openKafka(config, logger, schemaIds)
+        ? openKafka(config, options)
         : createTableLog({
             db: databases.platform,
-            clock,
-            logger,
-            memberId,
+            ...options,
             exclusive: config.embedded,
           }),
     async close() {
@@ -184,9 +184,10 @@ async function migrationsByDatabase(
   return [...byDatabase];
 }
 
-function openKafka(config: Config, logger: Logger, ids: SchemaIds | undefined): EventLog {
+function openKafka(config: Config, options: LogOptions): EventLog {
+  const { logger, schemaIds: ids, observer } = options;
   const naming = topicNaming(config);
-  const log = createKafkaLog({ ...kafkaConnection(config), naming, logger });
+  const log = createKafkaLog({ ...kafkaConnection(config), naming, logger, observer });
   const framing = config.KAFKA_SCHEMA_REGISTRY_URL !== undefined;
   return withFrames(log, {
     topics: allTopics,

@@ -12,6 +12,8 @@ import { forget, freePorts, type Launch, launch, ownFolder, type RunningServer }
 export interface Kafka {
   /** `host:port,host:port`, as KAFKA_BROKERS takes it. */
   readonly brokers: string;
+  /** The same by another of its doors. */
+  door(name: string): string;
   /** Node ids, from 1. */
   readonly ids: readonly number[];
   pid(id: number): number;
@@ -25,17 +27,29 @@ interface Node {
   readonly id: number;
   readonly port: number;
   readonly controllerPort: number;
+  readonly doors: Readonly<Record<string, number>>;
+}
+
+export interface KafkaSetUp {
+  readonly brokers?: number;
+  /** Further doors beside the plain one, by name: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. */
+  readonly doors?: Readonly<Record<string, string>>;
+  /** Beside what every broker here has. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Further words for the tool that makes the storage, such as users. */
+  readonly formatting?: readonly string[];
 }
 
 /** `undefined` where no Kafka can be had. */
-export async function startKafka({ brokers = 1 } = {}): Promise<Kafka | undefined> {
+export async function startKafka(setUp: KafkaSetUp = {}): Promise<Kafka | undefined> {
+  const { brokers = 1, doors = {} } = setUp;
   const jars = await kafkaJars();
   if (jars === undefined && !(await hasDocker())) return undefined;
   const folder = await ownFolder("kafka");
-  const nodes = await chooseNodes(brokers);
+  const nodes = await chooseNodes(brokers, Object.keys(doors));
   const java = jars === undefined ? inDocker(folder) : ["java", "-cp", join(jars, "*")];
   const plans = new Map<number, Launch>();
-  for (const node of nodes) plans.set(node.id, await prepare({ java, folder, node, nodes }));
+  for (const node of nodes) plans.set(node.id, await prepare({ java, folder, node, nodes, setUp }));
   const servers = new Map<number, RunningServer>();
   const start = async (id: number) => {
     const plan = plans.get(id);
@@ -56,6 +70,7 @@ export async function startKafka({ brokers = 1 } = {}): Promise<Kafka | undefine
   }
   return {
     brokers: nodes.map(({ port }) => `127.0.0.1:${port}`).join(","),
+    door: (name) => nodes.map(({ doors }) => `127.0.0.1:${doors[name]}`).join(","),
     ids: nodes.map(({ id }) => id),
     pid: (id) => servers.get(id)?.pid ?? 0,
     async kill(id, signal = "SIGKILL") {
@@ -70,13 +85,14 @@ export async function startKafka({ brokers = 1 } = {}): Promise<Kafka | undefine
   };
 }
 
-async function chooseNodes(count: number): Promise<Node[]> {
-  const ports = await freePorts(count * 2);
-  return Array.from({ length: count }, (_, index) => ({
-    id: index + 1,
-    port: ports[index * 2] ?? 0,
-    controllerPort: ports[index * 2 + 1] ?? 0,
-  }));
+async function chooseNodes(count: number, doors: readonly string[]): Promise<Node[]> {
+  const each = 2 + doors.length;
+  const ports = await freePorts(count * each);
+  return Array.from({ length: count }, (_, index) => {
+    const [port = 0, controllerPort = 0, ...rest] = ports.slice(index * each, (index + 1) * each);
+    const named = Object.fromEntries(doors.map((name, door) => [name, rest[door] ?? 0]));
+    return { id: index + 1, port, controllerPort, doors: named };
+  });
 }
 
 interface Preparation {
@@ -84,17 +100,20 @@ interface Preparation {
   readonly folder: string;
   readonly node: Node;
   readonly nodes: readonly Node[];
+  readonly setUp: KafkaSetUp;
 }
 
 /** Any cluster's id: all of one cluster are formatted with the same. */
 const CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg";
 
-async function prepare({ java, folder, node, nodes }: Preparation): Promise<Launch> {
+async function prepare(preparation: Preparation): Promise<Launch> {
+  const { java, folder, node, nodes, setUp } = preparation;
   const own = join(folder, `broker-${node.id}`);
   mkdirSync(own, { mode: 0o777 });
   const file = join(own, "server.properties");
-  writeFileSync(file, properties(own, node, nodes));
+  writeFileSync(file, properties(own, node, nodes, setUp));
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", file];
+  format.push(...(setUp.formatting ?? []));
   await run([...java, ...format], { cwd: own });
   const [program = "", ...options] = java;
   const heap = nodes.length === 1 ? "-Xmx512m" : "-Xmx400m";
@@ -113,10 +132,17 @@ function withHeap(options: readonly string[], heap: string): string[] {
   return [...options.slice(0, at), heap, ...options.slice(at)];
 }
 
-function properties(folder: string, node: Node, nodes: readonly Node[]): string {
+function properties(
+  folder: string,
+  node: Node,
+  nodes: readonly Node[],
+  { doors = {}, settings: own = {} }: KafkaSetUp,
+): string {
   const replicas = Math.min(3, nodes.length);
   const inSync = Math.max(1, replicas - 1);
-  const client = `PLAINTEXT://127.0.0.1:${node.port}`;
+  const named = Object.keys(doors).map((name) => `${name}://127.0.0.1:${node.doors[name]}`);
+  const client = [`PLAINTEXT://127.0.0.1:${node.port}`, ...named].join(",");
+  const protocols = Object.entries({ CONTROLLER: "PLAINTEXT", PLAINTEXT: "PLAINTEXT", ...doors });
   const settings = {
     "process.roles": "broker,controller",
     "node.id": node.id,
@@ -126,7 +152,7 @@ function properties(folder: string, node: Node, nodes: readonly Node[]): string 
     listeners: `${client},CONTROLLER://127.0.0.1:${node.controllerPort}`,
     "advertised.listeners": client,
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": protocols.map((pair) => pair.join(":")).join(","),
     "log.dirs": join(folder, "data"),
     // Topics come from the catalogue: a misspelt one must fail, not appear.
     "auto.create.topics.enable": false,
@@ -138,6 +164,7 @@ function properties(folder: string, node: Node, nodes: readonly Node[]): string 
     "transaction.state.log.min.isr": inSync,
     "transaction.state.log.num.partitions": 8,
     "group.initial.rebalance.delay.ms": 0,
+    ...own,
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)

@@ -64,7 +64,7 @@ export async function prepareTopics(
     () => true,
     (error: unknown) => {
       if (!(error instanceof TransientError)) throw error;
-      logger.warn({ reason: error.message }, "Kafka cannot be used yet; starting without");
+      logger.warn({}, `starting without the log: ${error.message}`);
       return false;
     },
   );

@@ -8,7 +8,8 @@ import type { Databases } from "../stores.ts";
 export interface ReadinessDeps {
   readonly health: Health;
   readonly databases: Databases;
-  readonly log: EventLog;
+  /** Undefined: not asked. */
+  readonly log: EventLog | undefined;
   /** What keeps workers and listeners from working, as of now. */
   readonly problems: () => readonly WorkerProblem[];
 }
@@ -21,11 +22,13 @@ export function registerChecks({ health, databases, log, problems }: ReadinessDe
       },
     );
   });
-  health.register("log", () =>
-    log.ping().catch(() => {
-      throw new Error("unreachable");
-    }),
-  );
+  if (log !== undefined) {
+    health.register("log", () =>
+      log.ping().catch((error: unknown) => {
+        throw new Error(`unreachable: ${error instanceof Error ? error.message : String(error)}`);
+      }),
+    );
+  }
   health.register("workers", async () => {
     const told = problems().map(({ name, problem }) => `${name}: ${problem}`);
     if (told.length > 0) throw new Error(told.join("; "));

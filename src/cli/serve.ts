@@ -9,6 +9,7 @@ import { createSystemClock } from "#platform/clock-system";
 import { type HttpServer, serve } from "#platform/http/serve";
 import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
+import { createKafkaObserver } from "#platform/messaging/kafka-metrics";
 import { createMetrics } from "#platform/metrics";
 import type { Worker } from "#platform/module";
 import { createSupervisor, type Supervisor } from "#platform/supervisor";
@@ -73,12 +74,13 @@ interface Start {
 async function start({ config, stores, offset, logger }: Start): Promise<Server> {
   const clock = createSystemClock({ offsetMs: offset.current });
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  const schemaIds = openSchemaIds(config, stores.databases.platform, logger);
-  const log = stores.openLog({ clock, logger, memberId: processId, schemaIds });
-  const topicsChecked = await prepareTopics(log, clock, config, logger);
-  await schemaIds?.prepare();
   const metrics = createMetrics();
   const tracer = await startTracing({ config, clock, logger, processId });
+  const observer = createKafkaObserver(metrics);
+  const schemaIds = openSchemaIds(config, stores.databases.platform, logger);
+  const log = stores.openLog({ clock, logger, memberId: processId, schemaIds, observer });
+  const topicsChecked = await prepareTopics(log, clock, config, logger);
+  await schemaIds?.prepare();
   const secrets = resolveSecrets(config);
   await assertDataKey(stores.databases.platform, secrets);
   let url = "";
@@ -97,7 +99,13 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   await application.prepare();
   const supervisor = createSupervisor({ logger, clock });
   const problems = () => [...supervisor.problems(), ...application.listeners.problems()];
-  registerChecks({ health: application.health, databases: stores.databases, log, problems });
+  registerChecks({
+    health: application.health,
+    databases: stores.databases,
+    // Its own workers say whether they can work; some want the brokers left out.
+    log: config.HEALTH_INCLUDE_KAFKA || log.kind === "table" ? log : undefined,
+    problems,
+  });
   registerGauges({ metrics, databases: stores.databases });
   registerLag({ metrics, log, clock, groups: application.groups });
   const { underWay, pending } = application;

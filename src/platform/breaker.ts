@@ -1,6 +1,6 @@
 /**
  * A circuit breaker: after five failures in a row within a minute nothing is asked for thirty
- * seconds, then one probe at a time until two went well. It spares a service that is down, and the
+ * seconds (or as long as told), then one probe at a time until two went well. It spares a service that is down, and the
  * caller the waiting; it never changes what an answer means.
  */
 import type { Clock } from "./clock.ts";
@@ -15,10 +15,16 @@ export interface Breaker {
 
 const failuresToOpen = 5;
 const withinMs = 60_000;
-const openMs = 30_000;
+const defaultOpenMs = 30_000;
 const successesToClose = 2;
 
-export function createBreaker({ clock }: { readonly clock: Pick<Clock, "monotonicMs"> }): Breaker {
+export function createBreaker({
+  clock,
+  openMs = defaultOpenMs,
+}: {
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly openMs?: number;
+}): Breaker {
   let failedAtMs: number[] = [];
   let openedAtMs: number | undefined;
   let probes = 0;

@@ -2,7 +2,7 @@
  * Prometheus metrics of this process. Names and meanings are an interface: dashboards and alerts
  * read them. Labels are handler, schema or check names only, never ids of people or escrows.
  */
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { createMessageMetrics, type MessageMetrics } from "./message-metrics.ts";
 
 export interface Metrics extends MessageMetrics {
@@ -16,6 +16,12 @@ export interface Metrics extends MessageMetrics {
   gauge(name: string, help: string, labelNames: readonly string[], read: GaugeReader): void;
   /** Times in seconds, under a name of the caller's. */
   histogram(options: HistogramOptions): (labels: Labels, seconds: number) => void;
+  /** Counts one at each call. */
+  counter(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+  ): (labels: Readonly<Record<string, string>>) => void;
   /** The text Prometheus scrapes, and its type. */
   metrics(): Promise<string>;
   readonly contentType: string;
@@ -75,6 +81,10 @@ export function createMetrics(): Metrics {
           }
         },
       });
+    },
+    counter(name, help, labelNames) {
+      const counter = new Counter({ name, help, labelNames: [...labelNames], registers });
+      return (labels) => counter.inc({ ...labels });
     },
     metrics: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,8 +1,15 @@
 /** The log in Kafka, by kafkajs. Nothing of the client is seen beyond the files named kafka-*. */
 import { refuseInsideTx } from "../inside-tx.ts";
 import type { EventLog, LogProducer, Subscription } from "./event-log.ts";
-import { createKafkaAdmin, readKafkaEnds, readKafkaLag, readKafkaPosition } from "./kafka-admin.ts";
+import {
+  createKafkaAdmin,
+  type KafkaAdmin,
+  readKafkaEnds,
+  readKafkaLag,
+  readKafkaPosition,
+} from "./kafka-admin.ts";
 import { createKafkaClient, type KafkaClientOptions } from "./kafka-client.ts";
+import { createKafkaDiagnosis, type KafkaDiagnosis } from "./kafka-diagnosis.ts";
 import { createKafkaProducer } from "./kafka-producer.ts";
 import { createKafkaReader } from "./kafka-reader.ts";
 import { createKafkaSubscription } from "./kafka-subscription.ts";
@@ -17,9 +24,11 @@ export interface KafkaLogOptions extends KafkaClientOptions {
 
 /** Connects when first used, so that the program starts without a broker. */
 export function createKafkaLog(options: KafkaLogOptions): EventLog {
-  const { logger, naming = { prefix: "" }, sendDeadlineMs = 10_000 } = options;
+  const { logger, observer, naming = { prefix: "" }, sendDeadlineMs = 10_000 } = options;
   const kafka = createKafkaClient(options);
-  const admin = createKafkaAdmin(kafka);
+  const diagnosis = createKafkaDiagnosis(options);
+  const admin = explained(createKafkaAdmin(kafka), diagnosis);
+  let pinging: Promise<unknown> | undefined;
   const reader = createKafkaReader(options);
   const open = new Set<{ close(): Promise<void> }>();
   const readEnds: EventLog["ends"] = (topics) =>
@@ -33,7 +42,7 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
         async (client) => (await client.describeCluster()).clusterId,
       ),
     createProducer: (): LogProducer =>
-      createKafkaProducer({ kafka, logger, deadlineMs: sendDeadlineMs }),
+      createKafkaProducer({ kafka, logger, deadlineMs: sendDeadlineMs, observer }),
     subscribe(subscribeOptions): Subscription {
       refuseInsideTx("EventLog.subscribe");
       const subscription = createKafkaSubscription({
@@ -60,8 +69,16 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
         await admin.close();
       }
     },
-    ping: async () => {
-      await admin.use("asking the brokers", (client) => client.describeCluster());
+    async ping() {
+      pinging ??= admin
+        .use("asking the brokers", (client) => client.describeCluster())
+        .finally(() => {
+          pinging = undefined;
+        });
+      const answer = pinging;
+      answer.catch(() => undefined);
+      const known = diagnosis.known();
+      await (known === undefined ? answer : Promise.race([answer, rejectAfter(patienceMs, known)]));
     },
     async close() {
       await Promise.all([...open].map((one) => one.close()));
@@ -69,4 +86,27 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
     },
   };
   return withTopicNames(log, naming);
+}
+
+/** Whoever asks whether all is well cannot wait for time-outs when it is known that it is not. */
+const patienceMs = 1_000;
+
+async function rejectAfter(ms: number, error: Error): Promise<never> {
+  await Bun.sleep(ms);
+  throw error;
+}
+
+function explained(admin: KafkaAdmin, diagnosis: KafkaDiagnosis): KafkaAdmin {
+  return {
+    ...admin,
+    async use(what, work) {
+      try {
+        const answer = await admin.use(what, work);
+        diagnosis.worked();
+        return answer;
+      } catch (error) {
+        throw await diagnosis.explain(error);
+      }
+    },
+  };
 }

@@ -11,6 +11,7 @@ import type { Logger } from "../logger.ts";
 import type { AppendedRecord, LogProducer, NewRecord } from "./event-log.ts";
 import { retry } from "./kafka-client.ts";
 import { explainSend, within } from "./kafka-errors.ts";
+import type { KafkaObserver } from "./kafka-sockets.ts";
 import { partitionOf } from "./partition.ts";
 
 export interface KafkaProducerOptions {
@@ -18,6 +19,7 @@ export interface KafkaProducerOptions {
   readonly logger: Logger;
   /** A send that has no answer by then rejects: its outcome is unknown. */
   readonly deadlineMs: number;
+  readonly observer?: KafkaObserver | undefined;
 }
 
 const closeMs = 2_000;
@@ -26,6 +28,7 @@ export function createKafkaProducer({
   kafka,
   logger,
   deadlineMs,
+  observer,
 }: KafkaProducerOptions): LogProducer {
   const { producer, sendTopic } = createClient(kafka);
   let connecting: Promise<void> | undefined;
@@ -37,7 +40,10 @@ export function createKafkaProducer({
       logger.debug({ err: error }, "a producer was not disconnected in order");
     });
   const sendAll = async (records: readonly NewRecord[]): Promise<readonly AppendedRecord[]> => {
-    connecting ??= producer.connect();
+    connecting ??= producer.connect().catch((error: unknown) => {
+      observer?.producerFailed();
+      throw error;
+    });
     await connecting;
     const appended = new Map<NewRecord, AppendedRecord>();
     for (const [topic, group] of Map.groupBy(records, (record) => record.topic)) {

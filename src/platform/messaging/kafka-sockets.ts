@@ -39,6 +39,9 @@ export function createKafkaSockets(
         ? connect({ host, port }, connected)
         : connectTls({ host, port, ...tlsOptions(host, tls()) }, connected);
     socket.setKeepAlive(true, keepAliveMs);
+    socket.once("close", (failed) => {
+      if (!open && !failed) observer?.connectionFailed("ESILENT");
+    });
     socket.once("error", (error: NodeJS.ErrnoException) => {
       observer?.connectionFailed(error.code ?? "UNKNOWN");
     });
