@@ -11,6 +11,7 @@ import {
 import { runAudit } from "./audit.ts";
 import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
+import { runDoctor } from "./doctor.ts";
 import { runErase } from "./erase.ts";
 import { runHealth } from "./health.ts";
 import { runKeys } from "./keys.ts";
@@ -89,6 +90,13 @@ function addStores(program: Command): void {
       examples("app topics", "app topics --diff", "app topics --format strimzi > topics.yaml"),
     )
     .action((options) => runTopics(configOf(options), options));
+  located(program.command("doctor"))
+    .alias("verify:kafka")
+    .description("Look at everything the program leans on; each line with a remedy.")
+    .option("--role <roles>", "as these roles would need it (APP_ROLE)")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", examples("app doctor", "app doctor --role escrow --json"))
+    .action((options) => runDoctor(configOf(options), options));
   located(program.command("verify"))
     .description("Compute the invariants on the live database and log; name the first that fails.")
     .option("--json", "one JSON object on stdout")

@@ -152,7 +152,10 @@ if (process.env.KAFKA_BROKERS !== undefined)
       expect((await asked()).status).toBe(503);
       expect((await fetch(`${url}/healthz`)).status).toBe(200);
       expect(app.stdout()).not.toContain("\nready ");
-      await eventually(() => app.stderr().includes("refuses the user name or the password"), 60_000);
+      await eventually(
+        () => app.stderr().includes("refuses the user name or the password"),
+        60_000,
+      );
       expect(app.stderr()).not.toContain('"new"');
       await secured.setPassword("owner", "new");
       await app.ready(90_000);

@@ -1,0 +1,95 @@
+/** Can the database be used, does it keep what it acknowledges, and is it of this version? */
+import { dataDirOwner } from "#platform/data-dir";
+import type { Database } from "#platform/database";
+import { sqlState } from "#platform/database-error";
+import { SystemicError } from "#platform/errors";
+import { assertDurable } from "#platform/postgres";
+import type { Config } from "../config.ts";
+import { hasEmbeddedData, type Stores } from "../stores.ts";
+import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
+
+/** Nothing of an embedded database is opened: a server may have it. */
+export async function examineEmbedded(config: Config): Promise<Finding[]> {
+  if (config.MEMORY) return [well("database", "embedded, in memory")];
+  const owner = dataDirOwner(config.DATA_DIR);
+  if (owner?.url !== undefined) {
+    const answer = await fetch(`${owner.url}/readyz`).catch(() => undefined);
+    const held = `embedded in ${config.DATA_DIR}, held by process ${owner.pid} at ${owner.url}`;
+    if (answer?.ok) return [well("database", `${held}, which is ready`)];
+    const remedy = `look at ${owner.url}/readyz`;
+    return [ill("database", `${held}, which is not ready`, remedy)];
+  }
+  const state = hasEmbeddedData(config) ? "not in use" : "empty: made at the first start";
+  return [well("database", `embedded in ${config.DATA_DIR}, ${state}`)];
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  "28P01": "mend the password in DATABASE_URL",
+  "28000": "let this user in (pg_hba.conf), or mend the user in DATABASE_URL",
+  "3D000": "make the database, or mend its name in DATABASE_URL",
+  "53300": "raise max_connections, or lower DATABASE_POOL_SIZE",
+};
+
+export async function examinePostgres(stores: Stores): Promise<Finding[]> {
+  const distinct = [...new Set(Object.values(stores.databases) as Database[])];
+  const each = await Promise.all(distinct.map(examineOne));
+  const found = each.flat();
+  if (found.some((one) => one.unreachable)) return found;
+  return [...found, await examineMigrations(stores)];
+}
+
+async function examineOne(db: Database): Promise<Finding[]> {
+  try {
+    const [row] = await db.sql<{ version: string; name: string }>`
+      SELECT current_setting('server_version') AS version, current_database() AS name`;
+    return [well("database", `${row?.name}: PostgreSQL ${row?.version}`), await durability(db)];
+  } catch (error) {
+    const remedy = remedies[sqlState(error) ?? ""] ?? "start it, or mend DATABASE_URL";
+    return [unreachable("database", `PostgreSQL cannot be used: ${textOf(error)}`, remedy)];
+  }
+}
+
+async function durability(db: Database): Promise<Finding> {
+  try {
+    await assertDurable(db);
+    return well("database", "what it acknowledges survives a crash");
+  } catch (error) {
+    if (!(error instanceof SystemicError)) throw error;
+    return ill("database", error.message, "set it to on");
+  }
+}
+
+async function examineMigrations(stores: Stores): Promise<Finding> {
+  try {
+    const pending = await stores.pending();
+    if (pending.length === 0) return well("database", "the schema is of this version");
+    const text = `the schema lacks ${pending.length} migrations, the first ${pending[0]}`;
+    return ill("database", text, "run `app migrate`");
+  } catch (error) {
+    return ill("database", textOf(error), "run the version of `app` that made the schema");
+  }
+}
+
+const skewToWarnMs = 500;
+const skewToFailMs = 2_000;
+
+export async function examineClock(
+  name: string,
+  remoteTime: () => Promise<Date>,
+): Promise<Finding> {
+  const before = Date.now();
+  const remote = await remoteTime();
+  const after = Date.now();
+  // Anything between question and answer is no difference.
+  const off = remote.getTime() - Math.min(Math.max(remote.getTime(), before), after);
+  const text = `the clock of ${name} is ${off} ms off ours`;
+  if (Math.abs(off) <= skewToWarnMs) return well("clock", text);
+  const remedy = "let all machines follow one time server: deadlines are kept by these clocks";
+  return Math.abs(off) <= skewToFailMs ? doubt("clock", text, remedy) : ill("clock", text, remedy);
+}
+
+export async function databaseTime(db: Database): Promise<Date> {
+  const [row] = await db.sql<{ ms: string }>`
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS ms`;
+  return new Date(Number(row?.ms));
+}

@@ -1,0 +1,137 @@
+/**
+ * Can Kafka be used by these roles? Each broker by itself, then the topics and their settings, what
+ * the user may do by trying it, how far each group is behind, and the brokers' clock.
+ */
+import { randomUUID } from "node:crypto";
+import { silentLogger } from "#platform/logger";
+import type { EventLog } from "#platform/messaging/event-log";
+import { within } from "#platform/messaging/kafka-errors";
+import { type Probed, probeBroker } from "#platform/messaging/kafka-trouble";
+import { releaseOf } from "#platform/messaging/kafka-versions";
+import { createSingleProducer } from "#platform/messaging/single-producer";
+import { changeText } from "#platform/messaging/topic-changes";
+import { breaksPromise, problemText } from "../cli/check-topics.ts";
+import { topicSettings } from "../cli/topic-settings.ts";
+import type { Config } from "../config.ts";
+import { probeTopic, rightsOf, topicsOf } from "../kafka-rights.ts";
+import { kafkaConnection } from "../settings/kafka.ts";
+import { examineClock } from "./examine-database.ts";
+import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
+
+const manyBehind = 10_000n;
+/** A dependency that hangs must not hang the doctor. */
+const examinedWithinMs = 30_000;
+
+export async function examineKafka(config: Config, log: EventLog): Promise<Finding[]> {
+  const brokers = await examineBrokers(config);
+  if (brokers.every(({ verdict }) => verdict === "fail")) return brokers;
+  const usable = brokers.map((one) =>
+    one.verdict === "fail" ? { ...one, verdict: "warn" as const, unreachable: false } : one,
+  );
+  const topics = await guarded("topics", () => examineTopics(config, log));
+  // Without its topics nothing more can be tried.
+  if (topics.some(({ verdict }) => verdict === "fail")) return [...usable, ...topics];
+  return [
+    ...usable,
+    ...topics,
+    ...(await guarded("rights", () => examineRights(config, log))),
+    ...(await guarded("lag", () => examineLag(config, log))),
+    ...(await guarded("clock", async () => [await brokerClock(log)])),
+  ];
+}
+
+async function guarded(
+  area: Finding["area"],
+  examine: () => Promise<Finding[]>,
+): Promise<Finding[]> {
+  try {
+    return await within(examinedWithinMs, `looking at ${area}`, examine());
+  } catch (error) {
+    return [ill(area, textOf(error), "see the lines above, and the rights in docs/kafka.md")];
+  }
+}
+
+async function examineBrokers(config: Config): Promise<Finding[]> {
+  const options = { ...kafkaConnection(config), logger: silentLogger };
+  return Promise.all(
+    options.brokers.map(async (broker) =>
+      brokerFinding(broker, await probeBroker(options, broker)),
+    ),
+  );
+}
+
+function brokerFinding(broker: string, probed: Probed): Finding {
+  if ("trouble" in probed) {
+    const { text, remedy } = probed.trouble;
+    return unreachable("kafka", `${broker}: ${text}`, remedy);
+  }
+  const release = releaseOf(probed.versions);
+  if (release !== undefined) return well("kafka", `${broker}: Kafka ${release}`);
+  return doubt("kafka", `${broker}: an old Kafka, not tried with this program`, "use 3.5 or newer");
+}
+
+async function examineTopics({ APP_ROLE, APP_ENV }: Config, log: EventLog): Promise<Finding[]> {
+  const used = topicsOf(APP_ROLE);
+  const topics = topicSettings().filter(({ name }) => used.has(name));
+  const replicas = APP_ENV === "production" ? 3 : undefined;
+  const changes = await log.ensureTopics(topics, { dryRun: true, replicas });
+  if (changes.length === 0) return [well("topics", `${topics.length} topics as they should be`)];
+  return changes.map((change) => {
+    const reorder = change.kind === "reorder";
+    const remedy = reorder
+      ? "see docs/kafka.md: keys move to other partitions"
+      : "run `app topics`";
+    if (breaksPromise(change)) return ill("topics", problemText(change), remedy);
+    return doubt("topics", `${change.topic} differs`, changeText(change));
+  });
+}
+
+/** What can be tried without leaving a trace in anyone's topic. */
+async function examineRights({ APP_ROLE }: Config, log: EventLog): Promise<Finding[]> {
+  const remedy = "grant what `app topics --format acls` prints for this role";
+  const tried = async (what: string, attempt: () => Promise<unknown>): Promise<Finding[]> => {
+    try {
+      await attempt();
+      return [];
+    } catch (error) {
+      return [ill("rights", `may not ${what}: ${textOf(error)}`, remedy)];
+    }
+  };
+  const rights = APP_ROLE.map(rightsOf);
+  const reads = [...new Set(rights.flatMap((one) => one.reads))];
+  const all = await tried(`write ${probeTopic}`, () => writeProbe(log));
+  // One after the other: they share a connection.
+  for (const topic of reads)
+    all.push(...(await tried(`read ${topic}`, () => log.read(topic, 0, 0n, 1))));
+  return all.length > 0 ? all : [well("rights", `writes, and reads ${reads.length} topics`)];
+}
+
+async function writeProbe(log: EventLog): Promise<Date> {
+  const producer = createSingleProducer(log);
+  try {
+    const value = new TextEncoder().encode(randomUUID());
+    const [appended] = await producer.send([{ topic: probeTopic, key: "", value, headers: {} }]);
+    if (appended === undefined) throw new Error("a message was not confirmed");
+    return appended.appendedAt;
+  } finally {
+    await producer.close();
+  }
+}
+
+async function examineLag({ APP_ROLE }: Config, log: EventLog): Promise<Finding[]> {
+  const groups = [...new Set(APP_ROLE.flatMap((role) => rightsOf(role).groups))];
+  const lag = Map.groupBy(await log.lag(groups), ({ group }) => group);
+  return groups.map((group) => {
+    const parts = lag.get(group);
+    if (parts === undefined) return well("lag", `${group} has read nothing yet`);
+    const behind = parts.reduce((sum, { position, end }) => sum + (end - position), 0n);
+    const text = `${group} is ${behind} messages behind`;
+    if (behind <= manyBehind) return well("lag", text);
+    return doubt("lag", text, "start more processes of its role, or look at its dead letters");
+  });
+}
+
+/** Stamped by the broker: the topic says so, and the line about topics complains when it does not. */
+function brokerClock(log: EventLog): Promise<Finding> {
+  return examineClock("the brokers", () => writeProbe(log));
+}

@@ -1,0 +1,41 @@
+/** One line of the doctor: what was looked at, what was found, and what to do where it is not well. */
+
+export interface Finding {
+  readonly area:
+    | "settings"
+    | "database"
+    | "kafka"
+    | "topics"
+    | "rights"
+    | "lag"
+    | "clock"
+    | "provider";
+  readonly verdict: "ok" | "warn" | "fail";
+  readonly text: string;
+  /** There where the verdict is not "ok". */
+  readonly remedy?: string;
+  /** A dependency that could not be asked at all. */
+  readonly unreachable?: boolean;
+}
+
+type Area = Finding["area"];
+
+export function well(area: Area, text: string): Finding {
+  return { area, verdict: "ok", text };
+}
+
+export function doubt(area: Area, text: string, remedy: string): Finding {
+  return { area, verdict: "warn", text, remedy };
+}
+
+export function ill(area: Area, text: string, remedy: string): Finding {
+  return { area, verdict: "fail", text, remedy };
+}
+
+export function unreachable(area: Area, text: string, remedy: string): Finding {
+  return { area, verdict: "fail", text, remedy, unreachable: true };
+}
+
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
