@@ -117,15 +117,7 @@ export interface Application {
 export function buildApplication(deps: ApplicationDeps): Application {
   const { config, log, clock, logger, metrics, tracer = passingTracer } = deps;
   const outboxes = createOutboxes(deps);
-  const breaker = createBreaker({ clock, openMs: publishPauseMs });
-  registerBreakerState(metrics, breaker);
-  const publisher = createPublisher({
-    log: withBreaker(log, breaker),
-    clock,
-    logger,
-    tracer,
-    producerName: "app",
-  });
+  const publisher = createRequestPublisher(deps, tracer);
   const health = createHealth({ clock });
   const modules = createModules(deps, outboxes, publisher);
   const relay = createRelayModule(deps, outboxes);
@@ -199,6 +191,22 @@ export function buildApplication(deps: ApplicationDeps): Application {
       await publisher.close();
     },
   };
+}
+
+/** What HTTP routes publish by; it gives up at once while the log keeps failing. */
+function createRequestPublisher(
+  { log, clock, logger, metrics }: ApplicationDeps,
+  tracer: Tracer,
+): Publisher {
+  const breaker = createBreaker({ clock, openMs: publishPauseMs });
+  registerBreakerState(metrics, breaker);
+  return createPublisher({
+    log: withBreaker(log, breaker),
+    clock,
+    logger,
+    tracer,
+    producerName: "app",
+  });
 }
 
 function createModules(
