@@ -4,7 +4,6 @@
  */
 import type { Hono } from "hono";
 import type { AuditReport } from "#platform/audit";
-import { createBreaker } from "#platform/breaker";
 import type { Check } from "#platform/checks";
 import type { Clock } from "#platform/clock";
 import { createHealth, type Health } from "#platform/health";
@@ -20,9 +19,8 @@ import { createListeners, type Listeners } from "#platform/listening/listeners";
 import type { Logger } from "#platform/logger";
 import { createConsumer, type Handled } from "#platform/messaging/consumer";
 import type { EventLog } from "#platform/messaging/event-log";
-import { registerBreakerState } from "#platform/messaging/kafka-metrics";
 import { createOutbox, type Outbox } from "#platform/messaging/outbox";
-import { withBreaker } from "#platform/messaging/publish-breaker";
+import { sparingRequests } from "#platform/messaging/publish-breaker";
 import { createPublisher, type Publisher } from "#platform/messaging/publisher";
 import { createRedrive } from "#platform/messaging/redrive";
 import { createLogRetention } from "#platform/messaging/table-topics";
@@ -64,8 +62,6 @@ const roleTable: Readonly<Record<RoleName, Role>> = {
 
 /** To `app verify` what is younger is under way, not stuck. */
 const patienceMs = 60_000;
-/** A broker is back within seconds; requests are refused at once meanwhile. */
-const publishPauseMs = 5_000;
 
 export interface ApplicationDeps {
   readonly config: Config;
@@ -117,7 +113,8 @@ export interface Application {
 export function buildApplication(deps: ApplicationDeps): Application {
   const { config, log, clock, logger, metrics, tracer = passingTracer } = deps;
   const outboxes = createOutboxes(deps);
-  const publisher = createRequestPublisher(deps, tracer);
+  const guarded = sparingRequests({ log, clock, metrics });
+  const publisher = createPublisher({ log: guarded, clock, logger, tracer, producerName: "app" });
   const health = createHealth({ clock });
   const modules = createModules(deps, outboxes, publisher);
   const relay = createRelayModule(deps, outboxes);
@@ -191,22 +188,6 @@ export function buildApplication(deps: ApplicationDeps): Application {
       await publisher.close();
     },
   };
-}
-
-/** What HTTP routes publish by; it gives up at once while the log keeps failing. */
-function createRequestPublisher(
-  { log, clock, logger, metrics }: ApplicationDeps,
-  tracer: Tracer,
-): Publisher {
-  const breaker = createBreaker({ clock, openMs: publishPauseMs });
-  registerBreakerState(metrics, breaker);
-  return createPublisher({
-    log: withBreaker(log, breaker),
-    clock,
-    logger,
-    tracer,
-    producerName: "app",
-  });
 }
 
 function createModules(

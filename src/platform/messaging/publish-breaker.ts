@@ -3,11 +3,28 @@
  * sent for some seconds, and a request is told so at once, knowing that nothing of it was written.
  * The relay has no use for it: it loses nothing by waiting.
  */
-import type { Breaker } from "../breaker.ts";
+import { type Breaker, createBreaker } from "../breaker.ts";
+import type { Clock } from "../clock.ts";
 import { TransientError } from "../errors.ts";
+import type { Metrics } from "../metrics.ts";
 import type { EventLog } from "./event-log.ts";
+import { registerBreakerState } from "./kafka-metrics.ts";
 
-export function withBreaker(
+/** A broker is back within seconds. */
+const pauseMs = 5_000;
+
+/** The log as requests publish to it; the breaker's state is a metric. */
+export function sparingRequests(deps: {
+  readonly log: Pick<EventLog, "createProducer">;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}): Pick<EventLog, "createProducer"> {
+  const breaker = createBreaker({ clock: deps.clock, openMs: pauseMs });
+  registerBreakerState(deps.metrics, breaker);
+  return withBreaker(deps.log, breaker);
+}
+
+function withBreaker(
   log: Pick<EventLog, "createProducer">,
   breaker: Breaker,
 ): Pick<EventLog, "createProducer"> {
