@@ -137,6 +137,14 @@ for (const adapter of adapters) {
       expect(idsOf(again)).toEqual(idsOf(ids));
     });
 
+    test("a process that writes nothing asks nobody", async () => {
+      fake.stop();
+      const ids = start([]);
+      await ids.prepare();
+      expect(ids.worker.problem?.()).toBeUndefined();
+      expect(fake.asked).toEqual([]);
+    });
+
     test("K1: a schema that is not registered is refused, with the remedy", async () => {
       const refused = start().prepare();
       expect(await refused.catch((error: unknown) => error)).toBeInstanceOf(SystemicError);

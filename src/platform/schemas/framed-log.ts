@@ -27,6 +27,7 @@ interface Framing {
 export function withFrames(log: EventLog, { topics, idOf }: FramedLogOptions): EventLog {
   const framings = framingsOf(topics);
   const open = (record: LogRecord): LogRecord => {
+    if (!isFramed(record.value)) return record;
     const format = framings.get(record.topic)?.format;
     return format === undefined ? record : { ...record, value: format.open(record.value) };
   };
