@@ -13,6 +13,7 @@ import {
 } from "../doctor/examine-database.ts";
 import { examineKafka } from "../doctor/examine-kafka.ts";
 import { examineProviders } from "../doctor/examine-providers.ts";
+import { examineSchemas } from "../doctor/examine-schemas.ts";
 import { type Finding, well } from "../doctor/finding.ts";
 import { openStores, type Stores } from "../stores.ts";
 import { ExitError } from "./exit.ts";
@@ -38,11 +39,11 @@ function line({ verdict, area, text, remedy }: Finding): string {
 async function examine(config: Config): Promise<Finding[]> {
   // What the loader lets through is well formed; what does not fit together ended with 3 before.
   const settings = well("settings", `role ${config.APP_ROLE.join(", ")}, ${config.APP_ENV}`);
-  const providers = examineProviders(config);
+  const others = Promise.all([examineSchemas(config), examineProviders(config)]);
   const stored = config.embedded
     ? [...(await examineEmbedded(config)), ...(await withLogOnly(config))]
     : await withStores(config, examineServers(config));
-  return [settings, ...stored, ...(await providers)];
+  return [settings, ...stored, ...(await others).flat()];
 }
 
 /** Kafka beside an embedded database, which stays closed: only the log is opened. */

@@ -7,6 +7,7 @@ export interface Finding {
     | "kafka"
     | "topics"
     | "rights"
+    | "schemas"
     | "lag"
     | "clock"
     | "provider";

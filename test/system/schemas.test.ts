@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { allTopics } from "#topics";
+import type { Finding } from "../../src/doctor/finding.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
 import { eventually, unique } from "../support/logs.ts";
@@ -77,6 +78,30 @@ test("K2: a schema that would stop readers ends with 6 and says why; a dry run t
   expect(wrong.code).toBe(4);
   expect(wrong.stderr).toContain("Unauthorized (401)");
   fake.stop();
+}, 60_000);
+
+test("seed E6: the doctor says what the registry lacks, or that it cannot be used", async () => {
+  const fake = startFakeRegistry();
+  const look = async () => {
+    const env = { KAFKA_BROKERS: nowhere, KAFKA_SCHEMA_REGISTRY_URL: fake.url };
+    const { stdout } = await runApp(await emptyPlace(), ["doctor", "--json"], env);
+    const { findings } = JSON.parse(stdout) as { findings: readonly Finding[] };
+    return findings.filter(({ area }) => area === "schemas");
+  };
+  const lacking = await look();
+  expect(lacking).toContainEqual({
+    area: "schemas",
+    verdict: "fail",
+    text: "the registry lacks this version of escrow.events.v1-value",
+    remedy: "run `app topics`",
+  });
+  // Registering comes before the brokers are asked, which are not there.
+  expect((await topics({ KAFKA_SCHEMA_REGISTRY_URL: fake.url })).code).toBe(4);
+  expect(await look()).toEqual([
+    { area: "schemas", verdict: "ok", text: "the registry has all 9 of this version" },
+  ]);
+  fake.stop();
+  expect(await look()).toMatchObject([{ verdict: "fail", unreachable: true }]);
 }, 60_000);
 
 test("a password in the URL, or a user without one, ends with 3", async () => {
