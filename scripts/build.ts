@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { postgresFilesName, postgresFilesPath } from "#platform/pglite";
+import { postgresFilePath, postgresFiles } from "#platform/pglite";
 import { snapshotName } from "../src/stores.ts";
 import { root, run } from "./process.ts";
 import { makeSnapshot } from "./snapshot.ts";
@@ -13,7 +13,6 @@ const dist = join(root, "dist");
 const app = join(dist, "app");
 const embedded = join(dist, "embedded");
 const snapshot = join(embedded, `${snapshotName}.zst`);
-const postgresFiles = join(embedded, `${postgresFilesName}.zst`);
 
 /** A digest of the named files' paths and contents. */
 async function digest(patterns: readonly string[]): Promise<string> {
@@ -83,8 +82,10 @@ export async function build({ ifStale }: { readonly ifStale: boolean }): Promise
   const begun = performance.now();
   const ownInputs = [...engine, ...migrations];
   await unlessCurrent(snapshot, ownInputs, async () => pack(await makeSnapshot(), snapshot));
-  const files = Bun.file(postgresFilesPath());
-  await unlessCurrent(postgresFiles, engine, () => pack(files, postgresFiles));
+  for (const name of postgresFiles) {
+    const packed = join(embedded, `${name}.zst`);
+    await unlessCurrent(packed, engine, () => pack(Bun.file(postgresFilePath(name)), packed));
+  }
   const inputs = [...ownInputs, ...sources];
   if (!ifStale)
     await Bun.file(`${app}.inputs`)

@@ -8,11 +8,6 @@ import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
-// Embedded into the compiled binary; the import gives a path that Bun.file reads.
-// @ts-expect-error a file import has no types
-import initdbPath from "@electric-sql/pglite/initdb.wasm" with { type: "file" };
-// @ts-expect-error a file import has no types
-import wasmPath from "@electric-sql/pglite/pglite.wasm" with { type: "file" };
 import type { Database } from "./database.ts";
 import { embeddedFile } from "./embedded-files.ts";
 import { refuseInsideTx } from "./inside-tx.ts";
@@ -40,7 +35,7 @@ export async function openPglite({
 }: PgliteOptions = {}): Promise<PgliteDatabase> {
   const location = dataDir ?? "memory";
   const fresh = dataDir === undefined || !existsSync(join(dataDir, "PG_VERSION"));
-  const compiling = compile(wasmPath);
+  const compiling = compile("pglite.wasm");
   const copy = fresh ? await snapshot?.() : undefined;
   if (copy !== undefined && dataDir !== undefined) await unpack(copy, dataDir);
   const pg = await PGlite.create({
@@ -48,8 +43,8 @@ export async function openPglite({
     ...(dataDir === undefined && copy !== undefined && { loadDataDir: copy }),
     pgliteWasmModule: await compiling,
     // Compiling it takes as long as opening a folder that is there.
-    ...(fresh && copy === undefined && { initdbWasmModule: await compile(initdbPath) }),
-    fsBundle: await postgresFiles(),
+    ...(fresh && copy === undefined && { initdbWasmModule: await compile("initdb.wasm") }),
+    fsBundle: await postgresFile("pglite.data"),
   }).catch((error: unknown) => {
     throw stoppedBy(error, location) ?? error;
   });
@@ -58,17 +53,17 @@ export async function openPglite({
   return createDatabase(pg, session, location);
 }
 
-/** What PostgreSQL reads of its installation. */
-async function postgresFiles(): Promise<Blob> {
-  const embedded = await embeddedFile(postgresFilesName)?.();
-  return embedded ?? Bun.file(postgresFilesPath());
+/** What the compiled program needs of the package; only a folder made without a snapshot needs more. */
+export const postgresFiles = ["pglite.wasm", "pglite.data"] as const;
+
+/** Where the package has a file; the build packs those above. */
+export function postgresFilePath(name: string): string {
+  return Bun.resolveSync(`@electric-sql/pglite/${name}`, import.meta.dir);
 }
 
-export const postgresFilesName = "pglite.data";
-
-/** Where the package has them; the build packs them. */
-export function postgresFilesPath(): string {
-  return Bun.resolveSync(`@electric-sql/pglite/${postgresFilesName}`, import.meta.dir);
+async function postgresFile(name: string): Promise<Blob> {
+  const embedded = await embeddedFile(name)?.();
+  return embedded ?? Bun.file(postgresFilePath(name));
 }
 
 /** Whole or not at all: a start that is killed here begins anew. */
@@ -80,8 +75,8 @@ async function unpack(snapshot: Blob, dataDir: string): Promise<void> {
   await rename(draft, dataDir);
 }
 
-async function compile(path: string): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await Bun.file(path).arrayBuffer());
+async function compile(name: string): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await (await postgresFile(name)).arrayBuffer());
 }
 
 function createDatabase(pg: PGlite, session: PgliteSession, location: string): PgliteDatabase {

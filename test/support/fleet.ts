@@ -9,14 +9,20 @@ export interface Member {
   readonly role: string;
   app: AppProcess;
   url: string;
+  /** Started, and neither killed nor told to stop. */
+  up: boolean;
 }
 
 export interface Fleet {
   readonly members: readonly Member[];
-  /** The address of the first member with this role, as of now. */
+  /** The address of the first member with this role that is up, as of now. */
   url(role: string): string;
   /** kill -9; a new process after a pause. Resolves once that one is ready. */
   killAndRestart(member: Member, pauseMs: number): Promise<void>;
+  /** A new process in a member's place. Resolves once it is ready. */
+  start(member: Member): Promise<void>;
+  /** SIGTERM; resolves once it has ended in order. */
+  leave(member: Member): Promise<void>;
   /** SIGTERM to each, one after the other; how each ended. */
   stop(): Promise<readonly { role: string; code: number; ms: number }[]>;
   /** What the members complained about, for messages. */
@@ -29,20 +35,31 @@ export async function startFleet(
   env: Environment,
 ): Promise<Fleet> {
   const launch = (role: string) => startApp(place, [`--role=${role}`, "--port", "0"], env);
-  const started = roles.map((role) => ({ role, app: launch(role), url: "" }));
+  const started = roles.map((role) => ({ role, app: launch(role), url: "", up: true }));
   const all: AppProcess[] = started.map(({ app }) => app);
   const members: readonly Member[] = await Promise.all(
     started.map(async (member) => ({ ...member, url: await member.app.ready(60_000) })),
   );
+  const start = async (member: Member): Promise<void> => {
+    member.app = launch(member.role);
+    all.push(member.app);
+    member.url = await member.app.ready(60_000);
+    member.up = true;
+  };
   return {
     members,
-    url: (role) => members.find((member) => member.role === role)?.url ?? "",
+    start,
+    url: (role) => members.find((member) => member.role === role && member.up)?.url ?? "",
     async killAndRestart(member, pauseMs) {
+      member.up = false;
       await member.app.kill();
       await Bun.sleep(pauseMs);
-      member.app = launch(member.role);
-      all.push(member.app);
-      member.url = await member.app.ready(60_000);
+      await start(member);
+    },
+    async leave(member) {
+      member.up = false;
+      const { code } = await member.app.stop();
+      if (code !== 0) throw new Error(`${member.role} ended with ${code}`);
     },
     async stop() {
       const ends: { role: string; code: number; ms: number }[] = [];

@@ -50,7 +50,7 @@ export async function expectBooks({ url }: FreshPostgres, n: number): Promise<vo
  */
 export async function explained<T>(
   { url }: FreshPostgres,
-  fleet: Fleet,
+  fleet: Pick<Fleet, "complaints">,
   withinMs: number,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -7,7 +7,7 @@ import { rmSync } from "node:fs";
 import { type Kafka, startKafka } from "../../scripts/services.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
-import type { Fleet, Member } from "../support/fleet.ts";
+import type { Member } from "../support/fleet.ts";
 import { createMarket } from "../support/market.ts";
 import { placeOf, previousCommit } from "../support/previous-build.ts";
 import { killAll, runApp, startApp, verify } from "../support/processes.ts";
@@ -62,7 +62,7 @@ if (commit !== undefined && process.env.KAFKA_BROKERS !== undefined)
       }
     }
 
-    async function start(place: Place, role: string): Promise<Member> {
+    async function start(place: Place, role: string): Promise<Omit<Member, "up">> {
       const app = startApp(place, [`--role=${role}`, "--port", "0"], env);
       return { role, app, url: await app.ready(120_000) };
     }
@@ -73,15 +73,9 @@ if (commit !== undefined && process.env.KAFKA_BROKERS !== undefined)
       const started = [...old];
       const complaints = () =>
         started.map(({ app }) => `--- ${app.name}\n${app.stderr().slice(-2_000)}`).join("\n");
-      const fleet: Fleet = {
-        members: started,
-        url: (role) => started.findLast((member) => member.role === role)?.url ?? "",
-        killAndRestart: () => Promise.reject(new Error("nobody is killed here")),
-        stop: async () => [],
-        complaints,
-      };
-      await explained(postgres, fleet, 400_000, async () => {
-        const market = createMarket({ url: () => fleet.url("api"), secret, patienceMs: 90_000 });
+      const url = () => started.findLast(({ role }) => role === "api")?.url ?? "";
+      await explained(postgres, { complaints }, 400_000, async () => {
+        const market = createMarket({ url, secret, patienceMs: 90_000 });
         const load = market.load(2);
         await load.more(1);
         // The old ones go on working while and after the database grows.

@@ -1,0 +1,115 @@
+/**
+ * Two processes of every role over three brokers, under load, while every three seconds one of them
+ * leaves in order or comes back: work goes on all the time, and nothing is lost or done twice.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { openPostgres } from "#platform/postgres";
+import { type Kafka, startKafka } from "../../scripts/services.ts";
+import { emptyPlace, type Place } from "../support/binary.ts";
+import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { createMarket } from "../support/market.ts";
+import { killAll, runApp, verify } from "../support/processes.ts";
+import { decided, expectBooks, explained } from "../support/sales-books.ts";
+
+const roles = ["api", "escrow", "payments", "projections", "outbox"];
+const churnMs = 60_000;
+const everyMs = 3_000;
+const longestPauseMs = 15_000;
+const secret = "a secret for this test, thirty-two bytes";
+
+// Where no Kafka can be had, `npm test` says so, loudly, and fails in CI.
+if (process.env.KAFKA_BROKERS !== undefined)
+  describe("roles at scale", () => {
+    let kafka: Kafka;
+    let postgres: FreshPostgres;
+    let place: Place;
+    let env: Record<string, string>;
+
+    beforeAll(async () => {
+      const [cluster, database, folder] = await Promise.all([
+        startKafka({ brokers: 3 }),
+        freshPostgres(),
+        emptyPlace(),
+      ]);
+      if (cluster === undefined) throw new Error("no Kafka can be had for three brokers");
+      [kafka, postgres, place] = [cluster, database, folder];
+      env = {
+        DATABASE_URL: postgres.url,
+        KAFKA_BROKERS: kafka.brokers,
+        JWT_SECRET: secret,
+        DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
+        RATE_LIMIT_PER_SECOND: "100000",
+        LOG_LEVEL: "warn",
+      };
+      for (const command of ["migrate", "topics"]) {
+        expect((await runApp(place, [command], env)).code).toBe(0);
+      }
+    }, 120_000);
+
+    afterAll(async () => {
+      await killAll();
+      await postgres?.drop();
+      await kafka?.stop();
+    }, 60_000);
+
+    test("members come and go: progress never pauses for long, the invariants hold", async () => {
+      const fleet = await startFleet(place, [...roles, ...roles], env);
+      await explained(postgres, fleet, 240_000, async () => {
+        const market = createMarket({ url: () => fleet.url("api"), secret, patienceMs: 60_000 });
+        const load = market.load(4);
+        await load.more(2);
+        const progress = watchProgress(postgres);
+        await churn(fleet);
+        expect(await progress.longestPauseMs()).toBeLessThan(longestPauseMs);
+
+        const sold = await load.stop();
+        await decided(market);
+        await expectBooks(postgres, sold.length);
+        expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
+      });
+      for (const { role, code } of await fleet.stop()) {
+        expect({ role, code }).toEqual({ role, code: 0 });
+      }
+    }, 360_000);
+  });
+
+/** Every three seconds the second member of the next role leaves, three seconds later it comes back. */
+async function churn(fleet: Fleet): Promise<void> {
+  const seconds = fleet.members.slice(roles.length);
+  const returning: Promise<void>[] = [];
+  for (let turn = 0; turn * everyMs < churnMs; turn += 1) {
+    const member = seconds[Math.floor(turn / 2) % seconds.length];
+    if (member === undefined) throw new Error("nobody is there");
+    if (turn % 2 === 1) returning.push(fleet.start(member));
+    else returning.push(fleet.leave(member));
+    await Bun.sleep(everyMs);
+  }
+  await Promise.all(returning);
+}
+
+/** Counts what the read models have been told, twice a second. */
+function watchProgress({ url }: FreshPostgres): { longestPauseMs(): Promise<number> } {
+  const db = openPostgres({ url, max: 1 });
+  let watching = true;
+  const watched = (async () => {
+    let [known, at, longest] = [0, performance.now(), 0];
+    while (watching) {
+      const [row] = await db.sql<{
+        n: number;
+      }>`SELECT count(*)::int AS n FROM projections.timeline`;
+      const now = performance.now();
+      longest = Math.max(longest, now - at);
+      if (row !== undefined && row.n > known) [known, at] = [row.n, now];
+      await Bun.sleep(500);
+    }
+    await db.close();
+    return longest;
+  })();
+  return {
+    longestPauseMs: () => {
+      watching = false;
+      return watched;
+    },
+  };
+}
