@@ -1,12 +1,13 @@
 /**
- * `npm run release`: the binaries of this version for each machine it runs on, and their checksums, in
- * dist/release. Compiled here for all of them; what is embedded is the same bytes everywhere.
+ * `npm run release`: the binaries of this version for each machine it runs on, what is inside them, and
+ * checksums, in dist/release. Compiled here for all of them; what is embedded is the same bytes everywhere.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { build, compile } from "./build.ts";
 import { root } from "./process.ts";
+import { billOfMaterials } from "./sbom.ts";
 
 const own = join(root, "dist", "release");
 
@@ -30,7 +31,9 @@ export async function release(
     rmSync(`${binary}.map`, { force: true });
     binaries.push(binary);
   }
-  await Bun.write(join(folder, "SHA256SUMS"), binaries.map(sumLine).join(""));
+  const bill = join(folder, `app-${manifest.version}.cdx.json`);
+  await Bun.write(bill, `${JSON.stringify(billOfMaterials(), undefined, 2)}\n`);
+  await Bun.write(join(folder, "SHA256SUMS"), [...binaries, bill].map(sumLine).join(""));
   return binaries;
 }
 

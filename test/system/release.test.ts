@@ -24,7 +24,7 @@ test("a binary for arm64 is made on any machine, whole, and its sum is written b
   const check = ["sha256sum", "--check", "--strict", "SHA256SUMS"];
   expect(await capture(check, { cwd: folder })).toEqual({
     code: 0,
-    output: `app-${version}-linux-arm64: OK`,
+    output: `app-${version}-linux-arm64: OK\napp-${version}.cdx.json: OK`,
   });
   rmSync(folder, { recursive: true });
 }, 300_000);
