@@ -19,6 +19,7 @@ import {
   kafkaSecretNames,
   kafkaSettings,
 } from "./settings/kafka.ts";
+import { outboxContradictions, outboxSettings } from "./settings/outbox.ts";
 import {
   schemaRegistryContradictions,
   schemaRegistryFileNames,
@@ -110,6 +111,7 @@ const settings = z.object({
   DATABASE_POOL_SIZE: whole(2, 100).default(8),
   ...kafkaSettings,
   ...schemaRegistrySettings,
+  ...outboxSettings,
   JWT_SECRET: secret32.optional(),
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().min(1).default("app"),
@@ -203,6 +205,7 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
   problems.push(...contradictions(config, serving));
   problems.push(...kafkaContradictions(config).map(bySettings));
   problems.push(...schemaRegistryContradictions(config).map(bySettings));
+  problems.push(...outboxContradictions(config).map(bySettings));
   problems.push(...stripeContradictions(config).map(bySettings));
   problems.push(...custodianContradictions(config).map(bySettings));
   const guards = [

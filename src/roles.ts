@@ -307,13 +307,20 @@ function createOutboxes({ clock }: ApplicationDeps): Record<MessagingSchema, Out
 }
 
 function createRelayModule(
-  { databases, log, clock, logger, metrics, tracer, processId }: ApplicationDeps,
+  { config, databases, log, clock, logger, metrics, tracer, processId }: ApplicationDeps,
   outboxes: Readonly<Record<MessagingSchema, Outbox>>,
 ): Module {
   for (const schema of messagingSchemas) {
     // Shown before anything was published, and where nothing can be.
     metrics.published(schema, 0);
     metrics.publishFailed(schema, 0);
+  }
+  if (config.OUTBOX_PUBLISHER === "cdc") {
+    const slot = config.OUTBOX_SLOT;
+    const confirmed = messagingSchemas.map((schema) => {
+      return { schema, db: databases[schema], slot, clock, measure: metrics };
+    });
+    return createOutboxModule({ relays: [], confirmed });
   }
   return createOutboxModule({
     relays: messagingSchemas.map((schema) => ({

@@ -2,8 +2,9 @@
  * Finds the programs that real servers need, or installs them where that can be done without
  * asking: as root on a Debian-like machine. Says `undefined` where a program cannot be had.
  */
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { capture, run } from "../process.ts";
@@ -35,9 +36,44 @@ export async function kafkaJars(): Promise<string | undefined> {
   if (!(await hasJava())) await aptInstall(["default-jre-headless"]);
   if (!(await hasJava())) return undefined;
   if (cached) return join(folder, "lib");
-  if (Bun.which("mvn") === null && !(await aptInstall(["maven"]))) return undefined;
-  await fetchJars(cache, folder);
+  if (!(await hasMaven())) return undefined;
+  await fetchJars({ what: `Kafka ${KAFKA_VERSION}`, cache, folder, pom: pom() });
   return join(folder, "lib");
+}
+
+/** Kafka Connect's jars and its plug-ins, fetched and built once for each state of their sources. */
+export interface ConnectPrograms {
+  readonly jars: string;
+  readonly plugins: string;
+}
+
+/** From the folder of the sources: what its pom.xml names, and what its build-plugin.sh makes of it. */
+export async function connectPrograms(sources: string): Promise<ConnectPrograms | undefined> {
+  if (Bun.which("javac") === null) await aptInstall(["default-jdk-headless"]);
+  if (Bun.which("javac") === null || !(await hasJava())) return undefined;
+  const names = ["pom.xml", "build-plugin.sh", "JsonHeaders.java"];
+  const texts = await Promise.all(names.map((name) => readFile(join(sources, name), "utf8")));
+  const state = createHash("sha256").update(texts.join()).digest("hex").slice(0, 12);
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+  const folder = join(cache, "app-backing", `connect-${state}`);
+  const programs = { jars: join(folder, "lib"), plugins: join(folder, "plugins") };
+  if (existsSync(programs.plugins)) return programs;
+  if (!(await hasMaven())) return undefined;
+  await fetchJars({
+    what: "Kafka Connect and Debezium",
+    cache,
+    folder,
+    pom: texts[0] ?? "",
+    build: async (fresh) => {
+      const [jars, plugins] = [join(fresh, "lib"), join(fresh, "plugins")];
+      await run(["sh", join(sources, "build-plugin.sh"), jars, plugins]);
+    },
+  });
+  return programs;
+}
+
+async function hasMaven(): Promise<boolean> {
+  return Bun.which("mvn") !== null || (await aptInstall(["maven"]));
 }
 
 /** Kafka 4 brokers need Java 17 or newer. */
@@ -47,15 +83,25 @@ async function hasJava(): Promise<boolean> {
   return Number(/version "(\d+)/.exec(output)?.[1] ?? 0) >= 17;
 }
 
-async function fetchJars(cache: string, folder: string): Promise<void> {
-  console.error(`fetching Kafka ${KAFKA_VERSION} with Maven (once)`);
+interface Fetch {
+  readonly what: string;
+  readonly cache: string;
+  readonly folder: string;
+  readonly pom: string;
+  /** What is made of the jars before the folder is there for all. */
+  readonly build?: (fresh: string) => Promise<void>;
+}
+
+async function fetchJars({ what, cache, folder, pom, build }: Fetch): Promise<void> {
+  console.error(`fetching ${what} with Maven (once)`);
   await mkdir(join(cache, "app-backing"), { recursive: true });
   const fresh = await mkdtemp(join(cache, "app-backing", "fetch-"));
   try {
-    await writeFile(join(fresh, "pom.xml"), pom());
+    await writeFile(join(fresh, "pom.xml"), pom);
     const goal = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies";
     const options = [`-DoutputDirectory=${join(fresh, "lib")}`, "-DincludeScope=runtime"];
     await run(["mvn", "-q", "-B", goal, ...options], { cwd: fresh });
+    await build?.(fresh);
     // Whole or not at all, also when two runs fetch at the same time.
     await rename(fresh, folder).catch((error: unknown) => {
       if (!existsSync(join(folder, "lib"))) throw error;

@@ -49,7 +49,7 @@ describe("every document of deploy/kubernetes", () => {
       (name) => `deploy/kubernetes/${name}`,
     );
     const files = new Set(
-      all.map(({ path }) => path).filter((path) => !path.includes("/external/")),
+      all.map(({ path }) => path).filter((path) => !/\/(external|cdc)\//.test(path)),
     );
     expect([...files].sort()).toEqual(named.sort());
   });
@@ -68,8 +68,56 @@ describe("topics and users", () => {
       expect(topics).toContain(name);
       expect(topics).toContain(`${name}.dlq`);
     }
-    const users = ofKind("KafkaUser").map(({ metadata }) => metadata.name);
+    const users = ofKind("KafkaUser")
+      .filter(({ path }) => path.endsWith("/kafka/users.yaml"))
+      .map(({ metadata }) => metadata.name);
     expect(users.sort()).toEqual(kafkaUsers.map((user) => `app-${user}`).sort());
+  });
+});
+
+describe("change data capture", () => {
+  const [connect] = ofKind("KafkaConnect");
+  const [connector] = ofKind("KafkaConnector");
+  const folder = join(root, "deploy/connect");
+
+  test("the connector is the one that is tested: deploy/connect/outbox.json", () => {
+    const tested = JSON.parse(readFileSync(join(folder, "outbox.json"), "utf8"));
+    expect({
+      name: connector?.metadata.name,
+      config: {
+        "connector.class": connector?.["spec"].class,
+        "tasks.max": String(connector?.["spec"].tasksMax),
+        ...connector?.["spec"].config,
+      },
+    }).toEqual(tested);
+  });
+
+  test("the worker has the settings of deploy/connect/worker.properties, and names what they read", () => {
+    const lines = readFileSync(join(folder, "worker.properties"), "utf8").split("\n");
+    const settings = Object.fromEntries(
+      lines.filter((line) => /^[a-z]/.test(line)).map((line) => line.split(/=(.*)/).slice(0, 2)),
+    );
+    const { config, template } = connect?.["spec"] ?? {};
+    for (const [name, value] of Object.entries(config)) {
+      expect({ name, value: String(value) }).toEqual({ name, value: settings[name] });
+    }
+    const named: string[] = template.connectContainer.env.map((one: { name: string }) => one.name);
+    const read = JSON.stringify(connector).matchAll(/\$\{env:(\w+)\}/g);
+    expect(named.sort()).toEqual([...new Set([...read].map(([, name = ""]) => name))].sort());
+    // The operator refuses such names: they are its own.
+    expect(named.filter((name) => /^(KAFKA|STRIMZI)_/.test(name))).toEqual([]);
+  });
+
+  test("its user writes what the outbox writes", () => {
+    const user = all.find(({ kind, metadata }) => {
+      return kind === "KafkaUser" && metadata.name === "app-connect";
+    });
+    type Acl = { resource: { name: string; patternType: string } };
+    const written = (user?.["spec"].authorization.acls as Acl[])
+      .map(({ resource }) => resource)
+      .filter(({ name }) => !name.startsWith("app.connect"))
+      .map(({ name }) => name);
+    expect(written.sort()).toEqual([...rightsOf("outbox").writes].sort());
   });
 });
 
