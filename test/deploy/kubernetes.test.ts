@@ -113,7 +113,7 @@ describe("change data capture", () => {
       return kind === "KafkaUser" && metadata.name === "app-connect";
     });
     type Acl = { resource: { name: string; patternType: string } };
-    const written = (user?.["spec"].authorization.acls as Acl[])
+    const written = ((user?.["spec"].authorization.acls ?? []) as Acl[])
       .map(({ resource }) => resource)
       .filter(({ name }) => !name.startsWith("app.connect"))
       .map(({ name }) => name);
