@@ -3,8 +3,16 @@
  * its process id. Nothing outlives its owner: an owner that ends takes its servers along, and what
  * a killed owner left behind is stopped by the next one.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -36,7 +44,7 @@ const running = new Set<RunningServer>();
 const folders = new Set<string>();
 process.on("exit", () => {
   for (const server of running) server.signal("SIGKILL");
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) remove(folder);
 });
 
 /** A folder that goes with this process; clears away what dead owners left. */
@@ -49,8 +57,16 @@ export async function ownFolder(name: string): Promise<string> {
 }
 
 export function forget(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+  remove(folder);
   folders.delete(folder);
+}
+
+/** A container engine leaves things mounted in its folder; the deepest go first. */
+function remove(folder: string): void {
+  const mounts = existsSync("/proc/mounts") ? readFileSync("/proc/mounts", "utf8").split("\n") : [];
+  const own = mounts.map((line) => line.split(" ")[1] ?? "").filter((at) => at.startsWith(folder));
+  for (const at of own.sort().reverse()) spawnSync("umount", ["--lazy", at]);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 export async function launch(options: Launch): Promise<RunningServer> {
@@ -144,7 +160,7 @@ async function sweep(): Promise<void> {
     );
     if (owner === 0 || owner === process.pid || isAlive(owner)) continue;
     await killThoseOf(folder);
-    rmSync(folder, { recursive: true, force: true });
+    remove(folder);
   }
 }
 
