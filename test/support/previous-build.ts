@@ -1,6 +1,6 @@
 /**
  * The program as it was before: built from the last release, or, before there is one, from the commit
- * before the newest change to the database. Built once per commit and kept in the user's cache.
+ * before the newest migration came. Built once per commit and kept in the user's cache.
  */
 import {
   copyFileSync,
@@ -20,7 +20,8 @@ import type { Place } from "./binary.ts";
 export async function previousCommit(): Promise<string | undefined> {
   const tag = await capture(["git", "describe", "--tags", "--abbrev=0", "--match=v*", "HEAD^"]);
   if (tag.code === 0) return commitOf(tag.output);
-  const changed = await capture(["git", "log", "-1", "--format=%H", "--", "migrations"]);
+  const newest = ["git", "log", "-1", "--diff-filter=A", "--format=%H", "--", "migrations"];
+  const changed = await capture(newest);
   // A shallow clone's oldest commit seems to have changed everything, and has no parent.
   return changed.code === 0 ? commitOf(`${changed.output}^`) : undefined;
 }
