@@ -115,7 +115,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const outboxes = createOutboxes(deps);
   const guarded = sparingRequests({ log, clock, metrics });
   const publisher = createPublisher({ log: guarded, clock, logger, tracer, producerName: "app" });
-  const health = createHealth({ clock });
+  const health = createHealth({ clock, logger });
   const modules = createModules(deps, outboxes, publisher);
   const relay = createRelayModule(deps, outboxes);
   const apiKeys = createApiKeys({

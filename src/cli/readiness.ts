@@ -1,4 +1,7 @@
-/** What /readyz asks: the databases, the log, and whether every worker of the role can work. */
+/**
+ * What /readyz asks: the databases, the log, and whether every worker of the role can work. Whoever
+ * asks is told which part it is; why, with addresses, is a line of the log and `app doctor`'s to say.
+ */
 
 import type { Health } from "#platform/health";
 import type { EventLog } from "#platform/messaging/event-log";
@@ -17,20 +20,19 @@ export interface ReadinessDeps {
 export function registerChecks({ health, databases, log, problems }: ReadinessDeps): void {
   health.register("database", async () => {
     await Promise.all([...new Set(Object.values(databases))].map((db) => db.sql`SELECT 1`)).catch(
-      () => {
-        throw new Error("unreachable");
-      },
+      unreachable,
     );
   });
-  if (log !== undefined) {
-    health.register("log", () =>
-      log.ping().catch((error: unknown) => {
-        throw new Error(`unreachable: ${error instanceof Error ? error.message : String(error)}`);
-      }),
-    );
-  }
+  if (log !== undefined) health.register("log", () => log.ping().catch(unreachable));
   health.register("workers", async () => {
-    const told = problems().map(({ name, problem }) => `${name}: ${problem}`);
-    if (told.length > 0) throw new Error(told.join("; "));
+    const all = problems();
+    if (all.length === 0) return;
+    const names = new Set(all.map(({ name }) => name));
+    const cause = all.map(({ name, problem }) => `${name}: ${problem}`).join("; ");
+    throw new Error(`cannot work: ${[...names].join(", ")}`, { cause });
   });
+}
+
+function unreachable(cause: unknown): never {
+  throw new Error("unreachable", { cause });
 }

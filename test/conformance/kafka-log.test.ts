@@ -85,7 +85,10 @@ if (KAFKA_BROKERS !== undefined) {
   });
 
   /** A log whose connections lead nowhere until the network is up. */
-  function behindNetwork(): { log: EventLog; network: { up: boolean; cut(): void } } {
+  function behindNetwork(): {
+    log: EventLog;
+    network: { up: boolean; cut(): void; open(): number };
+  } {
     const sockets = new Set<Socket>();
     const network = {
       up: true,
@@ -93,6 +96,7 @@ if (KAFKA_BROKERS !== undefined) {
         for (const socket of sockets) socket.destroy();
         sockets.clear();
       },
+      open: () => [...sockets].filter(({ destroyed }) => !destroyed).length,
     };
     const log = createKafkaLog({
       brokers,
@@ -131,6 +135,15 @@ if (KAFKA_BROKERS !== undefined) {
     expect((await take(subscription, 1)).map(textOf)).toEqual(["b"]);
     await log.ping();
   }, 60_000);
+
+  test("calls that fail side by side leave no connection behind, so that a process can end", async () => {
+    const { log, network } = behindNetwork();
+    const missing = Array.from({ length: 12 }, (_, n) => `${unique("missing")}.${n}`);
+    const reads = await Promise.allSettled(missing.map((name) => log.read(name, 0, 0n, 1)));
+    expect(reads.filter(({ status }) => status === "fulfilled")).toEqual([]);
+    await log.close();
+    await eventually(() => network.open() === 0, 20_000);
+  }, 120_000);
 
   test("connections that break while reading lose nothing and reorder nothing", async () => {
     const orders = topic({ partitions: 2 });

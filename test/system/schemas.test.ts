@@ -234,8 +234,12 @@ if (brokers !== undefined)
       const address = () => /^ {2}API +(\S+)$/m.exec(app.stdout())?.[1] ?? "";
       const readyz = async () =>
         address() === "" ? "" : (await fetch(`${address()}/readyz`)).text();
-      await eventually(async () => (await readyz()).includes("cannot be used"), 120_000);
-      expect(await readyz()).toContain(`the schema registry at ${fake.url}`);
+      await eventually(async () => (await readyz()).includes("cannot work"), 120_000);
+      expect(await readyz()).not.toContain(fake.url);
+      await eventually(
+        () => app?.stderr().includes(`the schema registry at ${fake.url}`) === true,
+        60_000,
+      );
       expect(app.stdout()).not.toContain("\nready ");
       const { stdout: token } = await runApp(place, ["token", "--sub", "al"], own);
       const refused = await fetch(`${address()}/v1/escrows`, {

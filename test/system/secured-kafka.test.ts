@@ -56,6 +56,8 @@ if (process.env.KAFKA_BROKERS !== undefined)
       const metrics = await (await fetch(`${url}/metrics`)).text();
       expect(metrics).toMatch(/^kafka_connections [1-9]/m);
       expect(metrics).toContain("kafka_producer_init_failures 0");
+      expect(metrics).toContain("kafka_breaker_state 0");
+      expect(metrics).toMatch(/^kafka_rebalances_total\{group="escrow\.commands"\} [1-9]/m);
       expect((await app.stop()).code).toBe(0);
     }, 240_000);
 
@@ -148,8 +150,9 @@ if (process.env.KAFKA_BROKERS !== undefined)
         const response = await fetch(`${url}/readyz`);
         return { status: response.status, text: await response.text() };
       };
-      await eventually(async () => (await asked()).text.includes("the password"), 60_000);
+      await eventually(async () => (await asked()).text.includes('"log":"unreachable"'), 60_000);
       expect((await asked()).status).toBe(503);
+      expect((await asked()).text).not.toMatch(/password|127\.0\.0\.1|:\d{4}/);
       expect((await fetch(`${url}/healthz`)).status).toBe(200);
       expect(app.stdout()).not.toContain("\nready ");
       await eventually(
@@ -157,6 +160,15 @@ if (process.env.KAFKA_BROKERS !== undefined)
         60_000,
       );
       expect(app.stderr()).not.toContain('"new"');
+      const metrics = async () => (await fetch(`${url}/metrics`)).text();
+      await eventually(
+        async () => /^kafka_connection_errors\{type="sasl"\} [1-9]/m.test(await metrics()),
+        60_000,
+      );
+      await eventually(
+        async () => /^kafka_producer_init_failures [1-9]/m.test(await metrics()),
+        60_000,
+      );
       await secured.setPassword("owner", "new");
       await app.ready(90_000);
       await eventually(async () => (await asked()).status === 200, 60_000);

@@ -47,9 +47,9 @@ const failures: Record<string, Error> = {
   known: new HttpProblem("ESCROW_LOCKED", "A dispute is open.", { field: "x" }),
 };
 
-async function token(sub = "alice"): Promise<{ Authorization: string }> {
+async function token(sub = "alice", ...roles: string[]): Promise<{ Authorization: string }> {
   return {
-    Authorization: `Bearer ${await mintToken({ secret, sub, roles: [], ...known, ttl: 60 })}`,
+    Authorization: `Bearer ${await mintToken({ secret, sub, roles, ...known, ttl: 60 })}`,
   };
 }
 
@@ -161,14 +161,25 @@ test("webhooks need no token, everything else under /v1 and /sandbox does", asyn
   }
 });
 
-test("readiness names each check, 503 while one fails", async () => {
+test("readiness names each check, 503 while one fails; the reason is for operators", async () => {
   const { app, health } = build();
   const remove = health.register("log", async () => {
-    throw new Error("silent");
+    throw new Error("silent", { cause: new Error("10.0.0.7:9092 does not answer") });
   });
-  const response = await app.request("/readyz");
-  expect(response.status).toBe(503);
-  expect(await response.json()).toEqual({ status: "not ready", checks: { log: "silent" } });
+  const shown = { status: "not ready", checks: { log: "silent" } };
+  const strangers = [{}, await token("alice", "buyer"), { Authorization: "Bearer a.b.c" }];
+  for (const headers of strangers) {
+    const response = await app.request("/readyz", { headers });
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual(shown);
+  }
+  for (const role of ["admin", "auditor"]) {
+    const response = await app.request("/readyz", { headers: await token("root", role) });
+    expect(await response.json()).toEqual({
+      ...shown,
+      reasons: { log: "10.0.0.7:9092 does not answer" },
+    });
+  }
   remove();
   expect((await app.request("/readyz")).status).toBe(200);
 });

@@ -46,8 +46,9 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   app.use("/sandbox/*", guard);
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
-    const report = await health.check();
-    return c.json(report, report.status === "ready" ? 200 : 503);
+    const { reasons, ...report } = await health.check();
+    const shown = (await isOperator(auth, c)) ? { ...report, reasons } : report;
+    return c.json(shown, report.status === "ready" ? 200 : 503);
   });
   if (metrics !== undefined) {
     app.get("/metrics", async (c) =>
@@ -65,6 +66,13 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
     return problemResponse(problem, c.get("correlationId"));
   });
   return app;
+}
+
+/** Asked where nobody need be signed in: whoever cannot be told apart is nobody. */
+async function isOperator(auth: Auth, c: Context<HttpEnv>): Promise<boolean> {
+  if (c.req.header("Authorization") === undefined) return false;
+  const { roles } = await auth.authenticate(c).catch(() => ({ roles: [] as readonly string[] }));
+  return roles.includes("admin") || roles.includes("auditor");
 }
 
 const refuseControlCharacters: MiddlewareHandler<HttpEnv> = async (c, next) => {

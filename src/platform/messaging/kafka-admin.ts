@@ -2,7 +2,8 @@
 import type { Admin, Kafka } from "kafkajs";
 import { TerminalError } from "../errors.ts";
 import type { GroupLag, PartitionEnds } from "./event-log.ts";
-import { explain, protocolError, within } from "./kafka-errors.ts";
+import { explain, protocolError } from "./kafka-errors.ts";
+import { createSharedClient } from "./shared-client.ts";
 
 const deadlineMs = 20_000;
 const maxAttempts = 4;
@@ -20,43 +21,30 @@ export interface KafkaAdmin {
   close(): Promise<void>;
 }
 
-interface Connection {
-  readonly admin: Admin;
-  readonly ready: Promise<void>;
-}
-
 export function createKafkaAdmin(kafka: Kafka): KafkaAdmin {
-  let current: Connection | undefined;
-  const connection = (): Connection => {
-    if (current !== undefined) return current;
-    const admin = kafka.admin({ retry: { retries: 2, maxRetryTime: 1_000 } });
-    current = { admin, ready: admin.connect() };
-    return current;
-  };
-  // The one that failed: many fail together, and the last of them must not cut the next one's.
-  const drop = async (failed: Connection | undefined): Promise<void> => {
-    if (failed === undefined || current !== failed) return;
-    current = undefined;
-    await failed.admin.disconnect().catch(() => {});
-  };
+  const shared = createSharedClient({
+    deadlineMs,
+    open: () => {
+      const admin = kafka.admin({ retry: { retries: 2, maxRetryTime: 1_000 } });
+      return { admin, ready: admin.connect() };
+    },
+    close: ({ admin }) => admin.disconnect(),
+  });
   return {
     async use(what, work) {
       for (let attempt = 1; ; attempt += 1) {
-        const used = connection();
         try {
-          const answer = used.ready.then(() => work(used.admin));
-          return await within(deadlineMs, what, answer);
+          // Whatever fails, the next one asks the cluster anew.
+          return await shared.use(what, ({ admin, ready }) => ready.then(() => work(admin)));
         } catch (error) {
           if (error instanceof TerminalError) throw error;
-          // Whatever it was, the next one asks the cluster anew.
-          void drop(used);
           if (attempt >= maxAttempts || !stale.has(protocolError(error) ?? ""))
             throw explain(error, what);
           await Bun.sleep(100 * 2 ** attempt);
         }
       }
     },
-    close: () => drop(current),
+    close: shared.close,
   };
 }
 
@@ -65,19 +53,26 @@ export async function readKafkaEnds(
   admin: Admin,
   topics: readonly string[],
 ): Promise<PartitionEnds[]> {
-  const existing = new Set(await admin.listTopics());
-  const found = topics.filter((topic) => existing.has(topic));
-  const ends = await Promise.all(
-    found.map(async (topic) =>
-      (await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => ({
-        topic,
-        partition,
-        low: BigInt(low),
-        end: BigInt(high),
-      })),
-    ),
-  );
+  const ends = await Promise.all(topics.map((topic) => endsOf(admin, topic)));
   return ends.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
+}
+
+/** Asked by name: the list of all topics of a large cluster takes seconds, and is asked for often. */
+async function endsOf(admin: Admin, topic: string): Promise<PartitionEnds[]> {
+  try {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.map(({ partition, low, high }) => ({
+      topic,
+      partition,
+      low: BigInt(low),
+      end: BigInt(high),
+    }));
+  } catch (error) {
+    // It may be another topic, known to the client from before, that is gone.
+    const gone = protocolError(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+    if (!gone || (await admin.listTopics()).includes(topic)) throw error;
+    return [];
+  }
 }
 
 /** Undefined where the group has committed nothing. */

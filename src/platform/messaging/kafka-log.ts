@@ -51,6 +51,8 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
         readEnds,
         readDone: (group, place) =>
           admin.use("reading a position", (client) => readKafkaPosition(client, group, place)),
+        // As everywhere in the metrics: without the prefix.
+        onJoined: () => observer?.rebalanced(subscribeOptions.group.slice(naming.prefix.length)),
         options: subscribeOptions,
       });
       open.add(subscription);

@@ -29,6 +29,8 @@ export interface KafkaMemberDeps {
   /** Called when nothing is assigned any more. */
   readonly onRevoked: () => void;
   readonly onFetched: (batch: EachBatchPayload["batch"]) => void;
+  /** Called at each joining, before anything is assigned. */
+  readonly onJoined?: (() => void) | undefined;
 }
 
 export interface KafkaMember {
@@ -138,11 +140,12 @@ function createConsumer({ kafka, group }: KafkaMemberDeps): Consumer {
 
 async function join(
   consumer: Consumer,
-  { topics, onAssigned, onRevoked, onFetched }: KafkaMemberDeps,
+  { topics, onJoined, onAssigned, onRevoked, onFetched }: KafkaMemberDeps,
 ): Promise<void> {
   consumer.on(consumer.events.REBALANCING, onRevoked);
   // Runs within the client's turn, before it fetches: until it is told where from, it must not.
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    onJoined?.();
     const assigned = Object.entries(payload.memberAssignment);
     consumer.pause(assigned.map(([topic, partitions]) => ({ topic, partitions })));
     onAssigned(

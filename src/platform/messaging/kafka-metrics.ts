@@ -15,10 +15,16 @@ export function createKafkaObserver(metrics: Metrics): KafkaObserver {
     "Producers that could not connect",
     [],
   );
+  const rebalances = metrics.counter(
+    "kafka_rebalances_total",
+    "Times a member of this process joined its group, at first or anew",
+    ["group"],
+  );
   return {
     connected: () => connections({}),
     connectionFailed: (code) => errors({ type: typeOf(code) }),
     producerFailed: () => producers({}),
+    rebalanced: (group) => rebalances({ group }),
   };
 }
 

@@ -7,9 +7,11 @@ import { createLogger } from "kafkajs/src/loggers/index.js";
 import type { LogRecord } from "./event-log.ts";
 import { connectionOptions, type KafkaClientOptions } from "./kafka-client.ts";
 import { explain, protocolError } from "./kafka-errors.ts";
+import { createSharedClient } from "./shared-client.ts";
 
 const readCommitted = 1;
 const maxAttempts = 4;
+const deadlineMs = 20_000;
 const maxReadBytes = 1_048_576;
 
 export interface KafkaReader {
@@ -26,33 +28,35 @@ interface Place {
 type Client = InstanceType<typeof Cluster>;
 
 export function createKafkaReader(options: KafkaClientOptions): KafkaReader {
-  let client: Client | undefined;
-  const readOnce = async (place: Place, from: bigint): Promise<LogRecord[]> => {
-    client ??= createCluster(options);
-    await client.connect();
-    await client.addTargetTopic(place.topic);
-    await client.refreshMetadataIfNecessary();
-    return fetch(client, place, from);
-  };
-  const drop = async (): Promise<void> => {
-    const dropped = client;
-    client = undefined;
-    await dropped?.disconnect().catch(() => {});
-  };
+  const shared = createSharedClient({
+    deadlineMs,
+    open: () => createCluster(options),
+    close: (client) => client.disconnect(),
+  });
   return {
     async read(topic, partition, from, limit) {
+      const place = { topic, partition };
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return (await readOnce({ topic, partition }, from)).slice(0, limit);
+          const read = await shared.use("reading a topic", (client) =>
+            readOnce(client, place, from),
+          );
+          return read.slice(0, limit);
         } catch (error) {
-          await drop();
           if (attempt >= maxAttempts) throw explain(error, topic);
           await Bun.sleep(100 * 2 ** attempt);
         }
       }
     },
-    close: drop,
+    close: shared.close,
   };
+}
+
+async function readOnce(client: Client, place: Place, from: bigint): Promise<LogRecord[]> {
+  await client.connect();
+  await client.addTargetTopic(place.topic);
+  await client.refreshMetadataIfNecessary();
+  return fetch(client, place, from);
 }
 
 function createCluster(options: KafkaClientOptions): Client {

@@ -12,12 +12,14 @@ export interface KafkaTls {
   readonly key?: string;
 }
 
-/** Counts what happens to connections, for the metrics. */
+/** Counts what happens to connections and memberships, for the metrics. */
 export interface KafkaObserver {
   connected(): void;
   /** `type` is a word of a small set: the system's or TLS's code of the error. */
   connectionFailed(type: string): void;
   producerFailed(): void;
+  /** A member of ours has joined the group, at first or anew: its partitions were divided. */
+  rebalanced(group: string): void;
 }
 
 const keepAliveMs = 60_000;

@@ -17,6 +17,7 @@ export interface KafkaSubscriptionDeps {
   readonly logger: Logger;
   readonly readEnds: (topics: readonly string[]) => Promise<readonly PartitionEnds[]>;
   readonly readDone: (group: string, place: Place) => Promise<bigint | undefined>;
+  readonly onJoined?: (() => void) | undefined;
   readonly options: SubscribeOptions;
 }
 
@@ -43,6 +44,7 @@ export function createKafkaSubscription(deps: KafkaSubscriptionDeps): Subscripti
     onAssigned: assignment.assign,
     onRevoked: assignment.revoke,
     onFetched: assignment.fetched,
+    onJoined: deps.onJoined,
   });
   const watchdog = createWatchdog({
     logger,
