@@ -8,11 +8,8 @@ const refused = new Set([
   "INVALID_RECORD",
   "INVALID_TIMESTAMP",
 ]);
-const unavailable = new Set([
-  "UNKNOWN_TOPIC_OR_PARTITION",
-  "INVALID_TOPIC_EXCEPTION",
-  "TOPIC_AUTHORIZATION_FAILED",
-]);
+const forbidden = "TOPIC_AUTHORIZATION_FAILED";
+const unavailable = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "INVALID_TOPIC_EXCEPTION", forbidden]);
 
 /** The broker's error code behind a chain of wrappers, as kafkajs names it. */
 export function protocolError(error: unknown): string | undefined {
@@ -38,7 +35,8 @@ export function explainSend(error: unknown, topic: string): Error {
 export function explain(error: unknown, topic: string): Error {
   const type = protocolError(error) ?? "";
   if (unavailable.has(type)) {
-    return new TopicUnavailableError(topic, `topic ${topic} cannot be used: ${type}`, {
+    const why = type === forbidden ? `this user has no right to (${type})` : type;
+    return new TopicUnavailableError(topic, `topic ${topic} cannot be used: ${why}`, {
       cause: error,
     });
   }
