@@ -158,7 +158,10 @@ if (process.env.KAFKA_BROKERS !== undefined && process.env.DATABASE_URL !== unde
         .filter((line) => !line.startsWith("kafka-acls.sh") || line.includes(`User:app-${user} `));
       const tool = join(place.folder, "kafka-acls.sh");
       const jars = join((await kafkaJars()) ?? "", "*");
-      await Bun.write(tool, `#!/bin/sh\nexec java -cp '${jars}' kafka.admin.AclCommand "$@"\n`);
+      await Bun.write(
+        tool,
+        `#!/bin/sh\nexec java -cp '${jars}' org.apache.kafka.tools.AclCommand "$@"\n`,
+      );
       chmodSync(tool, 0o755);
       const script = join(place.folder, "acls.sh");
       await Bun.write(script, `PATH="${place.folder}:$PATH"\n${lines.join("\n")}`);
