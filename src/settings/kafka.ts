@@ -72,6 +72,7 @@ export const kafkaSettings = {
   KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
   KAFKA_CONNECTION_TIMEOUT: whole(100, 60_000).default(3_000),
   KAFKA_REQUEST_TIMEOUT: whole(1_000, 60_000).default(8_000),
+  KAFKA_COMPRESSION: oneOf(["gzip", "none"]).default("gzip"),
   KAFKA_VALIDATE_ON_STARTUP: yesNo.default(true),
   HEALTH_INCLUDE_KAFKA: yesNo.default(true),
 };
@@ -163,6 +164,7 @@ export function kafkaConnection(settings: KafkaSettings) {
     clientId: settings.KAFKA_CLIENT_ID,
     connectionTimeoutMs: settings.KAFKA_CONNECTION_TIMEOUT,
     requestTimeoutMs: settings.KAFKA_REQUEST_TIMEOUT,
+    compression: settings.KAFKA_COMPRESSION,
     ...(isEncrypted(settings) && { tls: () => certificates(settings) }),
     ...(mechanism && {
       sasl: {

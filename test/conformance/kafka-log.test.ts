@@ -1,14 +1,16 @@
 /** How the Kafka log behaves when brokers, connections and other members do not. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { Kafka, logLevel } from "kafkajs";
 import { TransientError } from "#platform/errors";
 import { silentLogger } from "#platform/logger";
 import {
   type EventLog,
   type PartitionEnds,
   RecordRefusedError,
+  type TopicSettings,
 } from "#platform/messaging/event-log";
-import { createKafkaLog } from "#platform/messaging/kafka-log";
+import { createKafkaLog, type KafkaLogOptions } from "#platform/messaging/kafka-log";
 import { newPartition } from "#platform/messaging/kafka-partition";
 import { createWatchdog } from "#platform/messaging/kafka-watchdog";
 import {
@@ -85,23 +87,27 @@ if (KAFKA_BROKERS !== undefined) {
   });
 
   /** A log whose connections lead nowhere until the network is up. */
-  function behindNetwork(): {
+  function behindNetwork(options: Pick<KafkaLogOptions, "compression"> = {}): {
     log: EventLog;
-    network: { up: boolean; cut(): void; open(): number };
+    network: { up: boolean; cut(): void; open(): number; sent(): number };
   } {
     const sockets = new Set<Socket>();
+    const sum = (all: readonly number[]) => all.reduce((total, one) => total + one, 0);
     const network = {
       up: true,
       cut: () => {
         for (const socket of sockets) socket.destroy();
         sockets.clear();
       },
+      /** Bytes over all connections. */
+      sent: () => sum([...sockets].map(({ bytesWritten }) => bytesWritten)),
       open: () => [...sockets].filter(({ destroyed }) => !destroyed).length,
     };
     const log = createKafkaLog({
       brokers,
       clientId: unique("test"),
       logger: silentLogger,
+      ...options,
       socketFactory: ({ onConnect }) => {
         const socket = connect({ host, port: network.up ? Number(port) : 1 }, onConnect);
         sockets.add(socket);
@@ -228,6 +234,35 @@ if (KAFKA_BROKERS !== undefined) {
     expect(appended?.offset).toBe(0n);
     await next.close();
   });
+
+  test("seed E7: what is sent packed is smaller, and read by us and by any client", async () => {
+    const [plain, packed] = [topic({ partitions: 1 }), topic({ partitions: 1 })];
+    await direct.ensureTopics([plain, packed]);
+    const [bare, packing] = [behindNetwork(), behindNetwork({ compression: "gzip" })];
+    // Longer than the client's first buffer, so that what lies behind its records would show.
+    const texts = Array.from({ length: 200 }, (_, n) => `${n} ${"the same again ".repeat(30)}`);
+    const send = async ({ log, network }: typeof bare, orders: TopicSettings) => {
+      const producer = log.createProducer();
+      await producer.send(texts.map((text) => record(orders, "k", text)));
+      await producer.close();
+      return network.sent();
+    };
+    expect((await send(packing, packed)) * 4).toBeLessThan(await send(bare, plain));
+    expect((await direct.read(packed.name, 0, 0n, 500)).map(textOf)).toEqual(texts);
+    expect((await take(direct.subscribe(subscriptionOf(packed)), 200)).map(textOf)).toEqual(texts);
+
+    const client = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+    const reader = client.consumer({ groupId: unique("stranger") });
+    const read: string[] = [];
+    await reader.connect();
+    await reader.subscribe({ topic: packed.name, fromBeginning: true });
+    await reader.run({
+      eachMessage: async ({ message }) => void read.push(String(message.value)),
+    });
+    await eventually(() => read.length >= 200, 60_000);
+    await reader.disconnect();
+    expect(read).toEqual(texts);
+  }, 120_000);
 
   test("a prefix separates installations on one cluster and shows nowhere", async () => {
     const prefix = `${unique("installation")}.`;

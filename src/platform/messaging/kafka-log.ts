@@ -9,6 +9,7 @@ import {
   readKafkaPosition,
 } from "./kafka-admin.ts";
 import { createKafkaClient, type KafkaClientOptions } from "./kafka-client.ts";
+import type { KafkaCompression } from "./kafka-compression.ts";
 import { createKafkaDiagnosis, type KafkaDiagnosis } from "./kafka-diagnosis.ts";
 import { createKafkaProducer } from "./kafka-producer.ts";
 import { createKafkaReader } from "./kafka-reader.ts";
@@ -20,11 +21,19 @@ export interface KafkaLogOptions extends KafkaClientOptions {
   readonly naming?: TopicNaming | undefined;
   /** After this a send is given up as unknown. */
   readonly sendDeadlineMs?: number;
+  /** Of what is sent; what is read may be packed either way. None unless told otherwise. */
+  readonly compression?: KafkaCompression | undefined;
 }
 
 /** Connects when first used, so that the program starts without a broker. */
 export function createKafkaLog(options: KafkaLogOptions): EventLog {
-  const { logger, observer, naming = { prefix: "" }, sendDeadlineMs = 10_000 } = options;
+  const {
+    logger,
+    observer,
+    compression,
+    naming = { prefix: "" },
+    sendDeadlineMs = 10_000,
+  } = options;
   const kafka = createKafkaClient(options);
   const diagnosis = createKafkaDiagnosis(options);
   const admin = explained(createKafkaAdmin(kafka), diagnosis);
@@ -42,7 +51,7 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
         async (client) => (await client.describeCluster()).clusterId,
       ),
     createProducer: (): LogProducer =>
-      createKafkaProducer({ kafka, logger, deadlineMs: sendDeadlineMs, observer }),
+      createKafkaProducer({ kafka, logger, deadlineMs: sendDeadlineMs, observer, compression }),
     subscribe(subscribeOptions): Subscription {
       refuseInsideTx("EventLog.subscribe");
       const subscription = createKafkaSubscription({

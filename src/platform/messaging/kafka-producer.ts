@@ -4,12 +4,13 @@
  * send whose answer it did not get, so that the broker would take the next send for a repetition,
  * acknowledge it and drop it.
  */
-import type { Kafka, Message, Producer, RecordMetadata } from "kafkajs";
+import type { CompressionTypes, Kafka, Message, Producer, RecordMetadata } from "kafkajs";
 import { TerminalError, TransientError } from "../errors.ts";
 import { refuseInsideTx } from "../inside-tx.ts";
 import type { Logger } from "../logger.ts";
 import type { AppendedRecord, LogProducer, NewRecord } from "./event-log.ts";
 import { retry } from "./kafka-client.ts";
+import { compressionType, type KafkaCompression } from "./kafka-compression.ts";
 import { explainSend, within } from "./kafka-errors.ts";
 import type { KafkaObserver } from "./kafka-sockets.ts";
 import { partitionOf } from "./partition.ts";
@@ -20,6 +21,8 @@ export interface KafkaProducerOptions {
   /** A send that has no answer by then rejects: its outcome is unknown. */
   readonly deadlineMs: number;
   readonly observer?: KafkaObserver | undefined;
+  /** None unless told otherwise. */
+  readonly compression?: KafkaCompression | undefined;
 }
 
 const closeMs = 2_000;
@@ -29,8 +32,9 @@ export function createKafkaProducer({
   logger,
   deadlineMs,
   observer,
+  compression = "none",
 }: KafkaProducerOptions): LogProducer {
-  const { producer, sendTopic } = createClient(kafka);
+  const { producer, sendTopic } = createClient(kafka, compressionType(compression));
   let connecting: Promise<void> | undefined;
   let inFlight: Promise<unknown> | undefined;
   let unusable = false;
@@ -91,7 +95,7 @@ interface Client {
   sendTopic(topic: string, records: readonly NewRecord[]): Promise<readonly AppendedRecord[]>;
 }
 
-function createClient(kafka: Kafka): Client {
+function createClient(kafka: Kafka, compression: CompressionTypes): Client {
   // Only the partitioner is told how many partitions the topic has.
   const placed = new Map<Message, number>();
   const producer = kafka.producer({
@@ -114,7 +118,7 @@ function createClient(kafka: Kafka): Client {
       const messages = records.map((record) => messageOf(record, sentAt));
       placed.clear();
       try {
-        const answers = await producer.send({ topic, messages, acks: -1 });
+        const answers = await producer.send({ topic, messages, acks: -1, compression });
         const partitions = messages.map((message) => placed.get(message) ?? 0);
         return locate(topic, partitions, answers, sentAt);
       } catch (error) {

@@ -1,0 +1,36 @@
+/**
+ * How batches of records are packed. The client's own gzip goes through a pool of threads at a high
+ * level, which costs a third more than sending; this one takes the runtime's at its lowest.
+ */
+import { CompressionCodecs, CompressionTypes } from "kafkajs";
+
+export type KafkaCompression = "gzip" | "none";
+
+/** The client's buffer of encoded records. */
+interface Encoded {
+  readonly buffer: Buffer<ArrayBuffer>;
+}
+
+interface Codec {
+  compress(records: Encoded): Promise<Buffer>;
+  decompress(packed: Buffer): Promise<Buffer>;
+}
+
+const level = 1;
+
+/** The client keeps one codec for the whole process; registering ours again changes nothing. */
+export function registerGzip(): void {
+  const codecs = CompressionCodecs as unknown as Record<number, () => Codec>;
+  const known = codecs[CompressionTypes.GZIP]?.();
+  if (known === undefined || known.compress === compress) return;
+  const codec: Codec = { compress, decompress: known.decompress };
+  codecs[CompressionTypes.GZIP] = () => codec;
+}
+
+async function compress({ buffer }: Encoded): Promise<Buffer> {
+  return Buffer.from(Bun.gzipSync(buffer, { level }));
+}
+
+export function compressionType(compression: KafkaCompression): CompressionTypes {
+  return compression === "gzip" ? CompressionTypes.GZIP : CompressionTypes.None;
+}
