@@ -3,12 +3,13 @@
  * once, and refused where it would break the order of keys or the promise.
  */
 import { afterAll, describe, expect, test } from "bun:test";
+import { connect, createServer } from "node:net";
 import { Kafka, logLevel } from "kafkajs";
 import { allTopics } from "#topics";
 import { kafkaUsers } from "../../src/kafka-rights.ts";
 import { emptyPlace } from "../support/binary.ts";
-import { unique } from "../support/logs.ts";
-import { type Environment, killAll, runApp } from "../support/processes.ts";
+import { eventually, unique } from "../support/logs.ts";
+import { type Environment, killAll, runApp, startApp } from "../support/processes.ts";
 
 afterAll(killAll);
 
@@ -129,6 +130,32 @@ if (brokers !== undefined)
       await spoil(others, "retention.ms", "1000");
       expect((await topics()).stdout).toContain(`retention.ms=-1 on ${others}`);
     }, 120_000);
+
+    test("seed E6: a server that started without a broker ends as soon as it sees missing topics", async () => {
+      const closed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+      const { port } = closed;
+      closed.stop(true);
+      const server = startApp(await emptyPlace(), ["--role=escrow"], {
+        ...env,
+        KAFKA_BROKERS: `127.0.0.1:${port}`,
+        KAFKA_TOPIC_PREFIX: `${unique("later")}.`,
+      });
+      await eventually(() => server.stderr().includes("starting without the log"), 60_000);
+      await eventually(() => server.stdout().includes("  API "), 60_000);
+      // The broker itself is asked from then on, by the address it tells.
+      const [host = "", real = ""] = (brokers.split(",")[0] ?? "").split(":");
+      const broker = createServer((client) => {
+        const upstream = connect({ host, port: Number(real) });
+        client.on("error", () => upstream.destroy());
+        upstream.on("error", () => client.destroy());
+        client.pipe(upstream).pipe(client);
+      });
+      broker.listen(port, "127.0.0.1");
+      expect(await server.exited).toBe(1);
+      expect(server.stderr()).toContain("topics are missing, or may not be seen");
+      expect(server.stderr()).toContain("a worker is lost: ending");
+      broker.close();
+    }, 180_000);
 
     test("seed A11: another number of partitions is refused by set-up and server, unless allowed", async () => {
       const payments = `${prefix}payments.commands.v1`;
