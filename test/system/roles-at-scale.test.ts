@@ -67,6 +67,7 @@ if (process.env.KAFKA_BROKERS !== undefined)
         await decided(market);
         await expectBooks(postgres, sold.length);
         expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
+        expect(await rebalances(fleet)).toBeGreaterThan(0);
       });
       for (const { role, code } of await fleet.stop()) {
         expect({ role, code }).toEqual({ role, code: 0 });
@@ -112,4 +113,14 @@ function watchProgress({ url }: FreshPostgres): { longestPauseMs(): Promise<numb
       return watched;
     },
   };
+}
+
+/** As the processes' own metrics tell. */
+async function rebalances({ members }: Fleet): Promise<number> {
+  const texts = await Promise.all(
+    members.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()),
+  );
+  return texts
+    .flatMap((text) => [...text.matchAll(/^kafka_rebalances_total\{[^}]*\} (\d+)$/gm)])
+    .reduce((sum, [, count]) => sum + Number(count), 0);
 }

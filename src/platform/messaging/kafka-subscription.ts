@@ -27,6 +27,7 @@ export function createKafkaSubscription(deps: KafkaSubscriptionDeps): Subscripti
   const commits = createKafkaCommits((offsets) => member.commit(offsets), logger);
   const assignment = createAssignment({
     ...deps,
+    readEnds: sharing(readEnds),
     readDone: (place) => deps.readDone(options.group, place),
     moved,
     commits,
@@ -81,5 +82,20 @@ export function createKafkaSubscription(deps: KafkaSubscriptionDeps): Subscripti
       await within(lastCommitMs, "the last commit", commits.settled()).catch(() => {});
       await member.close();
     },
+  };
+}
+
+/** All partitions of a topic ask when they are assigned: one answer serves those that wait for it. */
+function sharing(
+  readEnds: KafkaSubscriptionDeps["readEnds"],
+): (topics: readonly string[]) => Promise<readonly PartitionEnds[]> {
+  const asked = new Map<string, Promise<readonly PartitionEnds[]>>();
+  return (topics) => {
+    const name = topics.join();
+    const known = asked.get(name);
+    if (known !== undefined) return known;
+    const answer = readEnds(topics).finally(() => asked.delete(name));
+    asked.set(name, answer);
+    return answer;
   };
 }
