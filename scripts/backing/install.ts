@@ -127,8 +127,7 @@ function pom(): string {
 `;
 }
 
-/** Where everything can be had that Debian packages: there, what is missing is a fault. */
-export const canInstall = isRoot && Bun.which("apt-get") !== null;
+const canInstall = isRoot && Bun.which("apt-get") !== null;
 
 let installing: Promise<unknown> = Promise.resolve();
 
@@ -150,6 +149,11 @@ async function installNow(packages: readonly string[]): Promise<boolean> {
   const { code, output } = await capture(install, { env });
   if (code !== 0) console.error(output);
   return code === 0;
+}
+
+/** Tests make certificates with it. */
+export async function hasOpenssl(): Promise<boolean> {
+  return Bun.which("openssl") !== null || (await aptInstall(["openssl"]));
 }
 
 /** The engine's daemon; not whether one runs. */

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { hasOpenssl } from "../../scripts/backing/install.ts";
 import { run } from "../../scripts/process.ts";
 
 export interface Issued {
@@ -26,6 +27,7 @@ export async function createAuthority(folder: string, name: string): Promise<Aut
   const at = (file: string) => join(folder, `${name}-${file}`);
   const [key, cert] = [at("authority.key"), at("authority.pem")];
   const subject = ["-subj", `/CN=${name}`];
+  if (!(await hasOpenssl())) throw new Error("openssl cannot be had");
   await run(
     ["openssl", "req", "-x509", ...curve, "-keyout", key, "-out", cert, ...subject, "-days", "2"],
     { cwd: folder },
