@@ -170,9 +170,19 @@ async function stop(running: Running): Promise<boolean> {
   const left = () => Math.max(0, deadline - clock.monotonicMs());
   await http.stop(left() / 2);
   await application.close();
-  const [busy] = await Promise.all([supervisor.stop(left()), application.listeners.stop()]);
+  const [busy, silent] = await Promise.all([
+    supervisor.stop(left()),
+    endsWithin(left(), application.listeners.stop(), clock),
+  ]);
   await log.close();
   await stores.close();
   await tracer.close();
-  return busy.length === 0;
+  return busy.length === 0 && silent;
+}
+
+async function endsWithin(ms: number, work: Promise<void>, clock: Clock): Promise<boolean> {
+  const ended = new AbortController();
+  const done = work.then(() => ended.abort());
+  await Promise.race([done, clock.sleep(ms, ended.signal)]);
+  return ended.signal.aborted;
 }

@@ -1,5 +1,5 @@
 /**
- * The two classes of failure the platform tells apart. Everything that is not terminal is tried
+ * The classes of failure the platform tells apart. Everything that is not terminal is tried
  * again: a hiccup must never park a message, a bug must never stop its neighbours.
  */
 

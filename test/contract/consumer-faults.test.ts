@@ -165,12 +165,12 @@ for (const adapter of adapters) {
       world.log.rename("log-2");
       const other = await started();
       await other.step();
-      expect(other.problem?.()).toContain("app offsets reset");
+      expect(other.problem?.()).toContain("All of Kafka is gone");
       world.renewLog();
       append("b1");
       const shorter = await started();
       await shorter.step();
-      expect(shorter.problem?.()).toContain("app offsets reset");
+      expect(shorter.problem?.()).toContain("All of Kafka is gone");
       expect(await effects(world.db)).toBe("a1 a2");
     });
 

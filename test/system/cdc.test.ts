@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { createSystemClock } from "#platform/clock-system";
+import { mintToken } from "#platform/http/token";
 import { type DatabaseEvent, databaseEvents } from "#platform/listening/database-event";
 import { createListeners } from "#platform/listening/listeners";
 import { silentLogger } from "#platform/logger";
@@ -53,6 +54,13 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
     async function expectRuns(args: readonly string[], settings: Record<string, string>) {
       const { code, stderr } = await runApp(place, args, settings);
       expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: "" });
+    }
+
+    /** Reasons are for operators. */
+    async function operator(): Promise<Record<string, string>> {
+      const claims = { sub: "operator", roles: ["admin"], issuer: "app", audience: "app" };
+      const key = new TextEncoder().encode(secret);
+      return { Authorization: `Bearer ${await mintToken({ secret: key, ...claims, ttl: 600 })}` };
     }
 
     async function startWith(publisher: "relay" | "cdc"): Promise<void> {
@@ -104,7 +112,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       const sale = market.sell();
       await until("nothing waits", async () => (await world.waiting()) > 0);
       await until("readiness does not tell", async () => {
-        const answer = await fetch(`${url}/readyz`);
+        const answer = await fetch(`${url}/readyz`, { headers: await operator() });
         return (await answer.text()).includes("nothing reads the replication slot app_outbox");
       });
       await world.db.sql`SELECT pg_drop_replication_slot('app_outbox')`;

@@ -125,7 +125,8 @@ export async function acquit(
       AND (crashes > 0 OR suspect IS NOT NULL)`;
 }
 
-const ANOTHER_LOG = "the log is another one; if that is meant, run `app offsets reset`";
+const ANOTHER_LOG =
+  "the log is another one: docs/operations.md (All of Kafka is gone) says what to do";
 
 function assertSameLog(place: Place, kept: string, clusterId: string): void {
   if (kept === clusterId) return;

@@ -2,7 +2,7 @@
 import type { Admin, Kafka } from "kafkajs";
 import { TerminalError } from "../errors.ts";
 import type { GroupLag, PartitionEnds } from "./event-log.ts";
-import { explain, protocolError } from "./kafka-errors.ts";
+import { explainCall, protocolError } from "./kafka-errors.ts";
 import { createSharedClient } from "./shared-client.ts";
 
 const deadlineMs = 20_000;
@@ -39,7 +39,7 @@ export function createKafkaAdmin(kafka: Kafka): KafkaAdmin {
         } catch (error) {
           if (error instanceof TerminalError) throw error;
           if (attempt >= maxAttempts || !stale.has(protocolError(error) ?? ""))
-            throw explain(error, what);
+            throw explainCall(error, what);
           await Bun.sleep(100 * 2 ** attempt);
         }
       }

@@ -45,6 +45,15 @@ export function explain(error: unknown, topic: string): Error {
   return new TransientError(`Kafka: ${text}`, { cause: error });
 }
 
+/** For a call that is about no single topic: it may be mended while this process runs. */
+export function explainCall(error: unknown, doing: string): Error {
+  if (error instanceof TransientError) return error;
+  const type = protocolError(error) ?? "";
+  const text = error instanceof Error ? error.message : String(error);
+  const why = type.endsWith("AUTHORIZATION_FAILED") ? `this user has no right to (${type})` : text;
+  return new TransientError(`Kafka: ${doing}: ${why}`, { cause: error });
+}
+
 /** Rejects with a TransientError when `work` is not settled in time; `work` itself goes on. */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
