@@ -61,7 +61,10 @@ const roleTable: Readonly<Record<RoleName, Role>> = {
 };
 
 /** To `app verify` what is younger is under way, not stuck. */
-const patienceMs = 60_000;
+function patienceOf({ OUTBOX_PUBLISHER, OUTBOX_CDC_GRACE }: Config): number {
+  // A row that a connector published waits out the grace, and the one it is noted with another.
+  return 60_000 + (OUTBOX_PUBLISHER === "cdc" ? 2_000 * OUTBOX_CDC_GRACE : 0);
+}
 
 export interface ApplicationDeps {
   readonly config: Config;
@@ -177,7 +180,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
         await modules.payments.prepare();
       }
     },
-    verify: () => runChecks(checksOf(deps, modules), { log, patienceMs }),
+    verify: () => runChecks(checksOf(deps, modules), { log, patienceMs: patienceOf(config) }),
     reconcile: modules.payments.reconcile,
     audit: async () => [await modules.escrow.audit(), await modules.payments.audit()],
     rebuild: () => modules.projections.rebuild(log),
@@ -317,8 +320,9 @@ function createRelayModule(
   }
   if (config.OUTBOX_PUBLISHER === "cdc") {
     const slot = config.OUTBOX_SLOT;
+    const graceMs = config.OUTBOX_CDC_GRACE * 1_000;
     const confirmed = messagingSchemas.map((schema) => {
-      return { schema, db: databases[schema], slot, clock, measure: metrics };
+      return { schema, db: databases[schema], slot, graceMs, clock, measure: metrics };
     });
     return createOutboxModule({ relays: [], confirmed });
   }

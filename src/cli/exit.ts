@@ -20,6 +20,10 @@ export class ExitError extends Error {
 
 export function explain(error: unknown): { code: number; message: string } {
   if (error instanceof ExitError) return { code: error.code, message: error.message };
+  // Whoever read our output has seen enough, as `head` has.
+  if (error instanceof Error && "code" in error && error.code === "EPIPE") {
+    return { code: 0, message: "" };
+  }
   // Commander has printed its own words already; help and version end with 0.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, message: "" };
   if (error instanceof ConfigError) {

@@ -15,6 +15,12 @@ export async function runToken(config: Config, options: TokenOptions): Promise<v
   if (config.JWT_JWKS_URL) {
     throw new ExitError(6, "refused: tokens come from the issuer behind JWT_JWKS_URL");
   }
+  if (config.APP_ENV === "production") {
+    throw new ExitError(
+      6,
+      "refused: a token for anybody is for development; production has an issuer or API keys",
+    );
+  }
   refuseWrongRoles(options.role);
   if (!config.JWT_SECRET && config.embedded && !hasSecrets(config)) {
     throw new ExitError(

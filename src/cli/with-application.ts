@@ -13,7 +13,14 @@ import { topicSettings } from "./topic-settings.ts";
 
 /** A command that finds no data where it was told to look must not make some, and call it fine. */
 function refuseMissingFolder(config: Config): void {
-  if (!config.embedded || config.MEMORY || hasEmbeddedData(config)) return;
+  if (!config.embedded) return;
+  if (config.MEMORY) {
+    throw new ExitError(
+      3,
+      "wrong settings:\n  MEMORY: data in memory is one process's own; ask its server, or name a --data-dir",
+    );
+  }
+  if (hasEmbeddedData(config)) return;
   throw new ExitError(
     3,
     `wrong settings:\n  DATA_DIR: no server has its data in "${config.DATA_DIR}"; start it first, or name its --data-dir`,

@@ -22,7 +22,10 @@ export function schemaOf(consumer: string): MessagingSchema | undefined {
   return messagingSchemas.find((schema) => consumer.startsWith(`${schema}.`));
 }
 
-/** What these consumers leave out is missing from the ledger, or from what escrow knows of it. */
+/**
+ * What these consumers leave out is missing from the ledger, from what escrow knows of it, or from what
+ * holds money back: a dispute that was never raised lets it go.
+ */
 export function movesMoney({ consumer }: LetterPlace): boolean {
-  return schemaOf(consumer) === "payments" || consumer === "escrow.payments-events";
+  return schemaOf(consumer) !== "projections";
 }

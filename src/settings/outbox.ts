@@ -12,6 +12,8 @@ export const outboxSettings = {
     .string()
     .regex(/^[a-z0-9_]{1,63}$/, { error: "a slot's name: a-z, 0-9 and _" })
     .default("app_outbox"),
+  /** Seconds; longer than the connector's `delivery.timeout.ms`. */
+  OUTBOX_CDC_GRACE: z.coerce.number().int().min(0).max(86_400).default(90),
 };
 
 interface Settings extends Readonly<z.output<z.ZodObject<typeof outboxSettings>>> {

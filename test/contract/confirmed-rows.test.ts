@@ -88,7 +88,7 @@ if (existsSync(receiver)) {
       await loseSlot();
       await db.script(`TRUNCATE ${schema}.outbox`);
     }
-    worker = createConfirmedRows({ db, schema, slot, clock });
+    worker = createConfirmedRows({ db, schema, slot, clock, graceMs: 0 });
   });
   afterAll(async () => {
     await loseSlot();
@@ -114,6 +114,35 @@ if (existsSync(receiver)) {
       await db.sql`SELECT pg_logical_emit_message(false, 'test', '')`;
       return (await worker.step()) === "worked";
     });
+    expect(await waiting(db, schema)).toBe(0);
+  }, 60_000);
+
+  test("a row that is held back keeps a connector from taking over", async () => {
+    await write();
+    await db.script(`
+      INSERT INTO ${schema}.outbox_held
+        (pos, shard, id, aggregatetype, aggregateid, type, payload, headers, at, error)
+      SELECT pos, shard, id, aggregatetype, aggregateid, type, payload, headers, at, 'refused'
+      FROM ${schema}.outbox`);
+    await expect(worker.start?.()).rejects.toThrow("held back");
+    await db.script(`TRUNCATE ${schema}.outbox_held`);
+    await worker.start?.();
+  });
+
+  test("confirmed is not acknowledged: rows wait out the grace under the same reader", async () => {
+    let elapsedMs = 0;
+    const patient = { ...clock, monotonicMs: () => elapsedMs };
+    worker = createConfirmedRows({ db, schema, slot, clock: patient, graceMs: 90_000 });
+    await read();
+    await write();
+    await worker.step();
+    for (let n = 0; n < 30; n += 1) {
+      await db.sql`SELECT pg_logical_emit_message(false, 'test', '')`;
+      await Bun.sleep(100);
+      expect(await worker.step()).toBe("idle");
+    }
+    elapsedMs = 90_000;
+    expect(await worker.step()).toBe("worked");
     expect(await waiting(db, schema)).toBe(0);
   }, 60_000);
 

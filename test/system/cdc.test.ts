@@ -38,6 +38,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
         JWT_SECRET: secret,
         DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
         LOG_LEVEL: "warn",
+        OUTBOX_CDC_GRACE: "1",
       };
       await expectRuns(["migrate"], env);
       await expectRuns(["topics"], env);

@@ -87,6 +87,26 @@ test("an unreachable PostgreSQL or Kafka ends with 4", async () => {
   expect(topics.stderr).toStartWith("unreachable: Kafka");
 }, 90_000);
 
+test("what would look into a memory of its own, and find nothing wrong, is refused", async () => {
+  for (const args of [
+    ["verify"],
+    ["audit", "verify"],
+    ["dlq", "list"],
+    ["erase", "--party", "bob"],
+  ]) {
+    const { code, stderr } = await refusal([...args, "--memory"]);
+    expect({ args, code }).toEqual({ args, code: 3 });
+    expect(stderr).toContain("MEMORY");
+  }
+});
+
+test("production mints no tokens", async () => {
+  const env = { ...secrets, APP_ENV: "production", DATABASE_URL: "postgres://127.0.0.1:1/none" };
+  const { code, stderr } = await refusal(["token", "--sub", "eve", "--role", "admin"], env);
+  expect(code).toBe(6);
+  expect(stderr).toContain("refused");
+});
+
 test("production refuses embedded stores and the sandbox with 6, wrong settings still with 3", async () => {
   const embedded = await refusal(["--port", "0"], { APP_ENV: "production" });
   expect({ code: embedded.code, touched: embedded.touched }).toEqual({ code: 6, touched: false });

@@ -1,10 +1,12 @@
 /**
  * Removes outbox rows that somebody else publishes: a connector that reads the write-ahead log. A row
- * goes only once the slot of that very reader has confirmed a position behind it; whatever happens to
- * the reader or its slot, what was not published is still in the table.
+ * goes only once the slot of that very reader has confirmed a position behind it, and the reader has
+ * lived on for longer than a send may take; whatever happens to the reader or its slot before, what
+ * was not published is still in the table.
  */
 import type { Clock } from "#platform/clock";
 import { type Database, SqlName } from "#platform/database";
+import { SystemicError } from "#platform/errors";
 import { assertOutboxSequence } from "#platform/messaging/outbox";
 import type { Worker } from "#platform/module";
 import type { PublishMeasures } from "./relay.ts";
@@ -15,6 +17,12 @@ export interface ConfirmedRowsOptions {
   /** The replication slot's name; there may be more, whose names go on with `_`: the slowest counts. */
   readonly slot: string;
   readonly clock: Pick<Clock, "monotonicMs">;
+  /**
+   * The connector confirms what was acknowledged last, which may be behind a message that is still
+   * on its way. Longer than its `delivery.timeout.ms`: after that it is acknowledged, or the reader
+   * is gone.
+   */
+  readonly graceMs: number;
   readonly measure?: Pick<PublishMeasures, "published"> | undefined;
   readonly idleMs?: number;
   /** Rows in hand at a time. */
@@ -29,6 +37,8 @@ interface Mark {
   readonly positions: readonly bigint[];
   readonly behind: string;
   readonly readers: string;
+  /** Since when the slots have been seen beyond it. */
+  passedMs?: number;
 }
 
 interface Slots {
@@ -38,7 +48,7 @@ interface Slots {
 }
 
 export function createConfirmedRows(options: ConfirmedRowsOptions): Worker {
-  const { db, schema, slot, clock, idleMs = 1_000, batchSize = 5_000 } = options;
+  const { db, schema, slot, clock, graceMs, idleMs = 1_000, batchSize = 200_000 } = options;
   const outbox = new SqlName(schema, "outbox");
   let mark: Mark | undefined;
   let aloneSince: number | undefined;
@@ -82,6 +92,8 @@ export function createConfirmedRows(options: ConfirmedRowsOptions): Worker {
       return "idle";
     }
     if (passed !== true) return "idle";
+    mark.passedMs ??= clock.monotonicMs();
+    if (clock.monotonicMs() - mark.passedMs < graceMs) return "idle";
     const { positions } = mark;
     mark = undefined;
     const removed = await db.sql`
@@ -93,11 +105,23 @@ export function createConfirmedRows(options: ConfirmedRowsOptions): Worker {
   return {
     name: `outbox.${schema}.confirmed`,
     idleMs,
-    start: () => assertOutboxSequence(db, schema),
+    start: async () => {
+      await assertOutboxSequence(db, schema);
+      await assertNothingHeld(db, schema);
+    },
     step,
     problem: () =>
       aloneSince !== undefined && clock.monotonicMs() - aloneSince > patienceMs
         ? `nothing reads the replication slot ${slot}: is the connector running?`
         : undefined,
   };
+}
+
+/** The relay keeps back what stands behind a held row; a connector knows nothing of it. */
+async function assertNothingHeld(db: Database, schema: string): Promise<void> {
+  const held = await db.sql`SELECT 1 FROM ${new SqlName(schema, "outbox_held")} LIMIT 1`;
+  if (held.length === 0) return;
+  throw new SystemicError(
+    `rows of ${schema} are held back (app outbox list): retry them with the relay before a connector publishes`,
+  );
 }

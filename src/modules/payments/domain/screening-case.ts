@@ -166,7 +166,7 @@ function keepAside(screeningCase: ScreeningCase, screening: Screening): void {
   reviewed(screeningCase);
 }
 
-/** Its hit moved nothing and locked nothing. */
+/** Its hit moved nothing: it locked nothing, or came behind another one that had taken all. */
 function isKeptAside({ state, blocked }: Screening): boolean {
   return state === "BLOCKED" && Object.values(blocked).every((share) => share === 0n);
 }
@@ -191,7 +191,7 @@ export function unblock(screeningCase: ScreeningCase, screening: Screening): voi
   put({ ...screening, state: "LIFTED", liftedAt: money.now });
   const blockedStill = screeningCase
     .screenings()
-    .some((known) => known.state === "BLOCKED" && !isKeptAside(known));
+    .some((known) => known.state === "BLOCKED" && !(isKeptAside(known) && isAside(money, known)));
   if (!blockedStill) money.add({ case: "set", fields: { sanctioned: false } });
   money.add(say({ case: "fundsUnblocked", value }, transaction.change));
   goOn(screeningCase, screening);
