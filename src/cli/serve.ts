@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock } from "#platform/clock";
 import { createSystemClock } from "#platform/clock-system";
+import { endsWithin } from "#platform/ends-within";
 import { type HttpServer, serve } from "#platform/http/serve";
 import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
@@ -178,11 +179,4 @@ async function stop(running: Running): Promise<boolean> {
   await stores.close();
   await tracer.close();
   return busy.length === 0 && silent;
-}
-
-async function endsWithin(ms: number, work: Promise<void>, clock: Clock): Promise<boolean> {
-  const ended = new AbortController();
-  const done = work.then(() => ended.abort());
-  await Promise.race([done, clock.sleep(ms, ended.signal)]);
-  return ended.signal.aborted;
 }

@@ -4,6 +4,7 @@
  * said is published; never longer than the deadline.
  */
 import type { Clock } from "./clock.ts";
+import { endsWithin } from "./ends-within.ts";
 import type { Logger } from "./logger.ts";
 import type { Worker } from "./module.ts";
 import { runWorker, type WorkerLoop } from "./worker-loop.ts";
@@ -61,7 +62,8 @@ export function createSupervisor({ logger, clock }: SupervisorOptions): Supervis
         for (const loop of ending) loop.stop(stage === "relays" ? "drained" : "now");
         const left = Math.max(0, deadline - clock.monotonicMs());
         // A stage that hangs may not take the time in which the later ones would finish.
-        await within(stage === "relays" ? left : left / 2, ending, clock);
+        const ended = Promise.all(ending.map(({ done }) => done));
+        await endsWithin(stage === "relays" ? left : left / 2, ended, clock);
       }
       for (const loop of busy) loop.stop("now");
       const names = [...busy].map(({ name }) => name);
@@ -81,10 +83,4 @@ export function createSupervisor({ logger, clock }: SupervisorOptions): Supervis
       };
     },
   };
-}
-
-async function within(ms: number, loops: readonly WorkerLoop[], clock: Clock): Promise<void> {
-  const ended = new AbortController();
-  const done = Promise.all(loops.map((loop) => loop.done)).then(() => ended.abort());
-  await Promise.race([done, clock.sleep(ms, ended.signal)]);
 }

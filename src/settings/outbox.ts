@@ -3,7 +3,7 @@
  * log; with a connector the role only removes what was published.
  */
 import { z } from "zod";
-import { oneOf } from "./forms.ts";
+import { oneOf, whole } from "./forms.ts";
 
 export const outboxSettings = {
   OUTBOX_PUBLISHER: oneOf(["relay", "cdc"]).default("relay"),
@@ -13,7 +13,7 @@ export const outboxSettings = {
     .regex(/^[a-z0-9_]{1,63}$/, { error: "a slot's name: a-z, 0-9 and _" })
     .default("app_outbox"),
   /** Seconds; longer than the connector's `delivery.timeout.ms`. */
-  OUTBOX_CDC_GRACE: z.coerce.number().int().min(0).max(86_400).default(90),
+  OUTBOX_CDC_GRACE: whole(0, 86_400).default(90),
 };
 
 interface Settings extends Readonly<z.output<z.ZodObject<typeof outboxSettings>>> {

@@ -29,6 +29,24 @@ export interface Fleet {
   complaints(): string;
 }
 
+/** Signs the tokens of a fleet's clients. */
+export const fleetSecret = "a secret for this test, thirty-two bytes";
+
+/** What each process of a fleet over these servers is told. */
+export function fleetEnvironment(
+  postgres: { readonly url: string },
+  kafka: { readonly brokers: string },
+): Record<string, string> {
+  return {
+    DATABASE_URL: postgres.url,
+    KAFKA_BROKERS: kafka.brokers,
+    JWT_SECRET: fleetSecret,
+    DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
+    RATE_LIMIT_PER_SECOND: "100000",
+    LOG_LEVEL: "warn",
+  };
+}
+
 export async function startFleet(
   place: Place,
   roles: readonly string[],

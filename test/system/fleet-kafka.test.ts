@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Kafka, startKafka } from "../../scripts/services.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres, onServer } from "../support/databases.ts";
-import { type Fleet, startFleet } from "../support/fleet.ts";
+import { type Fleet, fleetEnvironment, fleetSecret, startFleet } from "../support/fleet.ts";
 import { createMarket } from "../support/market.ts";
 import { killAll, runApp, verify } from "../support/processes.ts";
 import { fundsOfSale, runReadmeSale } from "../support/readme-sale.ts";
@@ -14,7 +14,6 @@ import { decided, expectBooks, explained } from "../support/sales-books.ts";
 
 const roles = ["api", "escrow", "escrow", "payments", "projections", "outbox", "outbox"];
 const killed = ["api", "escrow", "payments", "projections", "outbox"];
-const secret = "a secret for this test, thirty-two bytes";
 
 // Where no Kafka can be had, `npm test` says so, loudly, and fails in CI.
 if (process.env.KAFKA_BROKERS !== undefined)
@@ -33,14 +32,7 @@ if (process.env.KAFKA_BROKERS !== undefined)
       ]);
       if (cluster === undefined) throw new Error("no Kafka can be had for three brokers");
       [kafka, postgres, place] = [cluster, database, folder];
-      env = {
-        DATABASE_URL: postgres.url,
-        KAFKA_BROKERS: kafka.brokers,
-        JWT_SECRET: secret,
-        DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
-        RATE_LIMIT_PER_SECOND: "100000",
-        LOG_LEVEL: "warn",
-      };
+      env = fleetEnvironment(postgres, kafka);
     }, 120_000);
 
     afterAll(async () => {
@@ -76,7 +68,11 @@ if (process.env.KAFKA_BROKERS !== undefined)
     }, 120_000);
 
     test("each kind of process, a broker and all sessions lost under load: nothing lost, nothing twice", async () => {
-      const market = createMarket({ url: () => fleet.url("api"), secret, patienceMs: 60_000 });
+      const market = createMarket({
+        url: () => fleet.url("api"),
+        secret: fleetSecret,
+        patienceMs: 60_000,
+      });
       const load = market.load(5);
       await explained(postgres, fleet, 360_000, async () => {
         await load.more(3);

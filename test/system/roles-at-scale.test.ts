@@ -7,7 +7,7 @@ import { openPostgres } from "#platform/postgres";
 import { type Kafka, startKafka } from "../../scripts/services.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
-import { type Fleet, startFleet } from "../support/fleet.ts";
+import { type Fleet, fleetEnvironment, fleetSecret, startFleet } from "../support/fleet.ts";
 import { createMarket } from "../support/market.ts";
 import { killAll, runApp, verify } from "../support/processes.ts";
 import { decided, expectBooks, explained } from "../support/sales-books.ts";
@@ -16,7 +16,6 @@ const roles = ["api", "escrow", "payments", "projections", "outbox"];
 const churnMs = 60_000;
 const everyMs = 3_000;
 const longestPauseMs = 15_000;
-const secret = "a secret for this test, thirty-two bytes";
 
 // Where no Kafka can be had, `npm test` says so, loudly, and fails in CI.
 if (process.env.KAFKA_BROKERS !== undefined)
@@ -34,14 +33,7 @@ if (process.env.KAFKA_BROKERS !== undefined)
       ]);
       if (cluster === undefined) throw new Error("no Kafka can be had for three brokers");
       [kafka, postgres, place] = [cluster, database, folder];
-      env = {
-        DATABASE_URL: postgres.url,
-        KAFKA_BROKERS: kafka.brokers,
-        JWT_SECRET: secret,
-        DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
-        RATE_LIMIT_PER_SECOND: "100000",
-        LOG_LEVEL: "warn",
-      };
+      env = fleetEnvironment(postgres, kafka);
       for (const command of ["migrate", "topics"]) {
         expect((await runApp(place, [command], env)).code).toBe(0);
       }
@@ -56,7 +48,11 @@ if (process.env.KAFKA_BROKERS !== undefined)
     test("members come and go: progress never pauses for long, the invariants hold", async () => {
       const fleet = await startFleet(place, [...roles, ...roles], env);
       await explained(postgres, fleet, 240_000, async () => {
-        const market = createMarket({ url: () => fleet.url("api"), secret, patienceMs: 60_000 });
+        const market = createMarket({
+          url: () => fleet.url("api"),
+          secret: fleetSecret,
+          patienceMs: 60_000,
+        });
         const load = market.load(4);
         await load.more(2);
         const progress = watchProgress(postgres);

@@ -7,7 +7,7 @@ import { rmSync } from "node:fs";
 import { type Kafka, startKafka } from "../../scripts/services.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
-import type { Member } from "../support/fleet.ts";
+import { fleetEnvironment, fleetSecret, type Member } from "../support/fleet.ts";
 import { createMarket } from "../support/market.ts";
 import { placeOf, previousCommit } from "../support/previous-build.ts";
 import { killAll, runApp, startApp, verify } from "../support/processes.ts";
@@ -15,7 +15,6 @@ import { decided, expectBooks, explained } from "../support/sales-books.ts";
 
 // Along the way of the data, backwards: who reads the new must be there before who writes it.
 const roles = ["projections", "escrow", "payments", "outbox", "api"];
-const secret = "a secret for this test, thirty-two bytes";
 const commit = await previousCommit();
 
 if (commit === undefined) {
@@ -38,14 +37,7 @@ if (commit !== undefined && process.env.KAFKA_BROKERS !== undefined)
       const [cluster, database] = await Promise.all([startKafka(), freshPostgres()]);
       if (cluster === undefined) throw new Error("no Kafka can be had");
       [kafka, postgres] = [cluster, database];
-      env = {
-        DATABASE_URL: postgres.url,
-        KAFKA_BROKERS: kafka.brokers,
-        JWT_SECRET: secret,
-        DATA_KEY: Buffer.alloc(32, 7).toString("base64"),
-        RATE_LIMIT_PER_SECOND: "100000",
-        LOG_LEVEL: "warn",
-      };
+      env = fleetEnvironment(postgres, kafka);
     }, 300_000);
 
     afterAll(async () => {
@@ -75,7 +67,7 @@ if (commit !== undefined && process.env.KAFKA_BROKERS !== undefined)
         started.map(({ app }) => `--- ${app.name}\n${app.stderr().slice(-2_000)}`).join("\n");
       const url = () => started.findLast(({ role }) => role === "api")?.url ?? "";
       await explained(postgres, { complaints }, 400_000, async () => {
-        const market = createMarket({ url, secret, patienceMs: 90_000 });
+        const market = createMarket({ url, secret: fleetSecret, patienceMs: 90_000 });
         const load = market.load(2);
         await load.more(1);
         // The old ones go on working while and after the database grows.

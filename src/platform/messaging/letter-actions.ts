@@ -6,6 +6,7 @@
 import { type Database, SqlName, type Tx } from "../database.ts";
 import { consumerTables } from "./consumer-tables.ts";
 import type { LetterPlace } from "./letters.ts";
+import { unblockEmpty } from "./parked-rows.ts";
 
 /** Who wants it and why. Operators as issuer | subject. */
 export interface Act {
@@ -66,13 +67,13 @@ export async function discardLetters(
   letters: readonly Pick<Replay, "place" | "key">[],
   act: Act,
 ): Promise<readonly LetterPlace[]> {
-  const { blockedKey, parked } = consumerTables(schema);
+  const tables = consumerTables(schema);
   return inChunks(letters, (consumer, chunk) =>
     db.withTx(async (tx) => {
       await lockKeys(tx, schema, consumer, chunk);
       const gone = await tx.sql<LetterPlace>`
         WITH gone AS (
-          DELETE FROM ${parked} p
+          DELETE FROM ${tables.parked} p
           USING unnest(${chunk.map(({ place }) => place.topic)}::text[],
             ${chunk.map(({ place }) => place.partition)}::int[],
             ${chunk.map(({ place }) => place.offset)}::bigint[]) AS m(topic, part, off)
@@ -89,10 +90,12 @@ export async function discardLetters(
         )
         SELECT consumer, topic, part AS partition, off AS "offset" FROM gone
         ORDER BY topic, part, off`;
-      await tx.sql`
-        DELETE FROM ${blockedKey} b WHERE b.consumer = ${consumer}
-          AND b.key = ANY(${chunk.map(({ key }) => key)}::text[])
-          AND NOT EXISTS (SELECT FROM ${parked} p WHERE p.consumer = b.consumer AND p.key = b.key)`;
+      await unblockEmpty(
+        tx,
+        tables,
+        consumer,
+        chunk.map(({ key }) => key),
+      );
       return gone;
     }),
   );

@@ -163,14 +163,15 @@ export async function keepFailed(
   return { failedAt: row?.failed_at ?? firstFailedAt, firstFailedAt };
 }
 
-/** Nothing is left behind the key: the stream may have it again. */
-export async function unblockIfEmpty(
+/** Keys behind which nothing is left: the stream may have them again. */
+export async function unblockEmpty(
   tx: Tx,
   tables: ConsumerTables,
   consumer: string,
-  key: string,
+  keys: readonly string[],
 ): Promise<void> {
   await tx.sql`
-    DELETE FROM ${tables.blockedKey} WHERE consumer = ${consumer} AND key = ${key}
-      AND NOT EXISTS (SELECT FROM ${tables.parked} WHERE consumer = ${consumer} AND key = ${key})`;
+    DELETE FROM ${tables.blockedKey} b WHERE b.consumer = ${consumer} AND b.key = ANY(${keys}::text[])
+      AND NOT EXISTS (
+        SELECT FROM ${tables.parked} p WHERE p.consumer = b.consumer AND p.key = b.key)`;
 }

@@ -27,7 +27,7 @@ import {
   lockMessage,
   type ParkedRow,
   type Unit,
-  unblockIfEmpty,
+  unblockEmpty,
 } from "./parked-rows.ts";
 import { defaultRetryDelaysMs } from "./parking.ts";
 
@@ -112,7 +112,7 @@ async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): 
     break;
   }
   await deletePassed(tx, tables, consumer, passed);
-  if (unit.kind === "key") await unblockIfEmpty(tx, tables, consumer, unit.key);
+  if (unit.kind === "key") await unblockEmpty(tx, tables, consumer, [unit.key]);
   if (copy !== undefined) await outbox.enqueueRaw(tx, [copy]);
   return { tried: true, passed: passed.length };
 }
