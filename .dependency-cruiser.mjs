@@ -78,9 +78,13 @@ export default {
         ],
       },
     },
-    platformOnly("kafkajs-behind-its-port", "platform/messaging/kafka-[^/]*\\.ts$", "kafkajs"),
-    platformOnly("postgres-behind-its-port", "platform/postgres[^/]*\\.ts$", "postgres"),
-    platformOnly("pglite-behind-its-port", "platform/pglite[^/]*\\.ts$", "@electric-sql/pglite"),
+    platformOnly("kafkajs-behind-its-port", "platform/messaging/kafka/", "kafkajs"),
+    platformOnly("postgres-behind-its-port", "platform/database/postgres[^/]*\\.ts$", "postgres"),
+    platformOnly(
+      "pglite-behind-its-port",
+      "platform/database/pglite[^/]*\\.ts$",
+      "@electric-sql/pglite",
+    ),
     {
       name: "gen-imports-nothing-of-ours",
       severity: "error",

@@ -10,8 +10,8 @@ import { startServices } from "../scripts/services.ts";
 import { topicSettings } from "../src/cli/topic-settings.ts";
 import { type Config, loadConfig } from "../src/config.ts";
 import { createSystemClock } from "../src/platform/clock-system.ts";
-import type { Logger } from "../src/platform/logger.ts";
 import type { EventLog } from "../src/platform/messaging/event-log.ts";
+import type { Logger } from "../src/platform/telemetry/logger.ts";
 import { type Databases, openStores } from "../src/stores.ts";
 
 export interface Servers {

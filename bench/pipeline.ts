@@ -12,7 +12,7 @@ import { createRelay } from "../src/modules/outbox/index.ts";
 import { createConsumer } from "../src/platform/messaging/consumer.ts";
 import type { EventLog } from "../src/platform/messaging/event-log.ts";
 import { createOutbox } from "../src/platform/messaging/outbox.ts";
-import { createSupervisor } from "../src/platform/supervisor.ts";
+import { createSupervisor } from "../src/platform/workers/supervisor.ts";
 import { dealRules } from "../src/settings/deal-rules.ts";
 import { commandRecords, messagesPerPair } from "./commands.ts";
 import { clock, findServers, logger, openRound, type Round, type Servers } from "./environment.ts";

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { postgresFilePath, postgresFiles } from "#platform/pglite";
+import { postgresFilePath, postgresFiles } from "#platform/database/pglite";
 import { snapshotName } from "../src/stores.ts";
 import { root, run } from "./process.ts";
 import { makeSnapshot } from "./snapshot.ts";
@@ -75,7 +75,11 @@ export async function compile(outfile = app, target?: string): Promise<void> {
 }
 
 const engine = ["package.json", "bun.lock", "patches/**"];
-const migrations = ["migrations/**/*.sql", "src/platform/{pglite,migrat}*.ts", "src/stores.ts"];
+const migrations = [
+  "migrations/**/*.sql",
+  "src/platform/database/{pglite,migrat}*.ts",
+  "src/stores.ts",
+];
 const sources = ["proto/**/*.proto", "src/**/*", "scripts/build.ts", "tsconfig.json"];
 
 export async function build({ ifStale }: { readonly ifStale: boolean }): Promise<void> {

@@ -2,8 +2,9 @@
  * Makes a copy of an empty, migrated embedded database. A new data folder unpacks it instead of
  * running initdb and every migration, and starts in under a second.
  */
-import { silentLogger } from "#platform/logger";
-import type { PgliteDatabase } from "#platform/pglite";
+
+import type { PgliteDatabase } from "#platform/database/pglite";
+import { silentLogger } from "#platform/telemetry/logger";
 import { loadConfig } from "../src/config.ts";
 import { openStores } from "../src/stores.ts";
 

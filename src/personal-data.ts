@@ -10,9 +10,9 @@ import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
-import type { Keyring } from "#platform/keyring";
 import type { LegalHolds } from "#platform/legal-holds";
 import type { HttpEnv } from "#platform/module";
+import type { Keyring } from "#platform/sealing/keyring";
 
 export interface PersonalData {
   /**

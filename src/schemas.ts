@@ -1,12 +1,12 @@
 /** The product's schemas and the registry they are kept in, where one is configured. */
-import type { Database } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
 import { topicNameIn } from "#platform/messaging/topic-names";
 import { createKeptIds } from "#platform/schemas/kept-ids";
 import { readProtoFile } from "#platform/schemas/proto-files";
 import { createSchemaRegistry, type SchemaRegistry } from "#platform/schemas/registry";
 import { createSchemaIds, type SchemaIds } from "#platform/schemas/schema-ids";
 import { type Subject, subjectsOf } from "#platform/schemas/subjects";
+import type { Logger } from "#platform/telemetry/logger";
 import type { Config } from "./config.ts";
 import { rightsOf } from "./kafka-rights.ts";
 import { topicNaming } from "./settings/kafka.ts";

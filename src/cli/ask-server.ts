@@ -3,7 +3,7 @@
  * server's address is in the folder's lock, its token secret in the folder.
  */
 
-import { dataDirOwner } from "#platform/data-dir";
+import { dataDirOwner } from "#platform/database/data-dir";
 import { TransientError } from "#platform/errors";
 import type { Config } from "../config.ts";
 import { tokenSecret } from "../secrets.ts";

@@ -7,7 +7,7 @@ import { SystemicError } from "#platform/errors";
 import type { EventLog, TopicChange } from "#platform/messaging/event-log";
 import { changeText } from "#platform/messaging/topic-changes";
 import type { Worker } from "#platform/module";
-import { WorkerLostError } from "#platform/worker-lost-error";
+import { WorkerLostError } from "#platform/workers/worker-lost-error";
 import type { RoleName } from "../config.ts";
 import { topicsOf } from "../kafka-rights.ts";
 import { topicSettings } from "./topic-settings.ts";

@@ -3,7 +3,7 @@
  * dependency cannot be reached, 5 when something else is not as it must be.
  */
 import { createSystemClock } from "#platform/clock-system";
-import { silentLogger } from "#platform/logger";
+import { silentLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import {
   databaseTime,

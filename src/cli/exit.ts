@@ -3,8 +3,8 @@
  * unreachable, 5 a check found something, 6 refused for safety.
  */
 import { CommanderError } from "commander";
-import { DataDirLocked } from "#platform/data-dir";
-import { sqlState } from "#platform/database-error";
+import { DataDirLocked } from "#platform/database/data-dir";
+import { sqlState } from "#platform/database/database-error";
 import { SystemicError, TransientError } from "#platform/errors";
 import { ConfigError, ProductionRefused } from "../config.ts";
 

@@ -1,8 +1,8 @@
 /** What is read at each scrape: of the databases backlog, age, dead letters; of the log, lag. */
 import type { Clock } from "#platform/clock";
-import { SqlName } from "#platform/database";
+import { SqlName } from "#platform/database/database";
 import type { EventLog } from "#platform/messaging/event-log";
-import type { Metrics } from "#platform/metrics";
+import type { Metrics } from "#platform/telemetry/metrics";
 import { type Databases, messagingSchemas } from "../stores.ts";
 
 export function registerGauges({

@@ -1,6 +1,6 @@
 /** `app migrate`: brings the databases to this version, or says what is missing. */
 
-import { silentLogger } from "#platform/logger";
+import { silentLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import { openStores } from "../stores.ts";
 import { ExitError } from "./exit.ts";

@@ -3,13 +3,13 @@
  * it acknowledges, the key that opens its texts, the topics. What can come later is not asked.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
-import { sqlState } from "#platform/database-error";
+import type { Database } from "#platform/database/database";
+import { sqlState } from "#platform/database/database-error";
+import { assertDurable } from "#platform/database/postgres";
 import { SystemicError, TransientError } from "#platform/errors";
-import { createKeyring } from "#platform/keyring";
-import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
-import { assertDurable } from "#platform/postgres";
+import { createKeyring } from "#platform/sealing/keyring";
+import type { Logger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import type { Secrets } from "../secrets.ts";
 import type { Stores } from "../stores.ts";

@@ -3,9 +3,9 @@
  * asks is told which part it is; why, with addresses, is a line of the log and `app doctor`'s to say.
  */
 
-import type { Health } from "#platform/health";
 import type { EventLog } from "#platform/messaging/event-log";
-import type { WorkerProblem } from "#platform/supervisor";
+import type { Health } from "#platform/workers/health";
+import type { WorkerProblem } from "#platform/workers/supervisor";
 import type { Databases } from "../stores.ts";
 
 export interface ReadinessDeps {

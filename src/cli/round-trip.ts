@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "#platform/clock";
 import type { EventLog } from "#platform/messaging/event-log";
-import { createSingleProducer } from "#platform/messaging/single-producer";
+import { createSingleProducer } from "#platform/messaging/publishing/single-producer";
 import { probeTopic as topic } from "../kafka-rights.ts";
 
 const pauseMs = 500;

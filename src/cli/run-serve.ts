@@ -1,6 +1,6 @@
 /** Runs a server until a signal: banner, the ready line, drain; a second signal ends at once. */
 
-import { createLogger } from "#platform/logger";
+import { createLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import { type Server, startServer } from "./serve.ts";
 import { mint } from "./token.ts";

@@ -2,7 +2,7 @@
  * The catalogue and the table of rights as others want them: resources of the Strimzi operator, or
  * commands of Kafka's own tools. Nothing is asked of a cluster.
  */
-import { topicConfig } from "#platform/messaging/kafka-topics";
+import { topicConfig } from "#platform/messaging/kafka/topics";
 import { type TopicNaming, topicNameIn } from "#platform/messaging/topic-names";
 import { type KafkaRights, type KafkaUser, kafkaUsers, rightsOf } from "../kafka-rights.ts";
 import { topicSettings } from "./topic-settings.ts";

@@ -2,10 +2,10 @@
 
 import { createSystemClock } from "#platform/clock-system";
 import { TerminalError } from "#platform/errors";
-import { silentLogger } from "#platform/logger";
 import type { EventLog, TopicChange } from "#platform/messaging/event-log";
 import { changeText } from "#platform/messaging/topic-changes";
 import type { SchemaChange } from "#platform/schemas/ensure-schemas";
+import { silentLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import { topicNaming } from "../settings/kafka.ts";
 import { openStores } from "../stores.ts";

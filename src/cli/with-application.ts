@@ -1,8 +1,8 @@
 /** Opens stores and log for one command, builds the object graph without starting it, closes all. */
 
 import { createSystemClock } from "#platform/clock-system";
-import { createLogger } from "#platform/logger";
-import { createMetrics } from "#platform/metrics";
+import { createLogger } from "#platform/telemetry/logger";
+import { createMetrics } from "#platform/telemetry/metrics";
 import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";

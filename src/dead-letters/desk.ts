@@ -20,7 +20,7 @@ import {
   discardLetters,
   mostAttempts,
   replayLetters,
-} from "#platform/messaging/letter-actions";
+} from "#platform/messaging/dead-letters/letter-actions";
 import {
   followersOf,
   groupLetters,
@@ -30,7 +30,7 @@ import {
   type LetterPlace,
   listLetters,
   openLetter,
-} from "#platform/messaging/letters";
+} from "#platform/messaging/dead-letters/letters";
 import type { Principal } from "#platform/module";
 import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
 import { letterId, movesMoney, placeOf, schemaOf } from "./letter-id.ts";

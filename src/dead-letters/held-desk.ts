@@ -3,7 +3,7 @@
  * with them once the cause is mended. Every retry is written down with who asked and why.
  */
 import type { RetryHeldRequest } from "#gen/platform/v1/operations_pb";
-import { type Queryable, SqlName } from "#platform/database";
+import { type Queryable, SqlName } from "#platform/database/database";
 import { HttpProblem } from "#platform/http/problem";
 import type { Principal } from "#platform/module";
 import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";

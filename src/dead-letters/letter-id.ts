@@ -1,5 +1,5 @@
 /** The name of a letter for people and URLs: who read it, and where. Also says whose tables hold it. */
-import type { LetterPlace } from "#platform/messaging/letters";
+import type { LetterPlace } from "#platform/messaging/dead-letters/letters";
 import { type MessagingSchema, messagingSchemas } from "../stores.ts";
 
 const pattern = /^([a-z][a-z0-9.-]{0,99}):([A-Za-z0-9._-]{1,249}):([0-9]{1,6}):([0-9]{1,18})$/;

@@ -3,8 +3,13 @@
  * Texts of people stay sealed: whoever may look here may not read them.
  */
 import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
-import type { LetterAct } from "#platform/messaging/letter-actions";
-import type { Follower, Letter, LetterGroup, OpenLetter } from "#platform/messaging/letters";
+import type { LetterAct } from "#platform/messaging/dead-letters/letter-actions";
+import type {
+  Follower,
+  Letter,
+  LetterGroup,
+  OpenLetter,
+} from "#platform/messaging/dead-letters/letters";
 import { allTopics } from "#topics";
 import { letterId, movesMoney } from "./letter-id.ts";
 

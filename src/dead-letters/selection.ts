@@ -4,7 +4,7 @@ import { parseDuration } from "#kernel/duration";
 import type { Clock } from "#platform/clock";
 import { instantOf } from "#platform/http/instant";
 import { HttpProblem } from "#platform/http/problem";
-import type { LetterFilter, LetterPlace } from "#platform/messaging/letters";
+import type { LetterFilter, LetterPlace } from "#platform/messaging/dead-letters/letters";
 import { placeOf } from "./letter-id.ts";
 
 type FilterFields = Partial<Record<Exclude<keyof FilterMessage, `$${string}`>, string>>;

@@ -3,7 +3,7 @@
  * it, and a clock that moves all of them. Every story has its own world.
  */
 import { mintToken } from "#platform/http/token";
-import { silentLogger } from "#platform/logger";
+import { silentLogger } from "#platform/telemetry/logger";
 import { type Server, startServer } from "../cli/serve.ts";
 import { loadConfig } from "../config.ts";
 import type { Report } from "../invariants/run-checks.ts";

@@ -1,9 +1,9 @@
 /** Can the database be used, does it keep what it acknowledges, and is it of this version? */
-import { dataDirOwner } from "#platform/data-dir";
-import type { Database } from "#platform/database";
-import { sqlState } from "#platform/database-error";
+import { dataDirOwner } from "#platform/database/data-dir";
+import type { Database } from "#platform/database/database";
+import { sqlState } from "#platform/database/database-error";
+import { assertDurable } from "#platform/database/postgres";
 import { SystemicError } from "#platform/errors";
-import { assertDurable } from "#platform/postgres";
 import type { Config } from "../config.ts";
 import { hasEmbeddedData, type Stores } from "../stores.ts";
 import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";

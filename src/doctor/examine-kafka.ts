@@ -3,13 +3,13 @@
  * the user may do by trying it, how far each group is behind, and the brokers' clock.
  */
 import { randomUUID } from "node:crypto";
-import { silentLogger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
-import { within } from "#platform/messaging/kafka-errors";
-import { type Probed, probeBroker } from "#platform/messaging/kafka-trouble";
-import { releaseOf } from "#platform/messaging/kafka-versions";
-import { createSingleProducer } from "#platform/messaging/single-producer";
+import { within } from "#platform/messaging/kafka/errors";
+import { type Probed, probeBroker } from "#platform/messaging/kafka/trouble";
+import { releaseOf } from "#platform/messaging/kafka/versions";
+import { createSingleProducer } from "#platform/messaging/publishing/single-producer";
 import { changeText } from "#platform/messaging/topic-changes";
+import { silentLogger } from "#platform/telemetry/logger";
 import { breaksPromise, problemText } from "../cli/check-topics.ts";
 import { topicSettings } from "../cli/topic-settings.ts";
 import type { Config } from "../config.ts";

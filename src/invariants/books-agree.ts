@@ -3,8 +3,8 @@
  * same; that they see the same, and that each has its counterpart, is asked of whatever is not young.
  */
 import type { Book } from "#platform/books";
-import type { Check, Finding } from "#platform/checks";
 import type { Clock } from "#platform/clock";
+import type { Check, Finding } from "#platform/verify/checks";
 
 export interface BooksDeps {
   readonly escrowBooks: (afterId: string) => Promise<readonly Book[]>;

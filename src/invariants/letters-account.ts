@@ -1,7 +1,8 @@
 /** I10 over all consumers: what they passed took effect, was a repeat, or is set aside with its story. */
-import { checkLetters } from "#platform/check-letters";
-import type { Check, Finding } from "#platform/checks";
+
 import type { AnyHandler } from "#platform/messaging/handler";
+import { checkLetters } from "#platform/verify/check-letters";
+import type { Check, Finding } from "#platform/verify/checks";
 import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
 
 export interface LettersDeps {

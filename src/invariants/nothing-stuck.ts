@@ -1,9 +1,10 @@
 /** I9: what was begun gets done. Nothing waits in an outbox or in front of a consumer for long. */
-import { type Check, type CheckContext, type Finding, found } from "#platform/checks";
+
 import type { Clock } from "#platform/clock";
-import { SqlName } from "#platform/database";
+import { SqlName } from "#platform/database/database";
 import type { AnyHandler } from "#platform/messaging/handler";
 import { positionsOf } from "#platform/messaging/positions";
+import { type Check, type CheckContext, type Finding, found } from "#platform/verify/checks";
 import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
 
 export interface LivenessDeps {

@@ -2,7 +2,7 @@
  * Runs every invariant there is, those of the modules and those no module can see alone, and says of
  * each whether it holds.
  */
-import type { Check, CheckContext, Finding } from "#platform/checks";
+import type { Check, CheckContext, Finding } from "#platform/verify/checks";
 
 export interface Report {
   readonly ok: boolean;

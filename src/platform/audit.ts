@@ -6,7 +6,7 @@
  */
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "./clock.ts";
-import { type Database, type Queryable, SqlName } from "./database.ts";
+import { type Database, type Queryable, SqlName } from "./database/database.ts";
 import type { Worker } from "./module.ts";
 
 /** A kind of row the log is made of. */

@@ -2,7 +2,7 @@
  * Legal holds: a subject's keys are not destroyed while one stands. Setting one takes the same locks
  * as an erasure, so whichever comes first is seen by the other.
  */
-import type { Database, Tx } from "./database.ts";
+import type { Database, Tx } from "./database/database.ts";
 
 export interface LegalHolds {
   set(subject: string, reference: string, by: string): Promise<void>;

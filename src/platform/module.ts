@@ -3,9 +3,9 @@
  * Nothing else of a module is reachable from outside.
  */
 import type { Hono } from "hono";
-import type { Check } from "./checks.ts";
 import type { AnyListener } from "./listening/listener.ts";
 import type { AnyHandler } from "./messaging/handler.ts";
+import type { Check } from "./verify/checks.ts";
 
 /** A background activity that advances by bounded steps, so that tests drive the same code. */
 export interface Worker {

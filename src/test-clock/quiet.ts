@@ -2,7 +2,7 @@
  * Is everything that was begun also done? Lags are read before outboxes and the log's ends again
  * after them: a message on its way between two of them is seen by one.
  */
-import { SqlName } from "#platform/database";
+import { SqlName } from "#platform/database/database";
 import type { EventLog, PartitionEnds } from "#platform/messaging/event-log";
 import type { AnyHandler } from "#platform/messaging/handler";
 import type { Module } from "#platform/module";

@@ -4,7 +4,7 @@
  * offset is a row in each module's schema: it survives a restart and is shared by all processes.
  */
 import type { Clock } from "#platform/clock";
-import { SqlName } from "#platform/database";
+import { SqlName } from "#platform/database/database";
 import { HttpProblem } from "#platform/http/problem";
 import type { Pending } from "#platform/module";
 import { type Databases, messagingSchemas } from "../stores.ts";

@@ -3,16 +3,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { connect, type Socket } from "node:net";
 import { Kafka, logLevel } from "kafkajs";
 import { TransientError } from "#platform/errors";
-import { silentLogger } from "#platform/logger";
 import {
   type EventLog,
   type PartitionEnds,
   RecordRefusedError,
   type TopicSettings,
 } from "#platform/messaging/event-log";
-import { createKafkaLog, type KafkaLogOptions } from "#platform/messaging/kafka-log";
-import { newPartition } from "#platform/messaging/kafka-partition";
-import { createWatchdog } from "#platform/messaging/kafka-watchdog";
+import { createKafkaLog, type KafkaLogOptions } from "#platform/messaging/kafka/log";
+import { newPartition } from "#platform/messaging/kafka/partition";
+import { createWatchdog } from "#platform/messaging/kafka/watchdog";
+import { silentLogger } from "#platform/telemetry/logger";
 import {
   eventually,
   record,

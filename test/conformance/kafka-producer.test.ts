@@ -6,9 +6,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Kafka, logLevel, type Producer } from "kafkajs";
 import { TransientError } from "#platform/errors";
-import { silentLogger } from "#platform/logger";
 import type { EventLog, NewRecord, TopicSettings } from "#platform/messaging/event-log";
-import { createKafkaLog } from "#platform/messaging/kafka-log";
+import { createKafkaLog } from "#platform/messaging/kafka/log";
+import { silentLogger } from "#platform/telemetry/logger";
 import { type Fault, type KafkaProxy, startKafkaProxy } from "../support/kafka-proxy.ts";
 import { record, textOf, topic } from "../support/logs.ts";
 

@@ -3,9 +3,9 @@
  * running the same work again meets what is there: done once, never twice, never not at all.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
+import { openPostgres } from "#platform/database/postgres";
 import { TransientError } from "#platform/errors";
-import { openPostgres } from "#platform/postgres";
 import { type FreshPostgres, failure, freshPostgres } from "../support/databases.ts";
 import { createPostgresProxy, type PostgresProxy } from "../support/postgres-proxy.ts";
 

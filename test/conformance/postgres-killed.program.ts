@@ -5,7 +5,7 @@
  *   bun postgres-killed.program.ts SHAPE MAX [path of the bare client]
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { openPostgres } from "#platform/postgres";
+import { openPostgres } from "#platform/database/postgres";
 import { onServer, serverUrl } from "../support/databases.ts";
 
 /** The part of a transaction's handle that both clients share. */

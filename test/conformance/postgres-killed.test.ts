@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { openPostgres } from "#platform/postgres";
+import { openPostgres } from "#platform/database/postgres";
 import { unpatchedPostgres } from "../support/bare-postgres.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
 import type { KilledReport } from "./postgres-killed.program.ts";

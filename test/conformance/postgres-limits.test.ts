@@ -1,10 +1,10 @@
 /** Nothing waits for ever on a PostgreSQL server: every limit is set, and meeting one is transient. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
-import type { Database } from "#platform/database";
-import { classifyDatabaseError, sqlState } from "#platform/database-error";
+import type { Database } from "#platform/database/database";
+import { classifyDatabaseError, sqlState } from "#platform/database/database-error";
+import { assertDurable, openPostgres, type PostgresOptions } from "#platform/database/postgres";
 import { SystemicError, TransientError } from "#platform/errors";
-import { assertDurable, openPostgres, type PostgresOptions } from "#platform/postgres";
 import { type FreshPostgres, failure, freshPostgres } from "../support/databases.ts";
 
 const TIMEOUT_MS = 30_000;

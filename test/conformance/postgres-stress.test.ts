@@ -3,8 +3,8 @@
  * acknowledged and lost, nothing that hangs, no stray error in the process.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { Database, Tx } from "#platform/database";
-import { openPostgres } from "#platform/postgres";
+import type { Database, Tx } from "#platform/database/database";
+import { openPostgres } from "#platform/database/postgres";
 import { type FreshPostgres, freshPostgres, onServer } from "../support/databases.ts";
 
 const RUN_MS = 15_000;

@@ -5,13 +5,13 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createSystemClock } from "#platform/clock-system";
-import type { Database, Tx } from "#platform/database";
+import type { Database, Tx } from "#platform/database/database";
 import { TransientError } from "#platform/errors";
-import { silentLogger } from "#platform/logger";
 import { createConsumer } from "#platform/messaging/consumer";
+import { createRedrive } from "#platform/messaging/dead-letters/redrive";
 import { createOutbox } from "#platform/messaging/outbox";
-import { createRedrive } from "#platform/messaging/redrive";
 import type { Worker } from "#platform/module";
+import { silentLogger } from "#platform/telemetry/logger";
 import { adapters, type FreshDatabase } from "../support/databases.ts";
 import { seeded } from "../support/outbox.ts";
 import { createScriptedLog, type ScriptedLog } from "../support/scripted-log.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createConsumer } from "#platform/messaging/consumer";
-import { WorkerLostError } from "#platform/worker-lost-error";
+import { WorkerLostError } from "#platform/workers/worker-lost-error";
 import { adapters } from "../support/databases.ts";
 import {
   effects,

@@ -2,9 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { eq } from "drizzle-orm";
 import { bigint, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
-import type { Database } from "#platform/database";
-import { classifyDatabaseError, sqlState, violatedConstraint } from "#platform/database-error";
-import { insideTx } from "#platform/inside-tx";
+import type { Database } from "#platform/database/database";
+import {
+  classifyDatabaseError,
+  sqlState,
+  violatedConstraint,
+} from "#platform/database/database-error";
+import { insideTx } from "#platform/database/inside-tx";
 import { adapters, failure } from "../support/databases.ts";
 
 /** The first test on a machine runs initdb for the embedded database. */

@@ -1,7 +1,7 @@
 /** What the Database port promises, held against both adapters. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Database, SqlName, type Tx } from "#platform/database";
-import { sqlState } from "#platform/database-error";
+import { type Database, SqlName, type Tx } from "#platform/database/database";
+import { sqlState } from "#platform/database/database-error";
 import { TransientError } from "#platform/errors";
 import { adapters, failure } from "../support/databases.ts";
 

@@ -1,7 +1,7 @@
 /** What every event log promises, whichever adapter stands behind the port. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { runInsideTx } from "#platform/database/inside-tx";
 import { TerminalError } from "#platform/errors";
-import { runInsideTx } from "#platform/inside-tx";
 import {
   type EventLog,
   type LogBatch,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { TransientError } from "#platform/errors";
 import { decode } from "#platform/messaging/codec";
-import { deadLetterTopic } from "#platform/messaging/dead-letter";
+import { deadLetterTopic } from "#platform/messaging/dead-letters/dead-letter";
 import type { EventLog, LogRecord, NewRecord } from "#platform/messaging/event-log";
 import type { AnyTopic } from "#platform/messaging/topic";
 import { withFrames } from "#platform/schemas/framed-log";

@@ -5,9 +5,14 @@ import {
   discardLetters,
   mostAttempts,
   replayLetters,
-} from "#platform/messaging/letter-actions";
-import { followersOf, groupLetters, listLetters, openLetter } from "#platform/messaging/letters";
-import { createRedrive } from "#platform/messaging/redrive";
+} from "#platform/messaging/dead-letters/letter-actions";
+import {
+  followersOf,
+  groupLetters,
+  listLetters,
+  openLetter,
+} from "#platform/messaging/dead-letters/letters";
+import { createRedrive } from "#platform/messaging/dead-letters/redrive";
 import { adapters } from "../support/databases.ts";
 import { effects, noteRecord, parkedNotes, tallyHandler } from "../support/tally.ts";
 import { noteNamed, tallyWorld } from "../support/tally-world.ts";

@@ -7,10 +7,10 @@ import { type DatabaseEvent, databaseEvents } from "#platform/listening/database
 import { defineListener } from "#platform/listening/listener";
 import { createListeners, type Listeners } from "#platform/listening/listeners";
 import { jsonReader } from "#platform/listening/readers";
-import { silentLogger } from "#platform/logger";
 import { encode } from "#platform/messaging/codec";
 import type { EventLog, NewRecord } from "#platform/messaging/event-log";
 import type { AnyTopic } from "#platform/messaging/topic";
+import { silentLogger } from "#platform/telemetry/logger";
 import { topics as catalogue } from "#topics";
 import { eventually, type LogUnderTest, logKinds, record, topic, unique } from "../support/logs.ts";
 

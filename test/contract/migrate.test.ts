@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Database } from "#platform/database";
-import { type ModuleMigrations, migrate, SchemaTooNew, status } from "#platform/migrate";
-import { loadMigrations } from "#platform/migration-files";
-import { openPostgres } from "#platform/postgres";
+import type { Database } from "#platform/database/database";
+import { type ModuleMigrations, migrate, SchemaTooNew, status } from "#platform/database/migrate";
+import { loadMigrations } from "#platform/database/migration-files";
+import { openPostgres } from "#platform/database/postgres";
 import { adapters, failure, freshPostgres } from "../support/databases.ts";
 
 const OPEN_MS = 60_000;

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { CommandSchema } from "#gen/escrow/v1/commands_pb";
 import { EventSchema } from "#gen/escrow/v1/events_pb";
 import { createManualClock } from "#platform/clock-manual";
-import { type Database, SqlName } from "#platform/database";
+import { type Database, SqlName } from "#platform/database/database";
 import { SystemicError, TerminalError } from "#platform/errors";
 import type { NewRecord } from "#platform/messaging/event-log";
 import { assertOutboxSequence, createOutbox } from "#platform/messaging/outbox";

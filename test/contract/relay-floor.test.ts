@@ -4,11 +4,11 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
-import { type Database, SqlName, type Tx, type TxOptions } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import { type Database, SqlName, type Tx, type TxOptions } from "#platform/database/database";
+import { openPostgres } from "#platform/database/postgres";
 import { createOutbox } from "#platform/messaging/outbox";
 import { shardOf } from "#platform/messaging/partition";
-import { openPostgres } from "#platform/postgres";
+import { silentLogger } from "#platform/telemetry/logger";
 import { createRelay } from "../../src/modules/outbox/relay.ts";
 import { freshPostgres } from "../support/databases.ts";
 import { createFakeLog, createModuleSchema, drain, message } from "../support/outbox.ts";

@@ -1,11 +1,11 @@
 /** The whole way with nothing faked: outbox, two supervised relays, and the log in tables. */
 import { describe, expect, test } from "bun:test";
 import { createSystemClock } from "#platform/clock-system";
-import { silentLogger } from "#platform/logger";
 import type { EventLog, LogRecord, TopicSettings } from "#platform/messaging/event-log";
 import { createOutbox } from "#platform/messaging/outbox";
-import { createTableLog } from "#platform/messaging/table-log";
-import { createSupervisor } from "#platform/supervisor";
+import { createTableLog } from "#platform/messaging/table/log";
+import { silentLogger } from "#platform/telemetry/logger";
+import { createSupervisor } from "#platform/workers/supervisor";
 import { createOutboxModule, outboxBacklog } from "../../src/modules/outbox/index.ts";
 import { adapters } from "../support/databases.ts";
 import { createLogSchema, eventually } from "../support/logs.ts";

@@ -5,11 +5,11 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSystemClock } from "#platform/clock-system";
-import { type Database, SqlName } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import { type Database, SqlName } from "#platform/database/database";
+import { openPostgres } from "#platform/database/postgres";
 import type { LogProducer } from "#platform/messaging/event-log";
 import { createOutbox } from "#platform/messaging/outbox";
-import { openPostgres } from "#platform/postgres";
+import { silentLogger } from "#platform/telemetry/logger";
 import { createRelay } from "../../src/modules/outbox/relay.ts";
 import { createOutboxRows, type OutboxRow } from "../../src/modules/outbox/rows.ts";
 import { freshPostgres } from "../support/databases.ts";

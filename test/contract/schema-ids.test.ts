@@ -1,15 +1,15 @@
 /** The ids under which a process sends: asked for at its start, and kept for starts without a registry. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { SystemicError } from "#platform/errors";
-import { silentLogger } from "#platform/logger";
 import { ensureSchemas } from "#platform/schemas/ensure-schemas";
 import { createKeptIds } from "#platform/schemas/kept-ids";
 import { readProtoFile } from "#platform/schemas/proto-files";
 import { createSchemaRegistry, type SchemaRegistry } from "#platform/schemas/registry";
 import { createSchemaIds, type SchemaIds } from "#platform/schemas/schema-ids";
 import { type Subject, subjectsOf } from "#platform/schemas/subjects";
-import { WorkerLostError } from "#platform/worker-lost-error";
+import { silentLogger } from "#platform/telemetry/logger";
+import { WorkerLostError } from "#platform/workers/worker-lost-error";
 import { topics } from "#topics";
 import { adapters, type FreshDatabase } from "../support/databases.ts";
 import { createLogSchema } from "../support/logs.ts";

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSystemClock } from "#platform/clock-system";
-import { silentLogger } from "#platform/logger";
+import { silentLogger } from "#platform/telemetry/logger";
 import { createStripeProvider } from "../../src/modules/payments/providers/stripe/provider.ts";
 import { startStripeSimulator } from "../../src/simulators/stripe/index.ts";
 import { openPaymentsDatabase } from "../support/payments.ts";

@@ -5,10 +5,10 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createSystemClock } from "#platform/clock-system";
-import { type Database, SqlName } from "#platform/database";
-import { silentLogger } from "#platform/logger";
-import { createTableLog } from "#platform/messaging/table-log";
-import { openPostgres } from "#platform/postgres";
+import { type Database, SqlName } from "#platform/database/database";
+import { openPostgres } from "#platform/database/postgres";
+import { createTableLog } from "#platform/messaging/table/log";
+import { silentLogger } from "#platform/telemetry/logger";
 import { createLogSchema, record, topic, unique } from "../support/logs.ts";
 
 const { DATABASE_URL } = process.env;

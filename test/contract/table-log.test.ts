@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
 import { createSystemClock } from "#platform/clock-system";
-import { type Database, SqlName } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import { type Database, SqlName } from "#platform/database/database";
+import { openPglite } from "#platform/database/pglite";
 import type { EventLog } from "#platform/messaging/event-log";
 import { RecordRefusedError } from "#platform/messaging/event-log";
-import { createTableLog } from "#platform/messaging/table-log";
-import { createLogRetention } from "#platform/messaging/table-topics";
-import { openPglite } from "#platform/pglite";
+import { createTableLog } from "#platform/messaging/table/log";
+import { createLogRetention } from "#platform/messaging/table/topics";
+import { silentLogger } from "#platform/telemetry/logger";
 import {
   createLogSchema,
   eventually,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { AuditReport } from "#platform/audit";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { Stores } from "../../src/stores.ts";
 import { memoryStores, startAppOn, type TestApp } from "../support/app.ts";
 import { eventually } from "../support/logs.ts";

@@ -3,7 +3,7 @@
  * its Stripe is the simulator, which the settings alone would refuse there.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { silentLogger } from "#platform/logger";
+import { silentLogger } from "#platform/telemetry/logger";
 import { type Server, startOn } from "../../src/cli/serve.ts";
 import { mintToken } from "../../src/platform/http/token.ts";
 import { type StripeSimulator, startStripeSimulator } from "../../src/simulators/stripe/index.ts";

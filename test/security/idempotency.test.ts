@@ -1,7 +1,7 @@
 // Bad input B10, feature I1, invariant I8: one request has one effect and one answer.
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import type { PgliteDatabase } from "#platform/database/pglite";
 import type { CommandOutcome } from "#platform/http/outcomes";
-import type { PgliteDatabase } from "#platform/pglite";
 import { createWorld, openDatabase, type World } from "./world.ts";
 
 let db: PgliteDatabase;

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { Actor_Kind, ActorSchema } from "#gen/escrow/v1/types_pb";
-import type { PgliteDatabase } from "#platform/pglite";
+import type { PgliteDatabase } from "#platform/database/pglite";
 import { createMembership } from "../../src/modules/escrow/membership.ts";
 import { createWorld, openDatabase, type World } from "./world.ts";
 

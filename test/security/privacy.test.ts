@@ -1,7 +1,7 @@
 // A5: what people write is readable by those who may, and by nobody once its writer was erased.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { Database } from "#platform/database";
-import { createKeyring } from "#platform/keyring";
+import type { Database } from "#platform/database/database";
+import { createKeyring } from "#platform/sealing/keyring";
 import type { Stores } from "../../src/stores.ts";
 import { memoryStores, startAppOn, type TestApp } from "../support/app.ts";
 import { acceptedEscrow, pay, type Sale } from "../support/sale.ts";

@@ -1,7 +1,7 @@
 /** Requests that people send by mistake are answered in words they can use. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { explain } from "../../src/cli/exit.ts";
-import { lockDataDir } from "../../src/platform/data-dir.ts";
+import { lockDataDir } from "../../src/platform/database/data-dir.ts";
 import { startApp, type TestApp } from "../support/app.ts";
 import { fundedSale } from "../support/disputes.ts";
 import { createEscrow } from "../support/sale.ts";

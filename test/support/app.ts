@@ -5,9 +5,9 @@
 
 import { type Server, startOn } from "../../src/cli/serve.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
+import { openPglite } from "../../src/platform/database/pglite.ts";
 import { mintToken } from "../../src/platform/http/token.ts";
-import { type Logger, silentLogger } from "../../src/platform/logger.ts";
-import { openPglite } from "../../src/platform/pglite.ts";
+import { type Logger, silentLogger } from "../../src/platform/telemetry/logger.ts";
 import { migrateAll, openStores, type Stores } from "../../src/stores.ts";
 
 export interface Answer {

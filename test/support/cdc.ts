@@ -5,11 +5,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSystemClock } from "#platform/clock-system";
-import type { Database } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
+import { openPostgres } from "#platform/database/postgres";
 import type { EventLog } from "#platform/messaging/event-log";
-import { createKafkaLog } from "#platform/messaging/kafka-log";
-import { openPostgres } from "#platform/postgres";
+import { createKafkaLog } from "#platform/messaging/kafka/log";
+import { silentLogger } from "#platform/telemetry/logger";
 import { allTopics } from "#topics";
 import { type Connector, deployedConnector, startConnect } from "../../scripts/backing/connect.ts";
 import { root } from "../../scripts/process.ts";

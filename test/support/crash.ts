@@ -2,7 +2,7 @@
  * Crashes inside one process: stores and log behind a wrapper that dies at a named point. From then
  * on every call of that "process" fails and nothing it began commits; the data lives on for the next.
  */
-import type { Database, SqlName, SqlValue, Tx } from "../../src/platform/database.ts";
+import type { Database, SqlName, SqlValue, Tx } from "../../src/platform/database/database.ts";
 import { TransientError } from "../../src/platform/errors.ts";
 import type { EventLog, LogProducer } from "../../src/platform/messaging/event-log.ts";
 import type { Databases, Stores } from "../../src/stores.ts";

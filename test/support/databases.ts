@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync, renameSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Database } from "#platform/database";
-import { openPglite, type PgliteDatabase } from "#platform/pglite";
-import { openPostgres } from "#platform/postgres";
+import type { Database } from "#platform/database/database";
+import { openPglite, type PgliteDatabase } from "#platform/database/pglite";
+import { openPostgres } from "#platform/database/postgres";
 
 export interface FreshPostgres {
   readonly url: string;

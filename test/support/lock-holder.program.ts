@@ -1,5 +1,5 @@
 /** Takes a data folder's lock in a process of its own and keeps it until its input ends. */
-import { DataDirLocked, lockDataDir } from "#platform/data-dir";
+import { DataDirLocked, lockDataDir } from "#platform/database/data-dir";
 
 const [dir = ""] = process.argv.slice(2);
 try {

@@ -4,8 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { createSystemClock } from "#platform/clock-system";
-import { type Database, SqlName } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import { type Database, SqlName } from "#platform/database/database";
+import { loadMigrations } from "#platform/database/migration-files";
+import { openPglite } from "#platform/database/pglite";
+import { openPostgres } from "#platform/database/postgres";
 import type {
   EventLog,
   LogRecord,
@@ -14,11 +16,9 @@ import type {
   Subscription,
   TopicSettings,
 } from "#platform/messaging/event-log";
-import { createKafkaLog } from "#platform/messaging/kafka-log";
-import { createTableLog } from "#platform/messaging/table-log";
-import { loadMigrations } from "#platform/migration-files";
-import { openPglite } from "#platform/pglite";
-import { openPostgres } from "#platform/postgres";
+import { createKafkaLog } from "#platform/messaging/kafka/log";
+import { createTableLog } from "#platform/messaging/table/log";
+import { silentLogger } from "#platform/telemetry/logger";
 
 export interface LogUnderTest {
   /** A log as one process has it; every process has its own. PGlite's processes are one. */

@@ -1,9 +1,9 @@
 /** Outboxes for tests: a module schema of its own, and a log in memory that misbehaves on request. */
-import type { Database, Queryable } from "#platform/database";
-import { SqlName } from "#platform/database";
+import type { Database, Queryable } from "#platform/database/database";
+import { SqlName } from "#platform/database/database";
+import { loadMigrations } from "#platform/database/migration-files";
 import { TransientError } from "#platform/errors";
 import type { AppendedRecord, LogProducer, NewRecord } from "#platform/messaging/event-log";
-import { loadMigrations } from "#platform/migration-files";
 
 export async function createModuleSchema(db: Queryable, schema: string): Promise<void> {
   const name = new SqlName(schema).text;

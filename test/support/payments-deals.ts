@@ -1,6 +1,6 @@
 /** Short words for tests of payments: open a deal, pay it, look at what became of it. */
 import { expect } from "bun:test";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { type Deal, openPayment, type PaymentsWorld } from "./payments.ts";
 
 export interface OperationNow {

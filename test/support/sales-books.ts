@@ -1,6 +1,6 @@
 /** What must be true of finished sales, however they got there: asked over HTTP and of the tables. */
 import { expect } from "bun:test";
-import { openPostgres } from "#platform/postgres";
+import { openPostgres } from "#platform/database/postgres";
 import type { FreshPostgres } from "./databases.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Market } from "./market.ts";

@@ -1,7 +1,7 @@
 /** The sandbox provider with its deliveries caught on the way. */
 import { expect } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
-import { silentLogger } from "#platform/logger";
+import { silentLogger } from "#platform/telemetry/logger";
 import { createBank } from "../../src/modules/payments/providers/sandbox/bank.ts";
 import {
   createDisputingBank,

@@ -1,6 +1,6 @@
 /** Looks for words where they must not be: in every table of every schema, however they are encoded. */
-import { type Database, SqlName } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import { type Database, SqlName } from "#platform/database/database";
+import type { Logger } from "#platform/telemetry/logger";
 
 /** A logger that keeps every line, unmasked. */
 export function keepingLogger(): { readonly logger: Logger; readonly lines: string[] } {

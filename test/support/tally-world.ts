@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, beforeEach } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
-import type { Database } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
 import { createConsumer, type Handled } from "#platform/messaging/consumer";
+import { createRedrive } from "#platform/messaging/dead-letters/redrive";
 import { createOutbox, type Outbox } from "#platform/messaging/outbox";
-import { createRedrive } from "#platform/messaging/redrive";
 import type { Worker } from "#platform/module";
+import { silentLogger } from "#platform/telemetry/logger";
 import type { adapters, FreshDatabase } from "./databases.ts";
 import { createScriptedLog, type ScriptedLog } from "./scripted-log.ts";
 import { createTally, type Note, noteRecord, type TallyHandler, tallyHandler } from "./tally.ts";

@@ -4,7 +4,7 @@
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
-import type { Queryable } from "#platform/database";
+import type { Queryable } from "#platform/database/database";
 import { TerminalError } from "#platform/errors";
 import type { NewRecord } from "#platform/messaging/event-log";
 import type { HandlerDeclaration, Incoming } from "#platform/messaging/handler";

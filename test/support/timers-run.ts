@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Timer_Kind, TimerSchema } from "#gen/escrow/v1/types_pb";
-import type { Database } from "#platform/database";
-import { migrate } from "#platform/migrate";
-import { loadMigrations } from "#platform/migration-files";
-import { openPostgres } from "#platform/postgres";
+import type { Database } from "#platform/database/database";
+import { migrate } from "#platform/database/migrate";
+import { loadMigrations } from "#platform/database/migration-files";
+import { openPostgres } from "#platform/database/postgres";
 import { freshPostgres } from "./databases.ts";
 
 export interface TimersRun {

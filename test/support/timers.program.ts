@@ -3,10 +3,10 @@
  * the outbox of the database at VICTIM_URL until it is stopped.
  */
 import { createSystemClock } from "#platform/clock-system";
-import { silentLogger } from "#platform/logger";
+import { openPostgres } from "#platform/database/postgres";
 import { createOutbox } from "#platform/messaging/outbox";
-import { openPostgres } from "#platform/postgres";
-import { createSupervisor } from "#platform/supervisor";
+import { silentLogger } from "#platform/telemetry/logger";
+import { createSupervisor } from "#platform/workers/supervisor";
 import { createTimers } from "../../src/modules/escrow/timers.ts";
 
 const [name = "", url = ""] = process.argv.slice(2);

@@ -5,18 +5,18 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSystemClock } from "#platform/clock-system";
-import type { Database } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
+import { loadMigrations } from "#platform/database/migration-files";
+import { openPostgres } from "#platform/database/postgres";
 import { createConsumer } from "#platform/messaging/consumer";
+import { replayLetters } from "#platform/messaging/dead-letters/letter-actions";
+import { listLetters } from "#platform/messaging/dead-letters/letters";
+import { createRedrive } from "#platform/messaging/dead-letters/redrive";
 import type { EventLog } from "#platform/messaging/event-log";
-import { createKafkaLog } from "#platform/messaging/kafka-log";
-import { replayLetters } from "#platform/messaging/letter-actions";
-import { listLetters } from "#platform/messaging/letters";
+import { createKafkaLog } from "#platform/messaging/kafka/log";
 import { createOutbox } from "#platform/messaging/outbox";
-import { createRedrive } from "#platform/messaging/redrive";
-import { createTableLog } from "#platform/messaging/table-log";
-import { loadMigrations } from "#platform/migration-files";
-import { openPostgres } from "#platform/postgres";
+import { createTableLog } from "#platform/messaging/table/log";
+import { silentLogger } from "#platform/telemetry/logger";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
 import { eventually, unique } from "../support/logs.ts";
 import { createTally, type Note, noteRecord, noteTopic, tallyHandler } from "../support/tally.ts";

@@ -4,11 +4,11 @@
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import { createSystemClock } from "#platform/clock-system";
-import { silentLogger } from "#platform/logger";
+import { openPostgres } from "#platform/database/postgres";
 import type { EventLog, LogRecord, NewRecord } from "#platform/messaging/event-log";
-import { createKafkaLog } from "#platform/messaging/kafka-log";
-import { createTableLog } from "#platform/messaging/table-log";
-import { openPostgres } from "#platform/postgres";
+import { createKafkaLog } from "#platform/messaging/kafka/log";
+import { createTableLog } from "#platform/messaging/table/log";
+import { silentLogger } from "#platform/telemetry/logger";
 import { emptyPlace } from "../support/binary.ts";
 import { freshPostgres } from "../support/databases.ts";
 import { eventually, unique } from "../support/logs.ts";

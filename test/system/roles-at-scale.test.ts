@@ -3,7 +3,7 @@
  * leaves in order or comes back: work goes on all the time, and nothing is lost or done twice.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openPostgres } from "#platform/postgres";
+import { openPostgres } from "#platform/database/postgres";
 import { type Kafka, startKafka } from "../../scripts/services.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";

@@ -5,7 +5,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openPostgres } from "#platform/postgres";
+import { openPostgres } from "#platform/database/postgres";
 import { emptyPlace } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
 import { type Environment, killAll, runApp } from "../support/processes.ts";

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { openPostgres } from "#platform/postgres";
+import { openPostgres } from "#platform/database/postgres";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { damages } from "../support/damages.ts";
 import { type FreshPostgres, freshPostgres, onServer } from "../support/databases.ts";

@@ -1,7 +1,7 @@
 /** The escrow's actions that need two operators: no party of it is one of them. */
 import { type Command, CommandSchema } from "#gen/escrow/v1/commands_pb";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { type Approvals, createApprovals } from "#platform/http/approvals";
 
 export interface EscrowApprovalsOptions {

@@ -1,7 +1,7 @@
 /** The escrow module's own count of each escrow's funds, in slices by id. */
 import { type Book, type BookRow, bookOf } from "#platform/books";
-import { sliceSize } from "#platform/checks";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
+import { sliceSize } from "#platform/verify/checks";
 
 export async function escrowBooks(db: Database, afterId: string): Promise<Book[]> {
   const rows = await db.sql<BookRow>`

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "#gen/contracts/v1/events_pb";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { decode, encode } from "#platform/messaging/codec";
 import type { Batch } from "#platform/messaging/handler";
 import { topics } from "#topics";

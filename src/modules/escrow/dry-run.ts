@@ -8,7 +8,7 @@ import type { Command } from "#gen/escrow/v1/commands_pb";
 import { CommandRejected_Code, type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { statusOf as httpStatusOf } from "#platform/http/problem";
 import { topics } from "#topics";
 import type { Rejection } from "./domain/messages.ts";

@@ -6,7 +6,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type Actor, EscrowSchema } from "#gen/escrow/v1/types_pb";
 import { type Members, type Standing, standingOf } from "#kernel/standing";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { foundSoon } from "#platform/found-soon";
 
 export interface Membership {

@@ -1,5 +1,5 @@
 /** Who is a party of an escrow, for those who must know that somebody is none. */
-import type { Queryable } from "#platform/database";
+import type { Queryable } from "#platform/database/database";
 
 export async function partiesOf(
   db: Queryable,

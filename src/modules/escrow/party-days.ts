@@ -4,7 +4,7 @@
  */
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
-import type { Queryable } from "#platform/database";
+import type { Queryable } from "#platform/database/database";
 import type { Begun } from "./domain/limits.ts";
 import { hasLimits } from "./domain/limits.ts";
 import type { PartyLimits, Used } from "./domain/messages.ts";

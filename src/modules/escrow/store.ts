@@ -7,8 +7,8 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Event } from "#gen/escrow/v1/events_pb";
 import { type Escrow, EscrowSchema, type Timer, TimerSchema } from "#gen/escrow/v1/types_pb";
-import type { Database, Tx } from "#platform/database";
-import { packBytes } from "#platform/packed-bytes";
+import type { Database, Tx } from "#platform/database/database";
+import { packBytes } from "#platform/database/packed-bytes";
 
 export interface StoredEscrow {
   readonly no: bigint;

@@ -8,7 +8,7 @@ import { type Command, CommandSchema } from "#gen/escrow/v1/commands_pb";
 import { type Escrow, type Timer, Timer_Kind, TimerSchema } from "#gen/escrow/v1/types_pb";
 import { generateCommandEventId } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
-import type { Database, Tx } from "#platform/database";
+import type { Database, Tx } from "#platform/database/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import type { Outbox } from "#platform/messaging/outbox";
 import type { Pending, Worker } from "#platform/module";

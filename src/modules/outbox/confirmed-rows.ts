@@ -5,7 +5,7 @@
  * was not published is still in the table.
  */
 import type { Clock } from "#platform/clock";
-import { type Database, SqlName } from "#platform/database";
+import { type Database, SqlName } from "#platform/database/database";
 import { SystemicError } from "#platform/errors";
 import { assertOutboxSequence } from "#platform/messaging/outbox";
 import type { Worker } from "#platform/module";

@@ -4,7 +4,7 @@
  * more: a row left behind would be overtaken by a later one of its key.
  */
 import type { Clock } from "#platform/clock";
-import { type Database, SqlName } from "#platform/database";
+import { type Database, SqlName } from "#platform/database/database";
 import type { ShardLease } from "./leases.ts";
 
 export interface Floors {

@@ -2,7 +2,7 @@
  * What an operator sees and does about rows the log refused, and how much waits to be published.
  * A held row keeps back its key, and only that, until it is released to its old place.
  */
-import { type Queryable, SqlName } from "#platform/database";
+import { type Queryable, SqlName } from "#platform/database/database";
 
 export interface HeldRow {
   readonly pos: bigint;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { freshPglite } from "../../../test/support/databases.ts";
 import { createModuleSchema } from "../../../test/support/outbox.ts";
 import { createLeases, type Leases } from "./leases.ts";

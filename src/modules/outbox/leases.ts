@@ -3,7 +3,7 @@
  * often a message is sent twice; that nothing is lost or out of order does not rest on it.
  */
 import type { Clock } from "#platform/clock";
-import { type Database, SqlName } from "#platform/database";
+import { type Database, SqlName } from "#platform/database/database";
 import { shardCount } from "#platform/messaging/partition";
 
 export interface ShardLease {

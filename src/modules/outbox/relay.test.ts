@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
-import type { Database } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
 import {
   type NewRecord,
   RecordRefusedError,
@@ -10,6 +9,7 @@ import {
 import { createOutbox } from "#platform/messaging/outbox";
 import { shardOf } from "#platform/messaging/partition";
 import { maxPartitionBytes, recordBytes } from "#platform/messaging/record-size";
+import { silentLogger } from "#platform/telemetry/logger";
 import { freshPglite } from "../../../test/support/databases.ts";
 import {
   createFakeLog,

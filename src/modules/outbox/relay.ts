@@ -4,12 +4,12 @@
  * acknowledged. Two relays may send a row twice, never a later one of its key first.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
 import type { EventLog, RecordRefusedError } from "#platform/messaging/event-log";
 import { assertOutboxSequence, type Outbox } from "#platform/messaging/outbox";
-import { passingTracer, type Tracer, traceIdOf } from "#platform/tracing";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { Logger } from "#platform/telemetry/logger";
+import { passingTracer, type Tracer, traceIdOf } from "#platform/telemetry/tracing";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { createFloors } from "./floors.ts";
 import { createLeases } from "./leases.ts";
 import { createOutboxRows, type OutboxRow } from "./rows.ts";

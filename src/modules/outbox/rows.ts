@@ -2,7 +2,7 @@
  * The relay's statements on an outbox. Rows are read from the lowest unsent of each shard and
  * deleted by their exact positions: a row that committed late, below what was read, stays.
  */
-import { type Database, SqlName } from "#platform/database";
+import { type Database, SqlName } from "#platform/database/database";
 import type { NewRecord } from "#platform/messaging/event-log";
 import type { ShardLease } from "./leases.ts";
 

@@ -4,14 +4,17 @@
  * with its key. A row is removed only after it was acknowledged.
  */
 import type { Clock } from "#platform/clock";
-import type { Logger } from "#platform/logger";
 import {
   type EventLog,
   type RecordRefusedError,
   TopicUnavailableError,
 } from "#platform/messaging/event-log";
-import { sendInHalves } from "#platform/messaging/send-in-halves";
-import { createSingleProducer, type SingleProducer } from "#platform/messaging/single-producer";
+import { sendInHalves } from "#platform/messaging/publishing/send-in-halves";
+import {
+  createSingleProducer,
+  type SingleProducer,
+} from "#platform/messaging/publishing/single-producer";
+import type { Logger } from "#platform/telemetry/logger";
 import { createPausedTopics } from "./paused-topics.ts";
 import { byTopic, produceRequests } from "./produce-requests.ts";
 import type { OutboxRow } from "./rows.ts";

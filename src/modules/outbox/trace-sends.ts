@@ -2,8 +2,8 @@
  * A span for each row that was published, under the context stored in the row. It is made afterwards
  * and changes nothing of what is sent: a row sent twice is the same bytes twice.
  */
-import { sendAttributes } from "#platform/messaging/publisher";
-import { passingTracer, type Tracer } from "#platform/tracing";
+import { sendAttributes } from "#platform/messaging/publishing/publisher";
+import { passingTracer, type Tracer } from "#platform/telemetry/tracing";
 import type { OutboxRow } from "./rows.ts";
 
 export function traceSends(tracer: Tracer, rows: readonly OutboxRow[], startedAt: Date): void {

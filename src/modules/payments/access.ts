@@ -4,7 +4,7 @@
  */
 import { type Standing, standingOf } from "#kernel/standing";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { foundSoon } from "#platform/found-soon";
 import { actorOf } from "#platform/http/principal";
 import { notFound } from "#platform/http/problem";

@@ -1,7 +1,7 @@
 /** Payments' actions that need two operators: nobody whose money it is is one of them. */
 import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { type Approvals, createApprovals } from "#platform/http/approvals";
 import { isProviderCommand } from "./stops/provider-desk.ts";
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { RetryOperationSchema } from "#gen/payments/v1/commands_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   commandFor,
   createPaymentsWorld,

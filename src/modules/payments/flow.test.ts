@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import { CancelPaymentSchema, RetryOperationSchema } from "#gen/payments/v1/commands_pb";
 import { type Event, EventSchema } from "#gen/payments/v1/events_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   commandFor,
   createPaymentsWorld,

@@ -5,7 +5,7 @@
  */
 import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform/messaging/handler";
 import { bodyTypeOf } from "#platform/messaging/topic";
 import { topics } from "#topics";

@@ -1,6 +1,6 @@
 /** The routes of payments: who sees what, and what they answer. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   createPaymentsWorld,
   namesOf,

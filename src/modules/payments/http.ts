@@ -15,7 +15,7 @@ import {
   RetryOperationRequestSchema,
   ReverseTransferRequestSchema,
 } from "#gen/payments/v1/http_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { instantOf } from "#platform/http/instant";

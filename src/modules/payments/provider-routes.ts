@@ -11,12 +11,12 @@ import {
 } from "#gen/payments/v1/commands_pb";
 import { ProviderReasonRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { notFound } from "#platform/http/problem";
-import type { Keyring } from "#platform/keyring";
 import type { HttpEnv } from "#platform/module";
+import type { Keyring } from "#platform/sealing/keyring";
 import { type OpenHolding, openHoldings } from "./holdings/open-holdings.ts";
 import { coverOf } from "./ledger/cover.ts";
 import type { Providers } from "./provider.ts";

@@ -2,7 +2,7 @@
  * Rows of the payments schema and how they become values. Rows travel to the database as JSON, one
  * multi-row statement a table, so a batch costs a fixed number of statements.
  */
-import { traceIdOf } from "#platform/tracing";
+import { traceIdOf } from "#platform/telemetry/tracing";
 import type { Funds } from "./domain/funds.ts";
 import {
   type Instructions,

@@ -14,7 +14,7 @@ import type { Approvals } from "#platform/http/approvals";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
 import type { Outcomes } from "#platform/http/outcomes";
 import { actorOf, principalKey } from "#platform/http/principal";
-import type { Publisher } from "#platform/messaging/publisher";
+import type { Publisher } from "#platform/messaging/publishing/publisher";
 import type { HttpEnv } from "#platform/module";
 import { topics } from "#topics";
 

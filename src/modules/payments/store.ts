@@ -3,7 +3,7 @@
  * roots by escrow id, then children in statements of their own (a row read in the statement that
  * waited for the lock would be as old as its start).
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { Operation } from "./domain/payment.ts";
 import type { Root } from "./journal.ts";
 import { type OperationRow, operationOf, type PaymentRow, paymentOf } from "./schema.ts";

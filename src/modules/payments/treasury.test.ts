@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { ProviderStoppedSchema, TreasuryEventSchema } from "#gen/payments/v1/events_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { openPaymentsDatabase } from "../../../test/support/payments.ts";
 import { sayToTreasury, type TreasuryNotice } from "./treasury.ts";
 

@@ -7,10 +7,10 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type TreasuryEvent, TreasuryEventSchema } from "#gen/payments/v1/events_pb";
 import { generateEventId, hashFields } from "#kernel/ids";
-import { sliceSize } from "#platform/checks";
-import type { Database, Tx } from "#platform/database";
+import type { Database, Tx } from "#platform/database/database";
+import { encodeBytes } from "#platform/database/statement";
 import type { Outgoing } from "#platform/messaging/handler";
-import { encodeBytes } from "#platform/statement";
+import { sliceSize } from "#platform/verify/checks";
 import { topics } from "#topics";
 import type { Cause } from "./cause.ts";
 

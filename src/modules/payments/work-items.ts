@@ -5,7 +5,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { Hono } from "hono";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import type { HttpEnv } from "#platform/module";
 

@@ -1,9 +1,9 @@
 /** What the workers of payments need: operations, sync and readiness are built from the same parts. */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
 import type { Outbox } from "#platform/messaging/outbox";
-import type { Tracer } from "#platform/tracing";
+import type { Logger } from "#platform/telemetry/logger";
+import type { Tracer } from "#platform/telemetry/tracing";
 import type { CallFigures } from "./calls/call-figures.ts";
 import type { Providers } from "./provider.ts";
 

@@ -2,7 +2,7 @@
  * What each party has in escrows. A batch adds, per party, the difference between the escrows' new
  * and old standing; rows are written in key order, since two batches may share a party.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { RecordChange } from "./escrow-view.ts";
 import type { ReadModels } from "./tables.ts";
 

@@ -4,9 +4,9 @@
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { EventSchema } from "#gen/escrow/v1/events_pb";
-import { type Finding, recordsOf } from "#platform/checks";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { EventLog, LogRecord } from "#platform/messaging/event-log";
+import { type Finding, recordsOf } from "#platform/verify/checks";
 import { topics } from "#topics";
 import { outcomesOf } from "./command-outcomes.ts";
 

@@ -7,7 +7,9 @@ import { equals, fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
 import { EscrowStatusSchema } from "#gen/escrow/v1/types_pb";
-import { checkHeldBack } from "#platform/check-held-back";
+import type { Database } from "#platform/database/database";
+import type { EventLog } from "#platform/messaging/event-log";
+import { checkHeldBack } from "#platform/verify/check-held-back";
 import {
   type Check,
   type Finding,
@@ -15,9 +17,7 @@ import {
   reachesBack,
   recordsOf,
   sliceSize,
-} from "#platform/checks";
-import type { Database } from "#platform/database";
-import type { EventLog } from "#platform/messaging/event-log";
+} from "#platform/verify/checks";
 import { topics } from "#topics";
 import { checkAnswers } from "./check-answers.ts";
 import { stateOf } from "./escrow-view.ts";

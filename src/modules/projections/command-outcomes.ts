@@ -5,7 +5,7 @@
 import type { Event } from "#gen/escrow/v1/events_pb";
 import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { ReadModels } from "./tables.ts";
 
 export interface SeenCommand {

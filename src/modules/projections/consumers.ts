@@ -11,7 +11,7 @@ import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
 import { TerminalError } from "#platform/errors";
 import { defineHandler, type HandleBatch, type Incoming } from "#platform/messaging/handler";
-import { writtenWith } from "#platform/written-text";
+import { writtenWith } from "#platform/sealing/written-text";
 import { topics } from "#topics";
 import { addBalances, balanceDeltas } from "./balances.ts";
 import {

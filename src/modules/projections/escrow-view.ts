@@ -3,8 +3,8 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
 import { EscrowStatus_State } from "#gen/escrow/v1/types_pb";
-import type { Tx } from "#platform/database";
-import { packBytes } from "#platform/packed-bytes";
+import type { Tx } from "#platform/database/database";
+import { packBytes } from "#platform/database/packed-bytes";
 import type { ReadModels } from "./tables.ts";
 
 export interface RecordChange {

@@ -11,7 +11,7 @@ import {
   TimelineSchema,
 } from "#gen/escrow/v1/queries_pb";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { foundSoon } from "#platform/found-soon";
 import { idempotencyConflict } from "#platform/http/outcomes";
 import { notFound } from "#platform/http/problem";

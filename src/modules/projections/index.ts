@@ -3,11 +3,11 @@
  * for a command's outcome.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { Outcomes } from "#platform/http/outcomes";
-import type { Logger } from "#platform/logger";
 import type { EventLog } from "#platform/messaging/event-log";
 import type { Module } from "#platform/module";
+import type { Logger } from "#platform/telemetry/logger";
 import { mayRead } from "./access.ts";
 import { projectionChecks } from "./checks.ts";
 import { projectionHandlers } from "./consumers.ts";

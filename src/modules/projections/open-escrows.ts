@@ -2,7 +2,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
 import { EscrowStatus_State as State } from "#gen/escrow/v1/types_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 
 const over = [State.CANCELLED, State.RELEASED, State.REFUNDED, State.CHARGED_BACK, State.CLOSED];
 const overNames = over.map((state) => State[state] ?? "");

@@ -3,7 +3,7 @@
  * outcomes, so that a thousand waiters cost one query per tick.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { CommandOutcome, Outcomes } from "#platform/http/outcomes";
 
 const tickMs = 25;

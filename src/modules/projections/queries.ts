@@ -2,7 +2,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { and, desc, eq, gt, lt, or, type SQL, sql } from "drizzle-orm";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { Reader } from "./access.ts";
 import type { PageCursor } from "./page-cursor.ts";
 import { escrowView } from "./schema.ts";

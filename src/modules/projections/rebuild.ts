@@ -4,12 +4,12 @@
  * rebuild stands. A handler that was ahead is sent back by its cursor, so nothing is missed.
  */
 import type { Message } from "@bufbuild/protobuf";
-import { type Database, SqlName, type Tx } from "#platform/database";
+import { type Database, SqlName, type Tx } from "#platform/database/database";
 import { TerminalError } from "#platform/errors";
-import type { Logger } from "#platform/logger";
 import type { EventLog, LogRecord } from "#platform/messaging/event-log";
 import type { AnyHandler, Batch } from "#platform/messaging/handler";
 import { keyOf, receive } from "#platform/messaging/intake";
+import type { Logger } from "#platform/telemetry/logger";
 import { projectionHandlers } from "./consumers.ts";
 import { liveSchema, readModels, readModelsIn } from "./tables.ts";
 

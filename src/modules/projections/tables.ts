@@ -2,7 +2,7 @@
  * Names of the read models in one schema. The live tables stand in `projections`; a rebuild fills
  * the same tables in another schema by the same code, and then swaps.
  */
-import { SqlName } from "#platform/database";
+import { SqlName } from "#platform/database/database";
 
 export const liveSchema = "projections";
 

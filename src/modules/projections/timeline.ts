@@ -1,7 +1,7 @@
 /** The story of each escrow: commands, events, postings, provider calls, webhooks, timers. */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type SealedText, SealedTextSchema } from "#gen/escrow/v1/types_pb";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { ReadModels } from "./tables.ts";
 
 export interface TimelineEntry {

@@ -8,7 +8,7 @@ import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "../clock.ts";
-import { type Database, SqlName } from "../database.ts";
+import { type Database, SqlName } from "../database/database.ts";
 import type { Principal } from "../module.ts";
 import { idempotencyConflict } from "./outcomes.ts";
 import { HttpProblem, notFound } from "./problem.ts";

@@ -5,9 +5,14 @@
 import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
 import type { HttpEnv } from "../module.ts";
-import { parseTraceparent, type Tracer, traceIdOf, unsampledTraceparent } from "../tracing.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import {
+  parseTraceparent,
+  type Tracer,
+  traceIdOf,
+  unsampledTraceparent,
+} from "../telemetry/tracing.ts";
 
 export interface ServedRequest {
   readonly method: string;

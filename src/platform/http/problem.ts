@@ -4,7 +4,7 @@
  */
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { classifyDatabaseError, sqlState } from "../database-error.ts";
+import { classifyDatabaseError, sqlState } from "../database/database-error.ts";
 import { TransientError } from "../errors.ts";
 
 /** Codes that are not 422. A rejection's code that is missing here is 422: the request was understood. */

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { TransientError } from "../errors.ts";
-import { createHealth } from "../health.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { createHealth } from "../workers/health.ts";
 import { createAuth } from "./auth.ts";
 import { HttpProblem } from "./problem.ts";
 import { type HttpServer, serve } from "./serve.ts";

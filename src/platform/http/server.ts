@@ -4,10 +4,10 @@
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { Clock } from "../clock.ts";
-import type { Health } from "../health.ts";
-import type { Logger } from "../logger.ts";
 import type { HttpEnv } from "../module.ts";
-import { passingTracer, type Tracer, traceIdOf } from "../tracing.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { passingTracer, type Tracer, traceIdOf } from "../telemetry/tracing.ts";
+import type { Health } from "../workers/health.ts";
 import { allowedMethods } from "./allowed-methods.ts";
 import { type Auth, requireAuth } from "./auth.ts";
 import { envelope, type ServedRequest } from "./envelope.ts";

@@ -3,7 +3,6 @@
  * all it keeps; a failure makes its partition wait, and no other partition, topic or listener.
  */
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
 import { aboutMessage } from "../messaging/about-message.ts";
 import { UnknownTypeError } from "../messaging/codec.ts";
 import type {
@@ -16,8 +15,9 @@ import type {
 import { backoffMs } from "../messaging/failure.ts";
 import { startListenerSpan } from "../messaging/message-spans.ts";
 import type { Worker } from "../module.ts";
-import { passingTracer, type Tracer } from "../tracing.ts";
-import { WorkerLostError } from "../worker-lost-error.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { passingTracer, type Tracer } from "../telemetry/tracing.ts";
+import { WorkerLostError } from "../workers/worker-lost-error.ts";
 import type { Listener, ListenerContext, Reader } from "./listener.ts";
 import { matchesType } from "./pattern.ts";
 

@@ -3,9 +3,10 @@
  * A listener has no tables of its own, so a message may come to it twice and it must not mind; what
  * changes state belongs into a handler, whose effects come once.
  */
-import type { Logger } from "../logger.ts";
+
 import type { LogRecord } from "../messaging/event-log.ts";
-import type { Span } from "../tracing.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Span } from "../telemetry/tracing.ts";
 
 /** From a record to what the listener is told; undefined for records that say nothing. Throws for what it cannot read. */
 export type Reader<T> = (record: LogRecord) => T | undefined;

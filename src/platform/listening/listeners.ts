@@ -3,14 +3,14 @@
  * taken away again without disturbing the others.
  */
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
 import type { EventLog } from "../messaging/event-log.ts";
 import type { AnyTopic } from "../messaging/topic.ts";
 import type { Worker } from "../module.ts";
-import type { WorkerProblem } from "../supervisor.ts";
-import type { Tracer } from "../tracing.ts";
-import { runWorker, type WorkerLoop } from "../worker-loop.ts";
-import type { WorkerLostError } from "../worker-lost-error.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Tracer } from "../telemetry/tracing.ts";
+import type { WorkerProblem } from "../workers/supervisor.ts";
+import { runWorker, type WorkerLoop } from "../workers/worker-loop.ts";
+import type { WorkerLostError } from "../workers/worker-lost-error.ts";
 import type { AnyListener, Listener } from "./listener.ts";
 import { createListenerWorker, groupOf, type Told } from "./listener-worker.ts";
 import { isPattern, matches } from "./pattern.ts";

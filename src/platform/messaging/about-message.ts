@@ -2,8 +2,8 @@
  * What a log line about a message says of it: where it stands, and what it is traced by. Never its
  * contents.
  */
-import type { Logger } from "../logger.ts";
-import { traceIdOf } from "../tracing.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { traceIdOf } from "../telemetry/tracing.ts";
 import type { LogRecord } from "./event-log.ts";
 import type { SetAside } from "./parking.ts";
 

@@ -4,8 +4,8 @@
  * no message's fault.
  */
 import type { Message } from "@bufbuild/protobuf";
-import type { Logger } from "../logger.ts";
-import type { Tracer } from "../tracing.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Tracer } from "../telemetry/tracing.ts";
 import { type BatchResult, type BatchRun, type BatchRunDeps, runBatch } from "./batch-run.ts";
 import type { Place } from "./consumer-tables.ts";
 import type { CrashGuard } from "./crash-guard.ts";

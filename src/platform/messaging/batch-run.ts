@@ -4,7 +4,7 @@
  * or nothing; running it again after an unknown outcome is right, since the cursor then tells.
  */
 import type { Message } from "@bufbuild/protobuf";
-import type { Database, Tx } from "../database.ts";
+import type { Database, Tx } from "../database/database.ts";
 import { SystemicError, TerminalError } from "../errors.ts";
 import { createSorting, type Decodable, type Sorting } from "./batch.ts";
 import type { ConsumerTables, Place } from "./consumer-tables.ts";

@@ -1,5 +1,5 @@
 /** Names the tables of a module's schema in which a consumer keeps where it stands and what it set aside. */
-import { SqlName } from "../database.ts";
+import { SqlName } from "../database/database.ts";
 
 export interface ConsumerTables {
   readonly cursor: SqlName;

@@ -5,11 +5,11 @@
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Clock } from "../clock.ts";
-import type { Database } from "../database.ts";
-import type { Logger } from "../logger.ts";
+import type { Database } from "../database/database.ts";
 import type { Worker } from "../module.ts";
-import { passingTracer, type Tracer } from "../tracing.ts";
-import { WorkerLostError } from "../worker-lost-error.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { passingTracer, type Tracer } from "../telemetry/tracing.ts";
+import { WorkerLostError } from "../workers/worker-lost-error.ts";
 import { tell } from "./about-message.ts";
 import { type AttemptDeps, attemptBatch } from "./attempt.ts";
 import { consumerTables } from "./consumer-tables.ts";

@@ -3,7 +3,7 @@
  * transactions of a partition are serial, whoever believes to own it, and what one of them did is
  * dropped by the next. The log's own positions are for display only.
  */
-import type { Database, Queryable, SqlName, Tx } from "../database.ts";
+import type { Database, Queryable, SqlName, Tx } from "../database/database.ts";
 import { SystemicError } from "../errors.ts";
 import type { Place } from "./consumer-tables.ts";
 import type { PartitionEnds } from "./event-log.ts";

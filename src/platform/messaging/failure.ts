@@ -2,7 +2,11 @@
  * What a failure of a handler means for its message, and when many alike mean that not the messages
  * but this program is wrong: then the consumer stops, instead of setting the whole stream aside.
  */
-import { classifyDatabaseError, type DatabaseErrorClass, sqlState } from "../database-error.ts";
+import {
+  classifyDatabaseError,
+  type DatabaseErrorClass,
+  sqlState,
+} from "../database/database-error.ts";
 import { TransientError } from "../errors.ts";
 
 /** A fault of the code is permanent: it must not stop the neighbours. Anything else unknown is tried again. */

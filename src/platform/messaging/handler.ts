@@ -3,7 +3,7 @@
  * batch to messages. It never sees the log, the outbox or an offset.
  */
 import type { Message } from "@bufbuild/protobuf";
-import type { Tx } from "../database.ts";
+import type { Tx } from "../database/database.ts";
 import type { AnyTopic, Topic } from "./topic.ts";
 
 /** One decoded message as it came from the log. */

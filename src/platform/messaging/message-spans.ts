@@ -4,7 +4,7 @@
  * the record itself, which may be parked, stays as it was.
  */
 import type { Message } from "@bufbuild/protobuf";
-import { passingSpan, passingTracer, type Span, type Tracer } from "../tracing.ts";
+import { passingSpan, passingTracer, type Span, type Tracer } from "../telemetry/tracing.ts";
 import type { LogRecord } from "./event-log.ts";
 import type { Incoming } from "./handler.ts";
 import type { Received } from "./intake.ts";

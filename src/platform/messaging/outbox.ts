@@ -4,9 +4,9 @@
  * all locks of its key are held, so positions of one key rise as its transactions commit.
  */
 import type { Clock } from "../clock.ts";
-import { type Queryable, SqlName, type Tx } from "../database.ts";
+import { type Queryable, SqlName, type Tx } from "../database/database.ts";
+import { packBytes } from "../database/packed-bytes.ts";
 import { SystemicError, TerminalError } from "../errors.ts";
-import { packBytes } from "../packed-bytes.ts";
 import { createSignal } from "../signal.ts";
 import { encode } from "./codec.ts";
 import type { NewRecord } from "./event-log.ts";

@@ -2,9 +2,9 @@
  * Sets messages aside in the transaction of their batch. The row is the dead letter. A key with a
  * row here is blocked: whatever comes later of it is set aside behind, so that order survives.
  */
-import type { SqlName, Tx } from "../database.ts";
+import type { SqlName, Tx } from "../database/database.ts";
 import type { ConsumerTables, Place } from "./consumer-tables.ts";
-import { deadLetterCopy } from "./dead-letter.ts";
+import { deadLetterCopy } from "./dead-letters/dead-letter.ts";
 import type { LogRecord, NewRecord } from "./event-log.ts";
 import { describe } from "./failure.ts";
 import { keyOf } from "./intake.ts";

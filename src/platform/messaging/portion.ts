@@ -2,7 +2,7 @@
  * How much of a batch goes into one transaction. One that the database cancels for its time would
  * come again, as large, for ever: each cancellation halves the next try, each success doubles it.
  */
-import { sqlState } from "../database-error.ts";
+import { sqlState } from "../database/database-error.ts";
 
 const queryCancelled = "57014";
 

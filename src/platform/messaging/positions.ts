@@ -1,5 +1,5 @@
 /** Where a consumer stands, for those who only look: checks, gauges, the wait until all is quiet. */
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../database/database.ts";
 import { consumerTables } from "./consumer-tables.ts";
 
 export interface ConsumerOfTopic {

@@ -2,7 +2,7 @@
  * Tells the log what became of a batch: done, read elsewhere, again later. Remembers per partition
  * what stands in the way, and stops the consumer for what a person has to look at.
  */
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import type { BatchResult } from "./batch-run.ts";
 import { assertNoGap, nameOf } from "./cursor.ts";
 import type { LogBatch } from "./event-log.ts";

@@ -5,7 +5,7 @@
  */
 import { type DescMessage, fromBinary } from "@bufbuild/protobuf";
 import { TransientError } from "../errors.ts";
-import { deadLetterTopic } from "../messaging/dead-letter.ts";
+import { deadLetterTopic } from "../messaging/dead-letters/dead-letter.ts";
 import type { EventLog, LogRecord, NewRecord } from "../messaging/event-log.ts";
 import type { AnyTopic } from "../messaging/topic.ts";
 import { isFramed, type WireFormat, wireFormatOf } from "./wire-format.ts";

@@ -1,5 +1,5 @@
 /** The ids that a registry gave our schemas, kept in the database for starts without it. */
-import type { Database } from "../database.ts";
+import type { Database } from "../database/database.ts";
 
 export interface KeptId {
   readonly subject: string;

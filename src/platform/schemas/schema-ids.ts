@@ -4,9 +4,9 @@
  * wait in their outbox, and readiness says why.
  */
 import { SystemicError, TransientError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
 import type { Worker } from "../module.ts";
-import { WorkerLostError } from "../worker-lost-error.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { WorkerLostError } from "../workers/worker-lost-error.ts";
 import { schemaIfKnown } from "./ensure-schemas.ts";
 import type { KeptIds } from "./kept-ids.ts";
 import type { Registered, SchemaRegistry } from "./registry.ts";

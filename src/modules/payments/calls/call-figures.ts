@@ -1,6 +1,6 @@
 /** What is measured of the calls at providers: how long they take, how they end, and the breakers. */
 import type { Breaker } from "#platform/breaker";
-import type { Metrics } from "#platform/metrics";
+import type { Metrics } from "#platform/telemetry/metrics";
 import type { Answer } from "../domain/conclude.ts";
 
 export interface CallFigures {

@@ -2,7 +2,7 @@
  * The spans of what is asked of providers. They stand under the context stored with the operation,
  * however long ago that was, and what comes of the answer stands under them.
  */
-import { passingTracer, type Span } from "#platform/tracing";
+import { passingTracer, type Span } from "#platform/telemetry/tracing";
 import type { Outcome, PaymentProvider } from "../provider.ts";
 import type { Answered } from "../recording/earlier-attempts.ts";
 import type { ProviderObjectRow } from "../schema.ts";

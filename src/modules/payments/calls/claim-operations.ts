@@ -2,7 +2,7 @@
  * Takes due operations for one process, under their roots' locks and for the time of a lease. This
  * is the last gate before money leaves: what is locked, not reserved or not screened is not called.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { sent, wayOf } from "../domain/calls.ts";
 import { mayBeCalled } from "../domain/conclude.ts";
 import type { Operation } from "../domain/payment.ts";

@@ -5,7 +5,7 @@
  * hangs keeps its own escrow waiting, nobody else's.
  */
 import { createBreaker } from "#platform/breaker";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import type { Answer } from "../domain/conclude.ts";
 import type { PaymentProvider } from "../provider.ts";
 import type { Answered } from "../recording/earlier-attempts.ts";

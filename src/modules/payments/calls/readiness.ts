@@ -4,7 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { SellerReadinessChangedSchema } from "#gen/payments/v1/events_pb";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { say } from "../domain/effect.ts";
 import { createJournal } from "../journal.ts";
 import { lockRoots } from "../store.ts";

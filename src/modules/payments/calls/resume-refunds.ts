@@ -1,5 +1,5 @@
 /** Refunds that failed because their buyer had no address start again once he has one, and go there. */
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { aimed } from "../parties/refund-targets.ts";
 import { requestIn } from "../schema.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";

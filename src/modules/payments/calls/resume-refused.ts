@@ -3,8 +3,8 @@
  * such a place: under a new key, since the refusal proves that the old one did nothing. A scan, not a
  * signal: whichever of "the place is there" and "it was refused" commits last, both are seen.
  */
-import type { Tx } from "#platform/database";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { Tx } from "#platform/database/database";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { nextAttempt } from "../domain/calls.ts";
 import { isLocked } from "../domain/payment.ts";
 import { createJournal } from "../journal.ts";

@@ -2,7 +2,7 @@
  * What is owed to a seller and was refused because his account could not take it starts again once
  * he has one that can, and goes to the account he has then.
  */
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { createResumption, type Refused } from "./resume-refused.ts";
 

@@ -1,7 +1,7 @@
 /** A provider that hangs, or one call of it, keeps nobody else waiting. */
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   createPaymentsWorld,
   openPayment,

@@ -4,7 +4,7 @@
  * happen again, so the last state is never missed.
  */
 import { TerminalError } from "#platform/errors";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import {
   leaseMsOf,
   type Outcome,

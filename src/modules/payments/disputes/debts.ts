@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import { MoneySchema } from "#gen/escrow/v1/types_pb";
 import { DebtChangedSchema } from "#gen/payments/v1/events_pb";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { Cause } from "../cause.ts";
 import type { TreasuryNotice } from "../treasury.ts";
 

@@ -12,7 +12,7 @@ import {
   WriteOffDebtSchema,
 } from "#gen/payments/v1/commands_pb";
 import { ClearDisputeRequestSchema, WriteOffDebtRequestSchema } from "#gen/payments/v1/http_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { partyPattern } from "#platform/http/path-id";

@@ -1,5 +1,5 @@
 /** Rows of disputes and how they become values; read under the root's lock. */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { BookedMovement, Dispute } from "../domain/dispute.ts";
 import type { Payment } from "../domain/payment.ts";
 import { text, type WriteRow } from "../schema.ts";

@@ -1,5 +1,5 @@
 /** Disputes and debts as they are shown: amounts as strings, states in capitals, no text of anybody. */
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { DisputeRow } from "./dispute-rows.ts";
 
 export async function disputesOf(db: Database, escrowNo: bigint) {

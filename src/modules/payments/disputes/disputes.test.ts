@@ -3,7 +3,7 @@
  * anything to match them, the same news twice.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   createPaymentsWorld,
   namesOf,

@@ -3,7 +3,7 @@
  * posting, what the bank took. Ids, amounts and instants only.
  */
 import type { JsonValue } from "@bufbuild/protobuf";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { escrowPostings } from "../ledger/ledger-views.ts";
 import type { OperationRow, PaymentRow } from "../schema.ts";
 import { disputesOf } from "./dispute-views.ts";

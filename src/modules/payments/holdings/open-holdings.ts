@@ -1,5 +1,5 @@
 /** Money that may soon be held no longer, or is held beyond that: operators' list. */
-import type { Queryable } from "#platform/database";
+import type { Queryable } from "#platform/database/database";
 
 export interface OpenHolding {
   readonly escrow_id: string;

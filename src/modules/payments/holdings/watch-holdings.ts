@@ -1,5 +1,5 @@
 /** From when on an escrow's money is watched: written with what makes it so. */
-import type { Queryable, Tx } from "#platform/database";
+import type { Queryable, Tx } from "#platform/database/database";
 import type { WriteRow } from "../schema.ts";
 
 /** With the deposits of a transaction: from the first one on the money is held. */

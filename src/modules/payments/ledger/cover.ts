@@ -2,7 +2,7 @@
  * Cover: what lies at a provider less what is owed out of it, per currency. It falls below zero by
  * the provider's fees, and a float is topped up by that much.
  */
-import type { Queryable } from "#platform/database";
+import type { Queryable } from "#platform/database/database";
 
 export interface Cover {
   readonly provider: string;

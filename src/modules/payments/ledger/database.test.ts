@@ -1,7 +1,7 @@
 /** What the database itself refuses, whoever writes: the last line of the books' defence. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Database, Tx } from "#platform/database";
-import { violatedConstraint } from "#platform/database-error";
+import type { Database, Tx } from "#platform/database/database";
+import { violatedConstraint } from "#platform/database/database-error";
 import { failure } from "../../../../test/support/databases.ts";
 import {
   createPaymentsWorld,

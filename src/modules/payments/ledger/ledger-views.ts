@@ -1,6 +1,6 @@
 /** What the routes show of the ledger: postings as pairs, balances by account name. */
 import type { JsonValue } from "@bufbuild/protobuf";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { PaymentRow } from "../schema.ts";
 import { type AccountKind, accountName, isEscrowAccount, owedKinds } from "./accounts.ts";
 import { sumAccounts, verifyLedger } from "./verify.ts";

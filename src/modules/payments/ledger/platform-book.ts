@@ -2,7 +2,7 @@
  * The platform's own book: what explains no escrow's money. Its transactions are numbered like an
  * escrow's, under a lock that is taken after all others, and no event says them.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { LedgerTransaction } from "./post.ts";
 
 export interface PlatformTransaction {

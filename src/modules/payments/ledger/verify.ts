@@ -4,7 +4,7 @@
  * their entries. Reads a few hundred escrows at a time, each slice in one snapshot; a transaction
  * never spans two slices, so the sums over all of them are as good as one long read.
  */
-import type { Queryable } from "#platform/database";
+import type { Queryable } from "#platform/database/database";
 import type { AccountKind } from "./accounts.ts";
 
 export interface LedgerViolation {

@@ -3,7 +3,7 @@
  * escrows it created; it makes such a tie alone, so the tie reaches only what is the service's own:
  * what it registered itself, used in escrows it created.
  */
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { Principal } from "#platform/module";
 
 /**

@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import { MoneySchema } from "#gen/escrow/v1/types_pb";
 import { PayoutFailedSchema } from "#gen/payments/v1/events_pb";
-import type { Database, Tx } from "#platform/database";
+import type { Database, Tx } from "#platform/database/database";
 import type { ProviderPayout } from "../provider.ts";
 import type { TreasuryNotice } from "../treasury.ts";
 

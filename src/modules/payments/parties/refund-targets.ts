@@ -3,8 +3,8 @@
  * It is part of the bytes that are fixed when the refund is opened.
  */
 import { sha256Hex } from "#kernel/ids";
-import type { Tx } from "#platform/database";
-import { encodeBytes } from "#platform/statement";
+import type { Tx } from "#platform/database/database";
+import { encodeBytes } from "#platform/database/statement";
 import type { ProviderRequest } from "../provider.ts";
 import { type OperationRow, requestIn, type WriteRow } from "../schema.ts";
 

@@ -2,7 +2,7 @@
  * Where what is owed to a seller goes: to the account he has when it is called, not to the one he
  * had when it was opened, as long as its key was never used.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { type OperationRow, requestIn } from "../schema.ts";
 import { loadReadiness } from "../store.ts";
 import { aimed } from "./refund-targets.ts";

@@ -11,7 +11,7 @@ import {
   type HashRow,
 } from "#platform/audit";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 
 const source = auditSourcesOf("payments");
 

@@ -2,8 +2,9 @@
  * I1 for what was taken back: each dispute's money is where its own entries say, and what was taken
  * less what came back is the sum of its movements. Takes no lock.
  */
-import { type Finding, found } from "#platform/checks";
-import type { Database } from "#platform/database";
+
+import type { Database } from "#platform/database/database";
+import { type Finding, found } from "#platform/verify/checks";
 
 export async function checkDisputes(db: Database): Promise<Finding> {
   const [row] = await db.sql<{ checked: bigint; wrong: string | null }>`

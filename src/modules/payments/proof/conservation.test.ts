@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import type { Database } from "#platform/database";
-import { silentLogger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
+import { silentLogger } from "#platform/telemetry/logger";
 import {
   createPaymentsWorld,
   openPaymentsDatabase,

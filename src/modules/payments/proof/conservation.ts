@@ -3,9 +3,9 @@
  * that a figure that breaks is known within a round and not at the next audit. Changes nothing.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
 import type { Worker } from "#platform/module";
+import type { Logger } from "#platform/telemetry/logger";
 import { type Cover, coverOf } from "../ledger/cover.ts";
 import { type LedgerViolation, ledgerRound } from "../ledger/verify.ts";
 

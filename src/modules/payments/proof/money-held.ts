@@ -1,7 +1,7 @@
 /** How much of other people's money is in our hands, per currency, for dashboards and alerts. */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
-import type { Metrics } from "#platform/metrics";
+import type { Database } from "#platform/database/database";
+import type { Metrics } from "#platform/telemetry/metrics";
 
 type Figures = { readonly labels: { readonly currency: string }; readonly value: number }[];
 

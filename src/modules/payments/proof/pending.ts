@@ -1,6 +1,6 @@
 /** What payments still has to do of its own accord, for those who wait until the system is quiet. */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import type { Pending } from "#platform/module";
 
 interface PendingRow {

@@ -2,9 +2,9 @@
  * What proves the books without being asked: the sweep for lost webhooks, reconciliation, the line
  * it stops, conservation, and the figures all of them show. None of it moves anybody's money.
  */
-import type { Database } from "#platform/database";
-import type { Metrics } from "#platform/metrics";
+import type { Database } from "#platform/database/database";
 import type { Worker } from "#platform/module";
+import type { Metrics } from "#platform/telemetry/metrics";
 import { createReconciler, type Reconciler } from "../reconciliation/reconciler.ts";
 import { createStoppedLine } from "../stops/stopped-line.ts";
 import { createSweep } from "../webhooks/sweep.ts";

@@ -3,7 +3,7 @@
  * sentence each; empty when all is well.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 
 const most = 100;
 

@@ -6,7 +6,7 @@ import { create } from "@bufbuild/protobuf";
 import { MoneySchema } from "#gen/escrow/v1/types_pb";
 import { ReconciliationBreakFoundSchema } from "#gen/payments/v1/events_pb";
 import { hashFields } from "#kernel/ids";
-import type { Queryable, Tx } from "#platform/database";
+import type { Queryable, Tx } from "#platform/database/database";
 import type { TreasuryNotice } from "../treasury.ts";
 import { type BreakKind, classify, magnitude, type Pair, type Side } from "./classify.ts";
 

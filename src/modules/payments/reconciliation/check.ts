@@ -3,9 +3,10 @@
  * clearing account matches or is an open break with the figures of today. Compared anew from the
  * tables, whatever reconciliation itself came to.
  */
-import { type Check, type Finding, found } from "#platform/checks";
+
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
+import { type Check, type Finding, found } from "#platform/verify/checks";
 import { type BreakRow, openBreaks } from "./breaks.ts";
 import { classify, freshMs, type Pair, type Side } from "./classify.ts";
 import { compareBooks, type Scope } from "./compare.ts";

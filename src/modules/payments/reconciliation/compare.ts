@@ -3,7 +3,7 @@
  * the one query behind reconciliation and the invariant that watches it. The platform's own are
  * compared net: a fee is what they are about.
  */
-import type { Queryable } from "#platform/database";
+import type { Queryable } from "#platform/database/database";
 import type { Pair } from "./classify.ts";
 
 /** Escrows whole; of the platform's book, and of what nobody knows, the named keys. */

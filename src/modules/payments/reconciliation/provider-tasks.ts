@@ -3,7 +3,7 @@
  * real time. What was read is read again with an overlap, because lists may lag.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 
 export type ProviderTask = "reconcile" | "sweep";
 

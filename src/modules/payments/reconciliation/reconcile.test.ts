@@ -3,7 +3,7 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { SealedTextSchema } from "#gen/escrow/v1/types_pb";
 import { ResumeProviderSchema, StopProviderSchema } from "#gen/payments/v1/commands_pb";
 import { type TreasuryEvent, TreasuryEventSchema } from "#gen/payments/v1/events_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   commandFor,
   createPaymentsWorld,

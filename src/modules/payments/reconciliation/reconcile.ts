@@ -4,10 +4,10 @@
  * above the tolerance it stops the line.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { TransientError } from "#platform/errors";
-import type { Logger } from "#platform/logger";
 import type { Outbox } from "#platform/messaging/outbox";
+import type { Logger } from "#platform/telemetry/logger";
 import type { PaymentProvider, ProviderMovement } from "../provider.ts";
 import { stopProvider } from "../stops/provider-stops.ts";
 import { sayToTreasury } from "../treasury.ts";

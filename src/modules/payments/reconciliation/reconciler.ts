@@ -2,7 +2,7 @@
  * Reconciles each provider once an interval, and whenever an operator asks: one process at a time.
  * Each reading overlaps the one before, because a provider's list may lag.
  */
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { HttpProblem } from "#platform/http/problem";
 import type { Worker } from "#platform/module";
 import type { PaymentProvider, Providers } from "../provider.ts";

@@ -2,7 +2,7 @@
  * Keeps the lines of a provider's books as they are read and says whose each is. A line is kept
  * once; one of the platform's own kind is booked by rule in the transaction that keeps it first.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { bookForPlatform } from "../ledger/platform-book.ts";
 import { isPlatformCategory, platformMovement } from "../ledger/post-platform.ts";
 import type { ProviderMovement } from "../provider.ts";

@@ -2,7 +2,7 @@
  * The rows of things at a provider. Webhooks and call outcomes both come here first, so that one
  * of them sees the other: a webhook that arrives before we know its object is kept and drained.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { ProviderObjectRow } from "../schema.ts";
 
 export interface ObjectKey {

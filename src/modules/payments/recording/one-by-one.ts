@@ -2,7 +2,7 @@
  * Records items in one transaction, and one by one when the database refuses for good: what cannot
  * be recorded is set aside for a person, and its neighbours go on.
  */
-import { classifyDatabaseError } from "#platform/database-error";
+import { classifyDatabaseError } from "#platform/database/database-error";
 
 export interface Recording<T> {
   readonly record: (items: readonly T[]) => Promise<void>;

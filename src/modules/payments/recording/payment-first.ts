@@ -3,7 +3,7 @@
  * deposit. Until the payment was read once more, what its booked funds cannot explain waits, so that
  * money which is gone is never held. Then it is booked whatever it is: a bank may take more than was paid.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { unexplained } from "../domain/unexplained.ts";
 import type { Root } from "../journal.ts";
 import type { ForeignObject } from "../provider.ts";

@@ -2,8 +2,8 @@
  * Commits what providers answered, several answers in one transaction: the object's row, what
  * follows for the payment, postings and events. An answer counts only while its claim stands.
  */
-import type { Tx } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Tx } from "#platform/database/database";
+import type { Logger } from "#platform/telemetry/logger";
 import type { Claim } from "../calls/claim-operations.ts";
 import type { Cause } from "../cause.ts";
 import { conclude } from "../domain/conclude.ts";

@@ -3,7 +3,7 @@
  * One whose payment is not known yet, or whose deposit is not booked, keeps waiting, with its webhooks,
  * and is read again: nothing that was acknowledged is dropped.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { writtenOffOf } from "../domain/debt.ts";
 import type { Effect } from "../domain/effect.ts";
 import { disputeSeen, foreignSeen, warningSeen } from "../domain/observe-dispute.ts";

@@ -3,7 +3,7 @@
  * state that cannot be applied is never forgotten: its object keeps the problem, for a person, and
  * is read again later and later until it can.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { observe } from "../domain/observe.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { whileLocked } from "../domain/while-locked.ts";

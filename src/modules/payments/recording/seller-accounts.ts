@@ -3,7 +3,7 @@
  * the account it went to counts as not ready until it is read again, so that a release is not resumed
  * by the same news that let it be refused. The caller has locked the accounts' object rows.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { ProviderAccount } from "../provider.ts";
 import type { ObjectKey } from "./objects.ts";
 

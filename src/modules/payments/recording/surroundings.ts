@@ -2,7 +2,7 @@
  * What stands around payments that a bank's dispute or a reversal concerns: disputes, operations,
  * what the seller owes. Read under the roots' locks; moves on with each decision of the transaction.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { loadDisputes } from "../disputes/dispute-rows.ts";
 import type { Dispute } from "../domain/dispute.ts";
 import type { Effect } from "../domain/effect.ts";

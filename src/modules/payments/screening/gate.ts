@@ -2,7 +2,7 @@
  * The screening's part of the last gate: no call pays a wallet while a screening of its operation is
  * open or was a hit, nor before there is one. What was never asked is asked here.
  */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { screeningOf as screeningFor } from "../domain/ask-screening.ts";
 import type { Screening } from "../domain/screening.ts";
 import type { Root } from "../journal.ts";

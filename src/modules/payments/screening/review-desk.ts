@@ -4,7 +4,7 @@
  */
 import type { Command } from "#gen/payments/v1/commands_pb";
 import { required } from "#kernel/assert";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import { decideForeign } from "../domain/decide-foreign.ts";
 import { type BookedDeposit, decideDeposit, decideReview } from "../domain/decide-review.ts";
 import type { Decision, Effect } from "../domain/effect.ts";

@@ -11,7 +11,7 @@ import {
   DecideReviewSchema,
 } from "#gen/payments/v1/commands_pb";
 import { DecideDepositRequestSchema, DecideReviewRequestSchema } from "#gen/payments/v1/http_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { notFound } from "#platform/http/problem";

@@ -1,6 +1,6 @@
 /** Lists for operators: open reviews, deposits that wait for a word, what is and was blocked. */
 import type { JsonValue } from "@bufbuild/protobuf";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 
 const mostShown = 500;
 

@@ -2,7 +2,7 @@
  * Screens refund addresses before they are used. A hit or a risky score refuses the address: nothing
  * is held by it, so nobody has to decide. Without an answer it stays pending and is asked again.
  */
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { backoffMs } from "../domain/calls.ts";
 import type { ScreeningOutcome } from "./screening.ts";
 import { keepAnswer } from "./screening-answers.ts";

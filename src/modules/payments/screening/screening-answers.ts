@@ -1,5 +1,5 @@
 /** What screenings answered: kept for ever, each with its time, source and list version. */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { ScreeningOutcome } from "./screening.ts";
 import type { ScreeningRow } from "./screening-rows.ts";
 

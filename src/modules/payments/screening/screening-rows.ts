@@ -1,5 +1,5 @@
 /** Rows of screenings and how they become values; read and written under the root's lock. */
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { Screening, ScreeningState } from "../domain/screening.ts";
 import { text, type WriteRow } from "../schema.ts";
 

@@ -3,8 +3,8 @@
  * transaction; the answer is kept with its time, source and list version, in the transaction of what
  * follows from it, and counts only while the claim stands.
  */
-import type { Tx } from "#platform/database";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { Tx } from "#platform/database/database";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { type ScreeningAnswer, screeningAnswered } from "../domain/screening-case.ts";
 import { createJournal } from "../journal.ts";
 import { recordOneByOne } from "../recording/one-by-one.ts";

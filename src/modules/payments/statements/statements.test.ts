@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   createPaymentsWorld,
   openPaymentsDatabase,

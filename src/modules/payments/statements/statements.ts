@@ -3,7 +3,7 @@
  * after. Invariant: opening + lines = closing, account by account, since all three are sums over the
  * same entries.
  */
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { type AccountKind, accountName } from "../ledger/accounts.ts";
 
 /** Whose. All absent: every book there is. */

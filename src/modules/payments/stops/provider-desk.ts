@@ -7,7 +7,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/payments/v1/commands_pb";
 import { EventSchema, PaymentCommandSucceededSchema } from "#gen/payments/v1/events_pb";
 import { generateEventId } from "#kernel/ids";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
 import type { Cause } from "../cause.ts";

@@ -5,7 +5,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type SealedText, SealedTextSchema } from "#gen/escrow/v1/types_pb";
 import { ProviderResumedSchema, ProviderStoppedSchema } from "#gen/payments/v1/events_pb";
-import type { Queryable, Tx } from "#platform/database";
+import type { Queryable, Tx } from "#platform/database/database";
 import type { Cause } from "../cause.ts";
 import type { TreasuryNotice } from "../treasury.ts";
 

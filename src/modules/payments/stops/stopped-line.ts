@@ -6,7 +6,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { ReleasesResumedSchema } from "#gen/payments/v1/events_pb";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { type Effect, say } from "../domain/effect.ts";
 import { transferUndone } from "../domain/observe.ts";
 import { createJournal, type Root } from "../journal.ts";

@@ -4,10 +4,10 @@
  */
 import type { WebhookReceived } from "#gen/payments/v1/webhooks_pb";
 import type { Clock } from "#platform/clock";
-import type { Tx } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Tx } from "#platform/database/database";
 import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform/messaging/handler";
-import { passingTracer, type Tracer } from "#platform/tracing";
+import type { Logger } from "#platform/telemetry/logger";
+import { passingTracer, type Tracer } from "#platform/telemetry/tracing";
 import { topics } from "#topics";
 import { createJournal } from "../journal.ts";
 import { lockObjects, signal } from "../recording/objects.ts";

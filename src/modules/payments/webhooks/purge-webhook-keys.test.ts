@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
-import { createKeyring } from "#platform/keyring";
+import { createKeyring } from "#platform/sealing/keyring";
 import { openPaymentsDatabase } from "../../../../test/support/payments.ts";
 import { createWebhookKeyPurge, webhookSubject } from "./purge-webhook-keys.ts";
 

@@ -3,8 +3,8 @@
  * then readable nowhere, in no topic and no copy.
  */
 import type { Clock } from "#platform/clock";
-import type { Keyring } from "#platform/keyring";
 import type { Worker } from "#platform/module";
+import type { Keyring } from "#platform/sealing/keyring";
 
 const keptMs = 30 * 86_400_000;
 const hourMs = 3_600_000;

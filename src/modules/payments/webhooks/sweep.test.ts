@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type WebhookReceived, WebhookReceivedSchema } from "#gen/payments/v1/webhooks_pb";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   createPaymentsWorld,
   openPaymentsDatabase,

@@ -3,9 +3,9 @@
  * there is one, with a link to the provider's own request; else that request's.
  */
 import type { WebhookReceived } from "#gen/payments/v1/webhooks_pb";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type { Incoming } from "#platform/messaging/handler";
-import type { Tracer } from "#platform/tracing";
+import type { Tracer } from "#platform/telemetry/tracing";
 import type { ProviderObjectRow } from "../schema.ts";
 
 export async function traceWebhooks(

@@ -3,7 +3,7 @@
  * same key again is the same event, since whoever lost the reply will ask again.
  */
 import type { Clock } from "#platform/clock";
-import type { Database, Tx } from "#platform/database";
+import type { Database, Tx } from "#platform/database/database";
 import {
   type BookObject,
   changeObject,

@@ -4,7 +4,7 @@
  */
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import {
   type BookObject,
   changeObject,

@@ -3,7 +3,7 @@
  * Like a real provider it refuses to pay out more than it took in, whatever it is asked.
  */
 import { hashFields } from "#kernel/ids";
-import type { Tx } from "#platform/database";
+import type { Tx } from "#platform/database/database";
 import type {
   ProviderAccount,
   ProviderPayment,

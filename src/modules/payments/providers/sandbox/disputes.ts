@@ -2,7 +2,7 @@
  * What is taken back at the simulated provider: reversals of transfers, banks' disputes, refunds that
  * were made on its own pages. It reverses no more than a transfer and the seller's balance allow.
  */
-import type { Queryable, Tx } from "#platform/database";
+import type { Queryable, Tx } from "#platform/database/database";
 import type { ForeignObject, ProviderRequest } from "../../provider.ts";
 import {
   type BookObject,

@@ -2,7 +2,7 @@
  * The simulated provider's account of our balance: a line for whatever moved on it, written with the
  * change of the object it moved for and never altered.
  */
-import type { Queryable, Tx } from "#platform/database";
+import type { Queryable, Tx } from "#platform/database/database";
 import type { Page, PageRequest, ProviderMovement, VerifiedWebhook } from "../../provider.ts";
 
 export interface Movement {

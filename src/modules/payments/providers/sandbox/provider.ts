@@ -5,7 +5,7 @@
  */
 import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
-import type { Database, Tx } from "#platform/database";
+import type { Database, Tx } from "#platform/database/database";
 import type {
   Lookup,
   Outcome,

@@ -3,11 +3,11 @@
  * signed, over real HTTP, again and again until they are taken.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
 import type { Outbox } from "#platform/messaging/outbox";
 import { createSignal } from "#platform/signal";
-import type { WakeableWorker } from "#platform/worker-loop";
+import type { Logger } from "#platform/telemetry/logger";
+import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { type BookObject, changeObject, type Details, received } from "./book.ts";
 import { sandboxFee } from "./fees.ts";
 import { has } from "./magic.ts";

@@ -4,9 +4,9 @@
  * the version we read. In live mode what cannot be asked is a no.
  */
 import type Stripe from "stripe";
-import type { Database } from "#platform/database";
+import type { Database } from "#platform/database/database";
 import { SystemicError } from "#platform/errors";
-import type { Logger } from "#platform/logger";
+import type { Logger } from "#platform/telemetry/logger";
 import { apiVersion, type StripeClient } from "./client.ts";
 
 export interface BootOptions {

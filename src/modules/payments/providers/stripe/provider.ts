@@ -3,8 +3,8 @@
  * platform until the escrow decides; whoever is paid, is paid by a transfer of his own.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database";
-import type { Logger } from "#platform/logger";
+import type { Database } from "#platform/database/database";
+import type { Logger } from "#platform/telemetry/logger";
 import type { PaymentProvider } from "../../provider.ts";
 import { createAccounts } from "./accounts.ts";
 import { assertStripe } from "./boot.ts";

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DataDirLocked, dataDirOwner, lockDataDir } from "./data-dir.ts";
+
+const program = join(
+  import.meta.dir,
+  "..",
+  "..",
+  "..",
+  "test",
+  "support",
+  "lock-holder.program.ts",
+);
+const children = new Set<Bun.Subprocess>();
+let dir: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "data-dir-"));
+});
+afterEach(async () => {
+  for (const child of children) {
+    child.kill();
+    await child.exited;
+  }
+  children.clear();
+  rmSync(dir, { recursive: true });
+});
+
+interface Holder {
+  readonly pid: number;
+  /** What it said first: "locked PID" or "refused PID URL". */
+  readonly answer: string;
+  say(line: string): Promise<string>;
+  kill(): Promise<void>;
+}
+
+async function startHolder(): Promise<Holder> {
+  const child = Bun.spawn([process.execPath, program, dir], { stdin: "pipe", stdout: "pipe" });
+  children.add(child);
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const next = async (): Promise<string> => ((await lines.read()).value ?? "").trim();
+  return {
+    pid: child.pid,
+    answer: await next(),
+    say: async (line) => {
+      child.stdin.write(`${line}\n`);
+      await child.stdin.flush();
+      return next();
+    },
+    kill: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+async function refusal(): Promise<DataDirLocked> {
+  try {
+    await lockDataDir(dir);
+  } catch (error) {
+    if (error instanceof DataDirLocked) return error;
+    throw error;
+  }
+  throw new Error("expected to be refused");
+}
+
+const lockFile = (): string => join(dir, "lock.json");
+
+describe("the lock of a data folder", () => {
+  test("is given once, and again after its release", async () => {
+    const lock = await lockDataDir(join(dir, "made", "on", "the", "way"));
+    lock.release();
+    lock.release();
+    const again = await lockDataDir(dir);
+    expect((await refusal()).pid).toBe(process.pid);
+    again.release();
+    (await lockDataDir(dir)).release();
+    expect(readdirSync(dir)).toEqual(["lock", "made"]);
+  });
+
+  test("refuses a second process, naming the owner and where it answers", async () => {
+    const holder = await startHolder();
+    expect(holder.answer).toBe(`locked ${holder.pid}`);
+    expect(await refusal()).toMatchObject({ pid: holder.pid, url: undefined });
+    await holder.say("url http://127.0.0.1:8080");
+    expect(await refusal()).toMatchObject({ pid: holder.pid, url: "http://127.0.0.1:8080" });
+    expect(dataDirOwner(dir)).toMatchObject({ pid: holder.pid, url: "http://127.0.0.1:8080" });
+    await holder.say("release");
+    (await lockDataDir(dir)).release();
+  });
+
+  test("is taken over from a process that was killed", async () => {
+    const holder = await startHolder();
+    await holder.kill();
+    expect(existsSync(lockFile())).toBe(true);
+    expect(dataDirOwner(dir)).toBeUndefined();
+    (await lockDataDir(dir)).release();
+  });
+
+  test("is taken over when the owner's id belongs to another process by now", async () => {
+    const left = { pid: process.ppid, start: "another boot:1", token: "of an earlier start" };
+    writeFileSync(lockFile(), JSON.stringify(left));
+    const lock = await lockDataDir(dir);
+    expect(JSON.parse(readFileSync(lockFile(), "utf8")).pid).toBe(process.pid);
+    lock.release();
+  });
+
+  test("with this process's own id is a leftover: in a container every start has the same", async () => {
+    writeFileSync(lockFile(), JSON.stringify({ pid: process.pid, token: "of an earlier start" }));
+    (await lockDataDir(dir)).release();
+  });
+
+  test("holds against a process that its owner cannot be seen from, as from another container", async () => {
+    const holder = await startHolder();
+    writeFileSync(lockFile(), JSON.stringify({ pid: process.pid, token: "first in there, too" }));
+    expect((await refusal()).pid).toBe(process.pid);
+    await holder.kill();
+    (await lockDataDir(dir)).release();
+  });
+
+  test("that is damaged belongs to nobody", async () => {
+    writeFileSync(lockFile(), '{"pid":');
+    (await lockDataDir(dir)).release();
+  });
+
+  test("is not removed by an owner that lost it", async () => {
+    const first = await lockDataDir(dir);
+    writeFileSync(lockFile(), JSON.stringify({ pid: 1, token: "somebody else's" }));
+    first.release();
+    expect(existsSync(lockFile())).toBe(true);
+  });
+
+  test("over a stale one waits while another process is taking it over", async () => {
+    const taking = `${lockFile()}.takeover`;
+    const stale = JSON.stringify({ pid: 2 ** 22 + 1, token: "dead" });
+    writeFileSync(lockFile(), stale);
+    writeFileSync(taking, JSON.stringify({ pid: process.ppid, token: "alive" }));
+    const lock = lockDataDir(dir);
+    await Bun.sleep(150);
+    expect(readFileSync(lockFile(), "utf8")).toBe(stale);
+    rmSync(taking);
+    (await lock).release();
+  });
+
+  test("over a stale one is taken though whoever began to died of it", async () => {
+    const dead = JSON.stringify({ pid: 2 ** 22 + 1, token: "dead" });
+    writeFileSync(lockFile(), dead);
+    writeFileSync(`${lockFile()}.takeover`, dead);
+    (await lockDataDir(dir)).release();
+    expect(readdirSync(dir)).toEqual(["lock"]);
+  });
+
+  test("over a stale one goes to exactly one of many that want it", async () => {
+    for (let round = 0; round < 3; round += 1) {
+      writeFileSync(lockFile(), JSON.stringify({ pid: 2 ** 22 + 1, token: "dead" }));
+      const racers = await Promise.all(Array.from({ length: 6 }, startHolder));
+      const winners = racers.filter(({ answer }) => answer.startsWith("locked"));
+      expect(winners).toHaveLength(1);
+      const [winner] = winners;
+      for (const { answer } of racers) {
+        if (answer !== winner?.answer) expect(answer).toBe(`refused ${winner?.pid}`);
+      }
+      await winner?.say("release");
+    }
+  }, 30_000);
+});

@@ -1,0 +1,171 @@
+/**
+ * What operators see of the messages a module's consumers set aside. A letter is a message that
+ * failed; what only waits behind one of its key is no letter and cannot be treated alone.
+ */
+import { type Queryable, SqlName } from "../../database/database.ts";
+
+/** Where a message was read by whom: the name of a letter. */
+export interface LetterPlace {
+  readonly consumer: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+export interface Letter extends LetterPlace {
+  readonly key: string;
+  readonly messageId: string;
+  readonly messageType: string;
+  readonly state: "waiting" | "dead";
+  readonly attempts: number;
+  /** The next try of one that waits. */
+  readonly nextAt: Date | null;
+  /** The class of what was thrown last, and its message. */
+  readonly causeClass: string;
+  readonly cause: string;
+  readonly fingerprint: string;
+  readonly firstFailedAt: Date;
+  readonly failedAt: Date;
+  readonly requestedBy: string | null;
+}
+
+export interface LetterFilter {
+  /** With or without its package. */
+  readonly type?: string | undefined;
+  readonly since?: Date | undefined;
+  readonly topic?: string | undefined;
+  readonly key?: string | undefined;
+  readonly consumer?: string | undefined;
+  readonly cause?: string | undefined;
+  readonly state?: string | undefined;
+  readonly fingerprint?: string | undefined;
+}
+
+/** Those that fit, oldest first. */
+export function listLetters(
+  db: Queryable,
+  schema: string,
+  filter: LetterFilter,
+  limit: number,
+): Promise<readonly Letter[]> {
+  const f = nulls(filter);
+  return db.sql<Letter>`
+    SELECT consumer, topic, part AS partition, off AS "offset", key, message_id AS "messageId",
+      message_type AS "messageType", state, attempts, next_at AS "nextAt",
+      cause_class AS "causeClass", cause, fingerprint, first_failed_at AS "firstFailedAt",
+      failed_at AS "failedAt", requested_by AS "requestedBy"
+    FROM ${new SqlName(schema, "letter")}
+    WHERE (${f.type}::text IS NULL OR message_type = ${f.type}::text
+        OR right(message_type, length(${f.type}::text) + 1) = '.' || ${f.type}::text)
+      AND (${f.since}::timestamptz IS NULL OR failed_at >= ${f.since}::timestamptz)
+      AND (${f.topic}::text IS NULL OR topic = ${f.topic}::text)
+      AND (${f.key}::text IS NULL OR key = ${f.key}::text)
+      AND (${f.consumer}::text IS NULL OR consumer = ${f.consumer}::text)
+      AND (${f.cause}::text IS NULL OR cause_class = ${f.cause}::text)
+      AND (${f.state}::text IS NULL OR state = ${f.state}::text)
+      AND (${f.fingerprint}::text IS NULL OR fingerprint = ${f.fingerprint}::text)
+    ORDER BY first_failed_at, consumer, topic, part, off LIMIT ${limit}::int`;
+}
+
+/** Letters of one cause and type. */
+export interface LetterGroup {
+  readonly fingerprint: string;
+  readonly causeClass: string;
+  readonly messageType: string;
+  readonly letters: number;
+  readonly dead: number;
+  readonly consumers: readonly string[];
+  /** One of their causes. */
+  readonly cause: string;
+  readonly firstFailedAt: Date;
+  readonly failedAt: Date;
+}
+
+/** By fingerprint, the largest first. */
+export function groupLetters(
+  db: Queryable,
+  schema: string,
+  filter: LetterFilter,
+): Promise<readonly LetterGroup[]> {
+  const f = nulls(filter);
+  return db.sql<LetterGroup>`
+    SELECT fingerprint, min(cause_class) AS "causeClass", min(message_type) AS "messageType",
+      count(*)::int AS letters, (count(*) FILTER (WHERE state = 'dead'))::int AS dead,
+      array_agg(DISTINCT consumer ORDER BY consumer) AS consumers, min(cause) AS cause,
+      min(first_failed_at) AS "firstFailedAt", max(failed_at) AS "failedAt"
+    FROM ${new SqlName(schema, "letter")}
+    WHERE (${f.type}::text IS NULL OR message_type = ${f.type}::text
+        OR right(message_type, length(${f.type}::text) + 1) = '.' || ${f.type}::text)
+      AND (${f.since}::timestamptz IS NULL OR failed_at >= ${f.since}::timestamptz)
+      AND (${f.topic}::text IS NULL OR topic = ${f.topic}::text)
+      AND (${f.key}::text IS NULL OR key = ${f.key}::text)
+      AND (${f.consumer}::text IS NULL OR consumer = ${f.consumer}::text)
+      AND (${f.cause}::text IS NULL OR cause_class = ${f.cause}::text)
+      AND (${f.state}::text IS NULL OR state = ${f.state}::text)
+      AND (${f.fingerprint}::text IS NULL OR fingerprint = ${f.fingerprint}::text)
+    GROUP BY fingerprint ORDER BY count(*) DESC, fingerprint LIMIT 200`;
+}
+
+function nulls(filter: LetterFilter) {
+  const { type, since, topic, key, consumer, cause, state, fingerprint } = filter;
+  return {
+    type: type ?? null,
+    since: since ?? null,
+    topic: topic ?? null,
+    key: key ?? null,
+    consumer: consumer ?? null,
+    cause: cause ?? null,
+    state: state ?? null,
+    fingerprint: fingerprint ?? null,
+  };
+}
+
+/** A letter with all there is to know of it. */
+export interface OpenLetter extends Letter {
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly stack: string;
+  readonly appendedAt: Date;
+  /** How many messages of its key wait behind it. */
+  readonly behind: number;
+}
+
+export async function openLetter(
+  db: Queryable,
+  schema: string,
+  { consumer, topic, partition, offset }: LetterPlace,
+): Promise<OpenLetter | undefined> {
+  const [row] = await db.sql<OpenLetter>`
+    SELECT consumer, topic, part AS partition, off AS "offset", key, message_id AS "messageId",
+      message_type AS "messageType", state, attempts, next_at AS "nextAt",
+      cause_class AS "causeClass", cause, fingerprint, first_failed_at AS "firstFailedAt",
+      failed_at AS "failedAt", requested_by AS "requestedBy", value, headers, stack,
+      appended_at AS "appendedAt",
+      (SELECT count(*)::int FROM ${new SqlName(schema, "parked")} b
+        WHERE b.consumer = l.consumer AND b.key = l.key
+          AND (b.topic, b.part, b.off) > (l.topic, l.part, l.off)) AS behind
+    FROM ${new SqlName(schema, "letter")} l
+    WHERE consumer = ${consumer} AND topic = ${topic} AND part = ${partition} AND off = ${offset}`;
+  return row;
+}
+
+export interface Follower {
+  readonly offset: bigint;
+  readonly messageId: string;
+  readonly messageType: string;
+}
+
+/** The first messages of its key that wait behind it, in their order. */
+export function followersOf(
+  db: Queryable,
+  schema: string,
+  { consumer, topic, partition, offset, key }: LetterPlace & { readonly key: string },
+  limit: number,
+): Promise<readonly Follower[]> {
+  return db.sql<Follower>`
+    SELECT off AS "offset", message_id AS "messageId", message_type AS "messageType"
+    FROM ${new SqlName(schema, "parked")}
+    WHERE consumer = ${consumer} AND key = ${key}
+      AND (topic, part, off) > (${topic}, ${partition}::int, ${offset}::bigint)
+    ORDER BY topic, part, off LIMIT ${limit}::int`;
+}

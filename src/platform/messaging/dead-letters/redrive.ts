@@ -1,0 +1,178 @@
+/**
+ * Tries parked messages again, beside the stream: key by key, in the order of the log, until one
+ * fails. The lock on the key's block keeps the stream from passing it: a batch waits, and then sees
+ * either the block, or a key with nothing left behind.
+ */
+import type { Message } from "@bufbuild/protobuf";
+import type { Tx } from "../../database/database.ts";
+import { TransientError } from "../../errors.ts";
+import type { Worker } from "../../module.ts";
+import { passingTracer } from "../../telemetry/tracing.ts";
+import { aboutMessage } from "../about-message.ts";
+import { createSorting } from "../batch.ts";
+import { handleInSavepoint } from "../batch-run.ts";
+import type { ConsumerOptions } from "../consumer.ts";
+import { type ConsumerTables, consumerTables } from "../consumer-tables.ts";
+import type { NewRecord } from "../event-log.ts";
+import { classifyFailure } from "../failure.ts";
+import { receive } from "../intake.ts";
+import { traceMessages } from "../message-spans.ts";
+import { defaultRetryDelaysMs } from "../parking.ts";
+import { deadLetterCopy } from "./dead-letter.ts";
+import {
+  deletePassed,
+  dueKeys,
+  dueMessages,
+  keepFailed,
+  lockKey,
+  lockMessage,
+  type ParkedRow,
+  type Unit,
+  unblockEmpty,
+} from "./parked-rows.ts";
+
+export type RedriveOptions<M extends Message> = Omit<
+  ConsumerOptions<M>,
+  "log" | "lanes" | "maxRecords" | "pollMs"
+>;
+
+const unitsPerStep = 20;
+const messagesPerUnit = 50;
+
+interface Deps<M extends Message> extends RedriveOptions<M> {
+  readonly tables: ConsumerTables;
+  readonly delaysMs: readonly number[];
+}
+
+export function createRedrive<M extends Message>(options: RedriveOptions<M>): Worker {
+  const { handler, db, schema, retryDelaysMs: delaysMs = defaultRetryDelaysMs } = options;
+  const logger = options.logger.child({ redrive: handler.name });
+  const deps: Deps<M> = { ...options, logger, delaysMs, tables: consumerTables(schema) };
+  const due = handler.order === "none" ? dueMessages : dueKeys;
+  return {
+    name: `${handler.name}.redrive`,
+    idleMs: 1_000,
+    async step() {
+      const units = await due(db, deps.tables, handler.name, unitsPerStep);
+      let failure: unknown;
+      let moved = false;
+      for (const unit of units) {
+        try {
+          moved = (await redrive(deps, unit)) || moved;
+        } catch (error) {
+          if (classifyFailure(error) === "systemic") throw error;
+          // The others may get through; the caller waits a little before the next step.
+          failure ??= error;
+        }
+      }
+      if (failure !== undefined) throw failure;
+      return moved ? "worked" : "idle";
+    },
+  };
+}
+
+interface Outcome {
+  readonly tried: boolean;
+  readonly passed: number;
+}
+
+async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<boolean> {
+  const { handler, db, outbox, clock, onHandled } = deps;
+  const startedMs = clock.monotonicMs();
+  const outcome = await db.withTx((tx) => redriveIn(tx, deps, unit));
+  if (!outcome.tried) return false;
+  outbox.wake();
+  const durationMs = clock.monotonicMs() - startedMs;
+  const handled = { handler: handler.name, count: outcome.passed, parked: 0, waitedMs: [] };
+  onHandled?.({ ...handled, durationMs });
+  return true;
+}
+
+async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): Promise<Outcome> {
+  const { handler, tables, outbox } = deps;
+  const consumer = handler.name;
+  const rows =
+    unit.kind === "key"
+      ? await lockKey(tx, tables, consumer, unit.key, messagesPerUnit)
+      : await lockMessage(tx, tables, consumer, unit);
+  if (rows === undefined || rows[0]?.due === false) return { tried: false, passed: 0 };
+
+  const passed: ParkedRow[] = [];
+  let copy: NewRecord | undefined;
+  for (const row of rows) {
+    if (row.state === "dead") break;
+    const failure = await tryRow(tx, deps, row);
+    if (failure === undefined) {
+      passed.push(row);
+      continue;
+    }
+    if (failure.class === "permanent") copy = await failAgain(tx, deps, row, failure.error);
+    // What went through before it is kept: otherwise a long row of messages never gets through.
+    else if (passed.length === 0) throw failure.error;
+    break;
+  }
+  await deletePassed(tx, tables, consumer, passed);
+  if (unit.kind === "key") await unblockEmpty(tx, tables, consumer, [unit.key]);
+  if (copy !== undefined) await outbox.enqueueRaw(tx, [copy]);
+  return { tried: true, passed: passed.length };
+}
+
+interface RowFailure {
+  readonly error: unknown;
+  /** transient: no fault of the message, and not counted. */
+  readonly class: "permanent" | "transient";
+}
+
+/** What the message failed with, undone; throws what is wrong with more than this message. */
+async function tryRow<M extends Message>(
+  tx: Tx,
+  deps: Deps<M>,
+  { record }: ParkedRow,
+): Promise<RowFailure | undefined> {
+  const { tracer = passingTracer, handler } = deps;
+  const received = receive(handler.topic, record);
+  const traced = traceMessages(tracer, handler.name, [received]);
+  const [item = received] = traced.received;
+  if (item.kind === "undecodable") return { error: item.error, class: "permanent" };
+  if (item.kind === "unknown") {
+    const error = new TransientError("a parked message waits for a newer version", {
+      cause: item.error,
+    });
+    return { error, class: "transient" };
+  }
+  const sorting = createSorting<M>({ ordered: false, blocked: [] });
+  try {
+    await handleInSavepoint(tx, deps, sorting, item);
+    traced.end("redriven", () => sorting.failures[0]);
+  } catch (error) {
+    traced.end("failed", () => error);
+    const found = classifyFailure(error);
+    if (found === "systemic") throw error;
+    return { error, class: found === "transient" ? "transient" : "permanent" };
+  }
+  const [error] = sorting.failures;
+  return sorting.failures.length === 0 ? undefined : { error, class: "permanent" };
+}
+
+/** Counted, and tried later; after the last try dead, with its copy for the topic of dead letters. */
+async function failAgain<M extends Message>(
+  tx: Tx,
+  { handler, tables, delaysMs, logger }: Deps<M>,
+  row: ParkedRow,
+  error: unknown,
+): Promise<NewRecord | undefined> {
+  const { record } = row;
+  const attempts = row.attempts + 1;
+  // An operator's replay is one try: he sees at once what became of it.
+  const delayMs = row.requested ? undefined : delaysMs[attempts - 1];
+  const consumer = handler.name;
+  const again = { error, attempts, delayMs };
+  const times = await keepFailed(tx, tables, consumer, row, again);
+  const where = { ...aboutMessage(record), attempts, err: error };
+  if (delayMs !== undefined) {
+    logger.warn(where, "parked message failed again");
+    return undefined;
+  }
+  logger.error({ alarm: "dead-letter", ...where }, "message is dead; its key waits for a person");
+  return deadLetterCopy({ consumer, record, error, attempts, ...times });
+}
