@@ -7,12 +7,12 @@ import { randomBytes } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
 import postgres from "postgres";
 import { startServices } from "../scripts/services.ts";
-import { topicSettings } from "../src/cli/topic-settings.ts";
 import { type Config, loadConfig } from "../src/config.ts";
 import { createSystemClock } from "../src/platform/clock-system.ts";
 import type { EventLog } from "../src/platform/messaging/event-log.ts";
 import type { Logger } from "../src/platform/telemetry/logger.ts";
 import { type Databases, openStores } from "../src/stores.ts";
+import { topicSettings } from "../src/topic-settings.ts";
 
 export interface Servers {
   readonly databaseUrl: string;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { topicSettings } from "./cli/topic-settings.ts";
+import { topicSettings } from "./topic-settings.ts";
 import { allTopics } from "./topics.ts";
 
 test("pitfall 47: what a rebuild reads is kept for ever", () => {

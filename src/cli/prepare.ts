@@ -13,8 +13,8 @@ import type { Logger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import type { Secrets } from "../secrets.ts";
 import type { Stores } from "../stores.ts";
-import { checkTopics } from "./check-topics.ts";
-import { topicSettings } from "./topic-settings.ts";
+import { checkTopics } from "../topic-faults.ts";
+import { topicSettings } from "../topic-settings.ts";
 
 /** A broker that does not answer within this time is started without: readiness names it. */
 const topicsWithinMs = 5_000;

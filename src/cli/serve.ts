@@ -21,7 +21,7 @@ import { openSchemaIds } from "../schemas.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { type Databases, openStores, type Stores } from "../stores.ts";
 import { createOffset, createTestClock, type OffsetSource } from "../test-clock/test-clock.ts";
-import { createTopicsCheck } from "./check-topics.ts";
+import { createTopicsCheck } from "../topic-faults.ts";
 import { registerGauges, registerLag } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";

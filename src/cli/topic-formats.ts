@@ -5,7 +5,7 @@
 import { topicConfig } from "#platform/messaging/kafka/topics";
 import { type TopicNaming, topicNameIn } from "#platform/messaging/topic-names";
 import { type KafkaRights, type KafkaUser, kafkaUsers, rightsOf } from "../kafka-rights.ts";
-import { topicSettings } from "./topic-settings.ts";
+import { topicSettings } from "../topic-settings.ts";
 
 export interface FormatOptions {
   readonly naming: TopicNaming;

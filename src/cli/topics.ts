@@ -9,11 +9,11 @@ import { silentLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import { topicNaming } from "../settings/kafka.ts";
 import { openStores } from "../stores.ts";
+import { topicSettings } from "../topic-settings.ts";
 import { ExitError } from "./exit.ts";
 import { assertMigrated } from "./prepare.ts";
 import { aclCommands, type FormatOptions, strimziTopics, strimziUsers } from "./topic-formats.ts";
 import { registerSchemas, schemaChangeText } from "./topic-schemas.ts";
-import { topicSettings } from "./topic-settings.ts";
 
 export interface TopicsOptions {
   readonly dryRun?: boolean;

@@ -7,9 +7,9 @@ import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { hasEmbeddedData, openStores } from "../stores.ts";
+import { topicSettings } from "../topic-settings.ts";
 import { ExitError } from "./exit.ts";
 import { assertMigrated } from "./prepare.ts";
-import { topicSettings } from "./topic-settings.ts";
 
 /** A command that finds no data where it was told to look must not make some, and call it fine. */
 function refuseMissingFolder(config: Config): void {

@@ -8,13 +8,11 @@ import { within } from "#platform/messaging/kafka/errors";
 import { type Probed, probeBroker } from "#platform/messaging/kafka/trouble";
 import { releaseOf } from "#platform/messaging/kafka/versions";
 import { createSingleProducer } from "#platform/messaging/publishing/single-producer";
-import { changeText } from "#platform/messaging/topic-changes";
 import { silentLogger } from "#platform/telemetry/logger";
-import { breaksPromise, problemText } from "../cli/check-topics.ts";
-import { topicSettings } from "../cli/topic-settings.ts";
 import type { Config } from "../config.ts";
-import { probeTopic, rightsOf, topicsOf } from "../kafka-rights.ts";
+import { probeTopic, rightsOf } from "../kafka-rights.ts";
 import { kafkaConnection } from "../settings/kafka.ts";
+import { topicFaults, topicsUsed } from "../topic-faults.ts";
 import { examineClock } from "./examine-database.ts";
 import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
 
@@ -71,19 +69,14 @@ function brokerFinding(broker: string, probed: Probed): Finding {
 }
 
 async function examineTopics({ APP_ROLE, APP_ENV }: Config, log: EventLog): Promise<Finding[]> {
-  const used = topicsOf(APP_ROLE);
-  const topics = topicSettings().filter(({ name }) => used.has(name));
   const replicas = APP_ENV === "production" ? 3 : undefined;
-  const changes = await log.ensureTopics(topics, { dryRun: true, replicas });
-  if (changes.length === 0) return [well("topics", `${topics.length} topics as they should be`)];
-  return changes.map((change) => {
-    const reorder = change.kind === "reorder";
-    const remedy = reorder
-      ? "see docs/kafka.md: keys move to other partitions"
-      : "run `app topics`";
-    if (breaksPromise(change)) return ill("topics", problemText(change), remedy);
-    return doubt("topics", `${change.topic} differs`, changeText(change));
-  });
+  const faults = await topicFaults(log, APP_ROLE, { replicas });
+  if (faults.length === 0) {
+    return [well("topics", `${topicsUsed(APP_ROLE).length} topics as they should be`)];
+  }
+  return faults.map(({ breaks, text, remedy }) =>
+    breaks ? ill("topics", text, remedy) : doubt("topics", text, remedy),
+  );
 }
 
 /** What can be tried without leaving a trace in anyone's topic. */

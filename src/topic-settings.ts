@@ -1,7 +1,7 @@
 /** The catalogue as topic settings, each with its dead letter topic, and the probe. */
 import type { TopicSettings } from "#platform/messaging/event-log";
 import { allTopics } from "#topics";
-import { probeTopic } from "../kafka-rights.ts";
+import { probeTopic } from "./kafka-rights.ts";
 
 const probe: TopicSettings = {
   name: probeTopic,

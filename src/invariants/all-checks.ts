@@ -1,0 +1,36 @@
+/** Everything `app verify` asks: each module's own checks, and those that no module can see alone. */
+import type { Clock } from "#platform/clock";
+import type { Module } from "#platform/module";
+import type { Check } from "#platform/verify/checks";
+import type { Config } from "../config.ts";
+import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
+import { type BooksDeps, booksAgree } from "./books-agree.ts";
+import { lettersAccount } from "./letters-account.ts";
+import { nothingStuck } from "./nothing-stuck.ts";
+
+export interface AllChecksDeps {
+  readonly databases: Databases;
+  readonly clock: Clock;
+  readonly modules: Readonly<Record<MessagingSchema, Module>>;
+  readonly books: Omit<BooksDeps, "clock">;
+}
+
+export function allChecks({ databases, clock, modules, books }: AllChecksDeps): Check[] {
+  const handlers = {
+    escrow: modules.escrow.handlers,
+    payments: modules.payments.handlers,
+    projections: modules.projections.handlers,
+  };
+  return [
+    ...messagingSchemas.flatMap((name) => modules[name].checks ?? []),
+    lettersAccount({ databases, handlers }),
+    booksAgree({ ...books, clock }),
+    nothingStuck({ databases, clock, handlers }),
+  ];
+}
+
+/** What is younger is under way, not stuck. */
+export function patienceOf({ OUTBOX_PUBLISHER, OUTBOX_CDC_GRACE }: Config): number {
+  // A row that a connector published waits out the grace, and the one it is noted with another.
+  return 60_000 + (OUTBOX_PUBLISHER === "cdc" ? 2_000 * OUTBOX_CDC_GRACE : 0);
+}

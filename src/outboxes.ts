@@ -1,0 +1,69 @@
+/**
+ * Each schema's outbox, and who publishes what lies in it: a relay per schema, or a connector whose
+ * confirmed rows are removed.
+ */
+import type { Clock } from "#platform/clock";
+import type { EventLog } from "#platform/messaging/event-log";
+import { createOutbox, type Outbox } from "#platform/messaging/outbox";
+import type { Logger } from "#platform/telemetry/logger";
+import type { Metrics } from "#platform/telemetry/metrics";
+import type { Tracer } from "#platform/telemetry/tracing";
+import type { Config } from "./config.ts";
+import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+
+export type Outboxes = Readonly<Record<MessagingSchema, Outbox>>;
+
+export function createOutboxes({ clock }: { readonly clock: Clock }): Outboxes {
+  const create = (schema: MessagingSchema) =>
+    createOutbox({ schema, writer: schema, producerName: "app", clock });
+  return {
+    escrow: create("escrow"),
+    payments: create("payments"),
+    projections: create("projections"),
+  };
+}
+
+export interface PublishingDeps {
+  readonly config: Config;
+  readonly databases: Databases;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly tracer?: Tracer;
+  /** Owns the shards' leases. */
+  readonly processId: string;
+}
+
+/** What the outbox module is made with. */
+export function publishingOf(deps: PublishingDeps, outboxes: Outboxes) {
+  const { config, databases, log, clock, logger, metrics, tracer, processId } = deps;
+  for (const schema of messagingSchemas) {
+    // Shown before anything was published, and where nothing can be.
+    metrics.published(schema, 0);
+    metrics.publishFailed(schema, 0);
+  }
+  if (config.OUTBOX_PUBLISHER === "cdc") {
+    const slot = config.OUTBOX_SLOT;
+    const graceMs = config.OUTBOX_CDC_GRACE * 1_000;
+    const confirmed = messagingSchemas.map((schema) => {
+      return { schema, db: databases[schema], slot, graceMs, clock, measure: metrics };
+    });
+    return { relays: [], confirmed };
+  }
+  return {
+    relays: messagingSchemas.map((schema) => ({
+      schema,
+      db: databases[schema],
+      wakeOn: outboxes[schema],
+      log,
+      clock,
+      logger,
+      owner: processId,
+      measure: metrics,
+      ...(tracer && { tracer }),
+      // It holds copies of dead letters only, and nobody waits for those.
+      ...(schema === "projections" && { idleMs: 500 }),
+    })),
+  };
+}
