@@ -251,13 +251,22 @@ type Modules = Omit<ReturnType<typeof createModules>, "keyring">;
 
 function createDesks(
   deps: ApplicationDeps,
-  { escrow: { partiesOf } }: Modules,
+  { escrow, payments, projections }: Modules,
   outboxes: Outboxes,
 ): OperatorDesks {
   const wake = () => {
     for (const name of messagingSchemas) outboxes[name].wake();
   };
-  return createOperatorDesks({ ...deps, partiesOf, listHeld, retryHeld, wake });
+  const partiesOf = async (keys: readonly string[]) => [
+    ...(await escrow.partiesOf(keys)),
+    ...(await payments.partiesOf(keys)),
+  ];
+  const handlers = {
+    escrow: escrow.handlers,
+    payments: payments.handlers,
+    projections: projections.handlers,
+  };
+  return createOperatorDesks({ ...deps, handlers, partiesOf, listHeld, retryHeld, wake });
 }
 
 /** The modules whose routes, or whose workers, this process's roles turn on. */

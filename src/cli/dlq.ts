@@ -3,8 +3,9 @@ import { type LetterRequest, LetterRequestSchema } from "#gen/platform/v1/operat
 import { toMessage } from "#platform/http/body";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { Config } from "../config.ts";
-import type { Discarded, Replayed } from "../dead-letters/desk.ts";
+import type { Discarded } from "../dead-letters/discards.ts";
 import type { GroupView, LetterView, OpenLetterView } from "../dead-letters/letter-view.ts";
+import type { Replayed } from "../dead-letters/replays.ts";
 import { filterOf } from "../dead-letters/selection.ts";
 import { askOperator, type ServerOptions, type Wish } from "./ask-operator.ts";
 import { ExitError } from "./exit.ts";

@@ -33,7 +33,7 @@ export function openLetterText(letter: OpenLetterView): string {
     `consumer   ${letter.consumer}`,
     `message    ${letter.messageId}`,
     ...(letter.escrow === undefined ? [] : [`escrow     ${letter.escrow}`]),
-    ...(letter.discardNeedsSecondOperator ? ["discard    takes a second operator"] : []),
+    ...discardLines(letter),
     `behind it  ${letter.behind}`,
     ...letter.followers.map((one) => `    @${one.offset} ${one.type} ${one.messageId}`),
     ...letter.history.map(
@@ -48,6 +48,11 @@ export function openLetterText(letter: OpenLetterView): string {
     indented(letter.stack || "none was kept"),
   ];
   return `${lines.map(printable).join("\n")}\n`;
+}
+
+function discardLines({ discardRefused, discardNeedsSecondOperator }: OpenLetterView): string[] {
+  if (discardRefused !== undefined) return [`discard    refused: ${discardRefused}`];
+  return discardNeedsSecondOperator ? ["discard    takes a second operator"] : [];
 }
 
 export function heldLines(rows: readonly HeldView[]): string[] {

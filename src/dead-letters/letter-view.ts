@@ -52,13 +52,19 @@ export function groupView(group: LetterGroup) {
 
 export type GroupView = ReturnType<typeof groupView>;
 
+export interface LetterStory {
+  readonly followers: readonly Follower[];
+  readonly acts: readonly LetterAct[];
+  readonly indispensable: boolean;
+}
+
 export function openLetterView(
   letter: OpenLetter,
-  followers: readonly Follower[],
-  acts: readonly LetterAct[],
+  { followers, acts, indispensable }: LetterStory,
 ) {
   return {
     ...letterView(letter),
+    ...(indispensable && { discardRefused: "its key would wait for it for ever: mend and replay" }),
     appendedAt: letter.appendedAt.toISOString(),
     stack: letter.stack,
     headers: letter.headers,

@@ -187,7 +187,9 @@ test("discarding what moves money takes two people, and neither is a party of it
   expect((await app.as("bob", "admin").post(approve)).status).toBe(403);
   expect(await letters(`consumer=payments.commands&key=${escrowId}`)).toHaveLength(1);
   const { body: open } = await otto().get("/v1/approvals");
-  expect(open.approvals).toMatchObject([{ action: "discardLetters", escrowId, askedBy: "olga" }]);
+  expect(open.approvals).toMatchObject([
+    { action: "discardLetters", escrowId, askedBy: "olga", letters: [id], reason: "INC-9" },
+  ]);
 
   expect(await otto().post(approve)).toMatchObject({
     status: 200,
@@ -196,9 +198,15 @@ test("discarding what moves money takes two people, and neither is a party of it
   expect(await letters(`consumer=payments.commands&key=${escrowId}`)).toEqual([]);
   const kept = await stores.databases.payments.sql`
     SELECT key, asked_by, approved_by, encode(value, 'hex') AS bytes FROM payments.letter_action`;
-  expect(kept).toEqual([{ key: escrowId, asked_by: "olga", approved_by: "otto", bytes: "ff02" }]);
-  const again = await otto().post(approve);
-  expect(again.body).toMatchObject({ letters: 0, leftOut: 1 });
+  expect(kept).toEqual([
+    { key: escrowId, asked_by: "app|olga", approved_by: "app|otto", bytes: "ff02" },
+  ]);
+  for (const operator of [otto(), olga()]) {
+    expect(await operator.post(approve)).toMatchObject({
+      status: 409,
+      body: { code: "APPROVAL_USED" },
+    });
+  }
 });
 
 test("a discard of what moves no money takes one, and says which it was", async () => {

@@ -3,6 +3,7 @@
  * outcome for ever; money is reserved under the root's lock, so what was promised once cannot be
  * promised again.
  */
+import { Actor_Kind } from "#gen/escrow/v1/types_pb";
 import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
 import type { Tx } from "#platform/database/database";
@@ -55,6 +56,8 @@ export function createCommandHandler(options: CommandHandlerOptions): HandlerDec
   return defineHandler({
     name: "payments.commands",
     topic: topics.paymentsCommands,
+    // The escrow asks once and then waits for the fact; a person can ask again.
+    indispensable: ({ actor }) => actor?.kind === Actor_Kind.SYSTEM,
     handleBatch: async (tx, batch) => {
       const now = clock.now();
       const loaded = await load(tx, batch.messages, now, options.providers);

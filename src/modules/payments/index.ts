@@ -31,6 +31,7 @@ import { type PaymentEvidence, paymentEvidence } from "./disputes/evidence.ts";
 import { holdingLimits } from "./holdings/holding-limits.ts";
 import { createHoldings } from "./holdings/holdings.ts";
 import { createPaymentRoutes } from "./http.ts";
+import { partiesOf } from "./parties/parties-of.ts";
 import { createPartyAccess } from "./parties/party-access.ts";
 import { createPartyRoutes } from "./parties/party-routes.ts";
 import { createRefundAddressRoutes } from "./parties/refund-address-routes.ts";
@@ -111,6 +112,8 @@ export interface PaymentsModule extends Module {
   countBooks(): Promise<bigint>;
   /** What it can prove of an escrow; undefined: it has no payment. */
   evidence(escrowId: string): Promise<PaymentEvidence | undefined>;
+  /** Whose the escrows and the providers' objects among these ids are. */
+  partiesOf(ids: readonly string[]): Promise<readonly string[]>;
   readonly reconcile: Proof["reconcile"];
   audit(): Promise<AuditReport>;
   /** Names of the providers there are. */
@@ -166,6 +169,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     stuck: (patienceMs) => stuckWork(db, clock, patienceMs),
     countBooks: () => countBooks(db),
     evidence: (escrowId) => paymentEvidence(db, escrowId),
+    partiesOf: (ids) => partiesOf(db, ids),
     reconcile: proof.reconcile,
     audit: audit.verify,
     providerNames: [...providers.keys()],

@@ -32,6 +32,8 @@ export function projectionHandlers(tables: ReadModels, prefix = "projections") {
       name: `${prefix}.escrow-events`,
       topic: topics.escrowEvents,
       handleBatch: projectEscrowEvents(tables),
+      // Numbered per escrow: without one, every later one is refused.
+      indispensable: ({ body }) => body.case !== "commandRejected",
     }),
     escrowCommands: defineHandler({
       name: `${prefix}.escrow-commands`,
@@ -42,6 +44,7 @@ export function projectionHandlers(tables: ReadModels, prefix = "projections") {
       name: `${prefix}.payments-events`,
       topic: topics.paymentsEvents,
       handleBatch: projectPaymentsEvents(tables),
+      indispensable: ({ version }) => version > 0n,
     }),
     paymentsCommands: defineHandler({
       name: `${prefix}.payments-commands`,

@@ -13,6 +13,7 @@ function approvalsOf(module: string, ...askedAt: string[]): Approvals<Command> {
     ask: async () => module,
     approve: async (id) =>
       id.startsWith(module) ? create(CommandSchema, { escrowId: module }) : undefined,
+    finish: async () => undefined,
     open: async () => ({ approvals: askedAt.map(shown), more: module === "a" }),
   };
 }

@@ -29,6 +29,8 @@ export interface Approvals<C extends Approvable> {
   ask(command: C, asker: Principal): Promise<string>;
   /** The command with both operators named; undefined when there is no such approval. */
   approve(approvalId: string, approver: Principal): Promise<C | undefined>;
+  /** Of approvals that are done once: it is done, and will not be given out again. */
+  finish(command: C): Promise<void>;
   /** What waits for a second operator, oldest first, and whether there is more than is shown. */
   open(): Promise<OpenApprovals>;
 }
@@ -38,12 +40,15 @@ export interface OpenApprovals {
   readonly more: boolean;
 }
 
-/** What operators see of a command: amounts, no text. */
+/** What operators see of a command: amounts, no text of a party. */
 export interface ApprovalSummary {
   /** "" for the whole escrow. */
   readonly milestoneId: string;
   /** Minor units; "0" for all there is. */
   readonly amount: string;
+  /** Of a discard: the letters' names, and the reason given by whoever asked. */
+  readonly letters?: readonly string[];
+  readonly reason?: string;
 }
 
 export interface OpenApproval extends ApprovalSummary {
@@ -65,6 +70,11 @@ export interface ApprovalsOptions<C extends Approvable> {
   /** Who may neither ask nor approve; undefined: there is nothing the command could be about. */
   readonly partiesOf: (command: C) => Promise<readonly string[] | undefined>;
   readonly summaryOf: (command: C) => ApprovalSummary;
+  /**
+   * For what has no command id to be known again by: the table has a column `done_at`, and `approvedBy`
+   * names persons with their issuers. Otherwise whoever approves again publishes the same command.
+   */
+  readonly doneOnce?: boolean;
 }
 
 interface ApprovalRow {
@@ -74,13 +84,15 @@ interface ApprovalRow {
   readonly asked_at: Date;
   readonly approved_by: string | null;
   readonly fingerprint: string;
+  /** Only where it is done once. */
+  readonly done_at?: Date | null;
 }
 
 const lastsMs = 24 * 60 * 60_000;
 const mostShown = 200;
 
 export function createApprovals<C extends Approvable>(options: ApprovalsOptions<C>): Approvals<C> {
-  const { db, clock, message } = options;
+  const { db, clock, message, doneOnce = false } = options;
   const table = new SqlName(options.schema, "approval");
 
   async function find(approvalId: string): Promise<ApprovalRow | undefined> {
@@ -103,8 +115,9 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
     return new Date(clock.now().getTime() - lastsMs);
   }
 
-  function refuseExpired({ approved_by, asked_at }: ApprovalRow): void {
-    if (approved_by !== null || asked_at > openSince()) return;
+  function refuseOver({ approved_by, asked_at, done_at }: ApprovalRow): void {
+    if (done_at) throw new HttpProblem("APPROVAL_USED", "That was approved, and is done.");
+    if ((approved_by !== null && !doneOnce) || asked_at > openSince()) return;
     throw new HttpProblem(
       "APPROVAL_EXPIRED",
       "Nobody approved it in time: ask again under a new key.",
@@ -115,7 +128,7 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
     ask: async (command, asker) => {
       const { commandId, escrowId, fingerprint } = command;
       await refuseParty(command, asker);
-      const id = `apr_${sha256Hex(commandId).slice(0, 32)}`;
+      const id = approvalIdOf(command);
       await db.sql`
         INSERT INTO ${table} (id, escrow_id, fingerprint, command, asked_by, asked_at)
         VALUES (${id}, ${escrowId}, ${fingerprint}, ${toBinary(message, command)},
@@ -124,7 +137,7 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
       const row = await find(id);
       if (row === undefined || row.fingerprint !== fingerprint)
         throw idempotencyConflict(commandId);
-      refuseExpired(row);
+      refuseOver(row);
       return id;
     },
     approve: async (approvalId, approver) => {
@@ -139,13 +152,19 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
         WHERE id = ${approvalId} AND approved_by IS NULL AND asked_by <> ${person}
           AND asked_at > ${openSince()}::timestamptz`;
       const row = (await find(approvalId)) ?? asked;
-      refuseExpired(row);
+      refuseOver(row);
       const command = fromBinary(message, row.command);
-      command.approvedBy = operatorsOf(row);
+      command.approvedBy = doneOnce ? operatorsOf(row) : operatorsOf(row).map(subjectOf);
       // It is sent now, not when it was asked for: the test clock may have been moved since.
       command.sentAt = timestampFromDate(clock.now());
       command.clockOffsetMs = clock.offsetMs();
       return command;
+    },
+    finish: async (command) => {
+      if (!doneOnce) return;
+      await db.sql`
+        UPDATE ${table} SET done_at = ${clock.now()}::timestamptz
+        WHERE id = ${approvalIdOf(command)} AND done_at IS NULL`;
     },
     open: async () => {
       const rows = await db.sql<ApprovalRow>`
@@ -162,7 +181,11 @@ function operatorsOf({ asked_by, approved_by }: ApprovalRow): string[] {
   if (approved_by === null) {
     throw new HttpProblem("APPROVAL_REQUIRED", "Another operator must approve what you asked for.");
   }
-  return [subjectOf(asked_by), subjectOf(approved_by)];
+  return [asked_by, approved_by];
+}
+
+function approvalIdOf({ commandId }: Approvable): string {
+  return `apr_${sha256Hex(commandId).slice(0, 32)}`;
 }
 
 function shown<C extends Approvable>(
@@ -183,7 +206,7 @@ function shown<C extends Approvable>(
 }
 
 /** The person himself, whoever he acts for. */
-function personOf({ issuer, subject }: Principal): string {
+export function personOf({ issuer, subject }: Principal): string {
   return `${issuer}|${subject}`;
 }
 

@@ -46,6 +46,8 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   TOO_MANY_PARTS: 409,
   CONFLICT: 409,
   APPROVAL_EXPIRED: 409,
+  APPROVAL_USED: 409,
+  LETTER_INDISPENSABLE: 409,
   LEGAL_HOLD: 409,
   ESCROW_OPEN: 409,
   VERSION_MOVED: 412,

@@ -56,6 +56,11 @@ export interface HandlerDeclaration<M extends Message = Message> {
   readonly handleBatch: HandleBatch<M>;
   /** "none": a failing message is parked alone, its key flows on. */
   readonly order?: "key" | "none";
+  /**
+   * True of what is said once and waited for: without it its key waits for ever. A letter of it is
+   * mended and replayed, never discarded.
+   */
+  readonly indispensable?: (message: M) => boolean;
   /** Topics of outside writers may have offsets that no message takes (control records). */
   readonly gaps?: boolean;
 }

@@ -3,6 +3,7 @@
  * failed; what only waits behind one of its key is no letter and cannot be treated alone.
  */
 import { type Queryable, SqlName } from "../../database/database.ts";
+import type { LogRecord } from "../event-log.ts";
 
 /** Where a message was read by whom: the name of a letter. */
 export interface LetterPlace {
@@ -147,6 +148,24 @@ export async function openLetter(
     FROM ${new SqlName(schema, "letter")} l
     WHERE consumer = ${consumer} AND topic = ${topic} AND part = ${partition} AND off = ${offset}`;
   return row;
+}
+
+/** The named letters of one consumer as the log had them. */
+export async function recordsAt(
+  db: Queryable,
+  schema: string,
+  consumer: string,
+  places: readonly LetterPlace[],
+): Promise<readonly LogRecord[]> {
+  return db.sql<LogRecord>`
+    SELECT p.topic, p.part AS partition, p.off AS "offset", p.key, p.value, p.headers,
+      p.appended_at AS "appendedAt"
+    FROM ${new SqlName(schema, "parked")} p
+    JOIN unnest(${places.map(({ topic }) => topic)}::text[],
+      ${places.map(({ partition }) => partition)}::int[],
+      ${places.map(({ offset }) => offset)}::bigint[]) AS m(topic, part, off)
+      ON p.topic = m.topic AND p.part = m.part AND p.off = m.off
+    WHERE p.consumer = ${consumer} AND p.attempts > 0`;
 }
 
 export interface Follower {
