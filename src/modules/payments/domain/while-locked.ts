@@ -5,7 +5,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { FundsBlockedSchema } from "#gen/payments/v1/events_pb";
-import { max, min } from "#kernel/money";
+import { max, min, sum } from "#kernel/money";
 import * as post from "../ledger/post.ts";
 import { type BankCase, continueCase, type Surroundings } from "./bank-case.ts";
 import { type Effect, postFor, say } from "./effect.ts";
@@ -25,13 +25,20 @@ export function whileLocked(
   done: readonly Effect[],
   around: LockedSurroundings,
 ): readonly Effect[] {
-  const settled = whileFrozen(payment, done, around);
-  if (!payment.sanctioned) return settled;
-  const bankCase = continueCase(payment, settled, around);
-  const before = bankCase.payment().funds;
+  return whileSanctioned(payment, whileFrozen(payment, done, around), around);
+}
+
+/** What `done` gives back to an escrow under a hit is nobody's until that is lifted. */
+export function whileSanctioned(
+  payment: Payment,
+  done: readonly Effect[],
+  around: LockedSurroundings,
+): readonly Effect[] {
+  if (!payment.sanctioned) return done;
+  const bankCase = continueCase(payment, done, around);
   withdrawUnsent(bankCase);
   const hit = hitOf([...around.screenings.values()]);
-  if (hit !== undefined) blockMore(bankCase, hit, cameBack(bankCase.payment(), before));
+  if (hit !== undefined) blockMore(bankCase, hit, cameBack(bankCase));
   return bankCase.effects;
 }
 
@@ -44,12 +51,31 @@ function hitOf(screenings: readonly Screening[]): Screening | undefined {
 
 type Shares = Pick<Funds, "pending" | "held" | "fees">;
 
-/** With the buyer's fee on what is held again, as of what was held when it was blocked. */
-function cameBack(payment: Payment, before: Funds): Shares {
-  const { funds, amount, buyerFee } = payment;
-  const held = max(funds.held - before.held, 0n);
-  const fees = max(funds.fees - before.fees, (buyerFee * held) / amount);
-  return { pending: max(funds.pending - before.pending, 0n), held, fees: min(fees, funds.fees) };
+/** Transactions that undo what was decided, and what a bank takes of it or gives back at once. */
+const givesBack = new Set([
+  "release_undone",
+  "refund_undone",
+  "pending_refund_undone",
+  "chargeback_taken",
+  "chargeback_settled",
+  "chargeback_reinstated",
+]);
+
+/**
+ * Told by the transactions, not by balances: a fee that was earned and a deposit that came are no
+ * part of it. With the buyer's fee on what is held again, as of what was held when it was blocked.
+ */
+function cameBack(bankCase: BankCase): Shares {
+  const { funds, amount, buyerFee } = bankCase.payment();
+  const changes = bankCase.effects.flatMap((effect) =>
+    effect.case === "posted" && givesBack.has(effect.transaction.reason)
+      ? [effect.transaction.change]
+      : [],
+  );
+  const back = (part: keyof Shares) => max(sum(changes.map((change) => change[part] ?? 0n)), 0n);
+  const held = min(back("held"), funds.held);
+  const fees = max(back("fees"), (buyerFee * held) / amount);
+  return { pending: min(back("pending"), funds.pending), held, fees: min(fees, funds.fees) };
 }
 
 function blockMore(bankCase: BankCase, hit: Screening, shares: Shares): void {

@@ -7,6 +7,7 @@ import type { Tx } from "#platform/database/database";
 import { writtenOffOf } from "../domain/debt.ts";
 import type { Effect } from "../domain/effect.ts";
 import { disputeSeen, foreignSeen, warningSeen } from "../domain/observe-dispute.ts";
+import { type LockedSurroundings, whileSanctioned } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
 import { partyOf, recordPayout } from "../parties/payouts.ts";
 import type { ForeignObject, Outcome } from "../provider.ts";
@@ -180,6 +181,15 @@ async function effectsOf(
 ): Promise<readonly Effect[]> {
   const around = surroundings.of(root);
   if (around === undefined) throw new Error("a root without its surroundings");
+  return whileSanctioned(root.payment, await ofObject(tx, root, object, around), around);
+}
+
+async function ofObject(
+  tx: Tx,
+  root: Root,
+  object: AboutPayment,
+  around: LockedSurroundings,
+): Promise<readonly Effect[]> {
   switch (object.kind) {
     case "dispute": {
       const debt = around.disputes.get(object.objectId)?.debt ?? 0n;
