@@ -87,6 +87,83 @@ test("pitfall 18: what is owed to a seller waits for an account that can take it
   expect((await sale.root.get("/v1/work-items")).body.items).toEqual([]);
 });
 
+test("G7: what is owed to a seller who has come to owe something is kept against it before it leaves", async () => {
+  const [won, lost] = [await releasedFor("nora"), await releasedFor("nora")];
+  const disputeId = await won.dispute();
+  await app.as("nora", "seller").post("/sandbox/parties/nora/payout", { amount: "9950" });
+  await app.settle();
+  const account = (status: string) => stores.databases.payments.sql`
+    UPDATE sandbox.object SET status = ${status} WHERE kind = 'account' AND seller_id = 'nora'`;
+  await account("PENDING");
+  await won.close(disputeId, "won");
+  await app.advance("PT1M");
+  expect(await operations(won.escrowId, "RETRANSFER")).toMatchObject([
+    { state: "FAILED", code: "SELLER_NOT_READY", net: 9_950n },
+  ]);
+  await lost.close(await lost.dispute({ amount: "4000" }), "lost");
+  expect(await owedBy("nora")).toBe("4000");
+  await account("READY");
+  await app.advance("PT2H");
+  expect(await operations(won.escrowId, "RETRANSFER")).toMatchObject([
+    { state: "SUCCEEDED", net: 5_950n },
+  ]);
+  expect(await owedBy("nora")).toBeUndefined();
+  const balances = await won.balances();
+  expect([balances["seller:nora:payable"], balances["seller:nora:debt"]]).toEqual(["0", "-4000"]);
+});
+
+test("G7: what is owed to a seller who owes as much is not sent at all", async () => {
+  const [won, lost] = [await releasedFor("nils"), await releasedFor("nils")];
+  const disputeId = await won.dispute();
+  await app.as("nils", "seller").post("/sandbox/parties/nils/payout", { amount: "9950" });
+  await app.settle();
+  const account = (status: string) => stores.databases.payments.sql`
+    UPDATE sandbox.object SET status = ${status} WHERE kind = 'account' AND seller_id = 'nils'`;
+  await account("PENDING");
+  await won.close(disputeId, "won");
+  await lost.close(await lost.dispute(), "lost");
+  await account("READY");
+  await app.advance("PT2H");
+  expect(await operations(won.escrowId, "RETRANSFER")).toMatchObject([
+    { state: "SUCCEEDED", net: 0n },
+  ]);
+  expect(await owedBy("nils")).toBeUndefined();
+  expect((await lost.root.get("/v1/work-items")).body.items).toEqual([]);
+});
+
+/** Of a seller whose account can be told to wait. */
+async function releasedFor(sellerId: string) {
+  const sale = await fundedSale(app, { sellerId });
+  const seller = app.as(sellerId, "seller");
+  await seller.post(`/v1/parties/${sellerId}/payout-methods`, { provider: "sandbox" });
+  await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`);
+  await app.settle();
+  return sale;
+}
+
+test("pitfall 15: what is being taken back already, of whichever escrow, is not asked for twice", async () => {
+  const [sale, other] = [await releasedFor("otto"), await releasedFor("otto")];
+  await app.as("otto", "seller").post("/sandbox/parties/otto/payout", { amount: "19900" });
+  await app.settle();
+  await sale.close(await sale.dispute(), "lost");
+  expect(await owedBy("otto")).toBe("9950");
+  const [asked] = await operations(sale.escrowId, "REVERSAL");
+  const [transfer] = await operations(other.escrowId, "TRANSFER");
+  const collect = async () => {
+    const path = `/v1/payments/${transfer?.id}/reverse`;
+    const { approvalId } = (await sale.root.post(path, { amount: "9000" })).body;
+    const approved = await app.as("rita", "admin").post(`/v1/approvals/${approvalId}/approve`);
+    await app.settle();
+    return approved.body.code ?? approved.body.status;
+  };
+  const underWay = (state: string) => stores.databases.payments.sql`
+    UPDATE payments.operation SET state = ${state} WHERE operation_id = ${asked?.id ?? ""}`;
+  await underWay("PENDING");
+  expect(await collect()).toBe("NOTHING_OWED");
+  await underWay("REJECTED");
+  expect(await collect()).toBe("succeeded");
+});
+
 test("R4: a dispute that was won and whose money never came back is a person's work", async () => {
   const sale = await fundedSale(app);
   const disputeId = await sale.dispute();

@@ -14,5 +14,7 @@ export interface PaymentWorkerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tracer?: Tracer | undefined;
+  /** Of what a seller would be paid, at most this part is kept against his debt; 100 unless said. */
+  readonly nettingPercent?: number | undefined;
   readonly figures?: CallFigures | undefined;
 }

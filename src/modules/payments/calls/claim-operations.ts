@@ -15,6 +15,7 @@ import { type OperationRow, operationOf } from "../schema.ts";
 import { unscreened } from "../screening/gate.ts";
 import { tryLockRoots } from "../store.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import { netRetransfers } from "./net-retransfers.ts";
 
 export interface Claim {
   readonly row: OperationRow;
@@ -34,7 +35,7 @@ export interface ClaimOptions {
 }
 
 export async function claimOperations(
-  { db, clock, providers }: PaymentWorkerDeps,
+  { db, clock, providers, outbox, nettingPercent }: PaymentWorkerDeps,
   { provider, limit }: ClaimOptions,
 ): Promise<readonly Claim[]> {
   const now = clock.now();
@@ -65,13 +66,15 @@ export async function claimOperations(
       WHERE operation_id = ANY(${mine.map(({ operation_id }) => operation_id)}::text[])
         AND state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP') AND due_at <= ${now}
         AND (lease_until IS NULL OR lease_until < ${wall})`;
-    const rows = await retransfersAimedAgain(tx, await aimedAgain(tx, found));
+    const aimed = await retransfersAimedAgain(tx, await aimedAgain(tx, found));
+    const { rows, outgoing } = await netRetransfers(tx, aimed, { roots, now, nettingPercent });
     const leaseUntil = new Date(wall.getTime() + leaseMsOf(providers));
     const waiting = await unscreened(tx, rows, roots, now);
     const asked = rows.filter(({ operation_id }) => !waiting.has(operation_id));
     const { claims, refused } = passGate(asked, roots, { now, leaseUntil });
     await putOff(tx, refused, now);
     await saveClaims(tx, claims, { now, leaseUntil });
+    await outbox.enqueue(tx, outgoing);
     return claims;
   });
 }

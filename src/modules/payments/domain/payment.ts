@@ -114,8 +114,8 @@ export interface Operation {
   /**
    * Minor units; net is what the provider is asked for. TRANSFER: gross = fee + netted + net.
    * REFUND: gross is out of held (or pending), fee is the buyer's fee on top, net = gross + fee.
-   * REVERSAL: gross = net is asked back from the transfer `target`. RETRANSFER: gross = net, what is
-   * payable to the seller, out of the platform's own balance.
+   * REVERSAL: gross = net is asked back from the transfer `target`. RETRANSFER: gross = netted + net is
+   * payable to the seller, out of the platform's own balance; netted as of when it was sent.
    */
   readonly gross: bigint;
   readonly fee: bigint;

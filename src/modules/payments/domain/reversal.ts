@@ -8,7 +8,7 @@ import { ReversalFailedSchema, TransferReversedSchema } from "#gen/payments/v1/e
 import { hashFields } from "#kernel/ids";
 import { floorToStep, max, min, stepOf, sum, takeInOrder } from "#kernel/money";
 import * as post from "../ledger/post.ts";
-import { transferReversed } from "../ledger/post-dispute.ts";
+import { payableNetted, transferReversed } from "../ledger/post-dispute.ts";
 import type { ProviderReversal, ProviderTransfer } from "../provider.ts";
 import type { BankCase } from "./bank-case.ts";
 import { type Effect, postFor, say } from "./effect.ts";
@@ -125,6 +125,32 @@ export function retransferSeen(
     { case: "moved", operation: { ...next, state: "SUCCEEDED" } },
     postFor({ operationId }, paid),
   ];
+}
+
+/**
+ * He came to owe something before what is payable to him left: that is kept first, as of a release,
+ * once for all its attempts. Undefined: nothing is to be kept.
+ */
+export function retransferNetted(
+  payment: Payment,
+  operation: Operation,
+  { owed, nettable }: { readonly owed: bigint; readonly nettable: (net: bigint) => bigint },
+): { readonly operation: Operation; readonly effects: readonly Effect[] } | undefined {
+  const { operationId, gross, net, netted: before } = operation;
+  const most = min(min(owed, max(nettable(gross) - before, 0n)), net);
+  const kept = floorToStep(most, stepOf(payment.currency));
+  if (kept <= 0n) return undefined;
+  const rest = { ...operation, netted: before + kept, net: net - kept };
+  const done = { ...rest, state: "SUCCEEDED", dueAt: undefined, code: "" } as const;
+  const next = rest.net === 0n ? done : rest;
+  return {
+    operation: next,
+    effects: [
+      postFor({ operationId }, payableNetted(payment.sellerId, kept)),
+      ...netted(payment.sellerId, kept),
+      { case: "moved", operation: next },
+    ],
+  };
 }
 
 /** It stays payable to him until another attempt. */

@@ -1,10 +1,10 @@
 /** What comes back to an escrow under a sanctions hit is blocked like the rest, however it comes back. */
 import { describe, expect, test } from "bun:test";
-import { noFunds } from "./funds.ts";
 import type { ProviderObject } from "../provider.ts";
 import { conclude } from "./conclude.ts";
 import type { Effect } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
+import { noFunds } from "./funds.ts";
 import { observe } from "./observe.ts";
 import { newOperation, newPayment, type Operation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";

@@ -101,6 +101,15 @@ export function transferReversed(
   );
 }
 
+/** What is payable to him is kept against what he owes by now. */
+export function payableNetted(sellerId: string, amount: bigint): LedgerTransaction {
+  return transaction(
+    "payable_netted",
+    {},
+    move(sellerPayable(sellerId), sellerDebt(sellerId), amount),
+  );
+}
+
 /** Somebody else took a transfer back: nobody here knows for whom. */
 export function foreignReversal(provider: string, amount: bigint): LedgerTransaction {
   return transaction("foreign_reversal", {}, move(clearing(provider), suspense(provider), amount));

@@ -64,12 +64,12 @@ export async function loadSurroundings(
       return found && { now, ...found, ...sellerOf(root, debts, receivers) };
     },
     track: (root, effects) => {
-      const found = around.get(root.escrowNo);
-      if (found === undefined) return;
-      for (const effect of effects) follow(found, effect);
+      // A seller's debt is one over all his escrows, those that were not asked for too.
       const key = debtKey(root);
       const repaid = effects.reduce((sum, e) => sum + (e.case === "netted" ? e.amount : 0n), 0n);
       debts.set(key, (debts.get(key) ?? 0n) - repaid);
+      const found = around.get(root.escrowNo);
+      if (found !== undefined) for (const effect of effects) follow(found, effect);
     },
   };
 }

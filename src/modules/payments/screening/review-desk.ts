@@ -43,6 +43,9 @@ export async function createReviewDesk(
   const surroundings = await loadSurroundings(tx, mine, now);
   const screenings = await loadScreenings(tx, nos);
   const deposits = await loadBooked(tx, nos);
+  const collected = commands.filter(({ body }) => body.case === "reverseTransfer");
+  const debtors = new Set(collected.map(({ escrowId }) => roots.get(escrowId)?.payment.sellerId));
+  const reversing = await loadReversing(tx, debtors);
   return {
     decide: (root, command) => {
       const given = {
@@ -54,7 +57,8 @@ export async function createReviewDesk(
       if (foreign !== undefined) return foreign;
       const { body } = command;
       if (body.case === "reverseTransfer") {
-        return reverseTransfer(root.payment, command, body.value, given.around);
+        const debtor = { ...given.around, reversing: reversing.get(debtorOf(root)) ?? 0n };
+        return reverseTransfer(root.payment, command, body.value, debtor);
       }
       return body.case === "decideReview"
         ? decideReview(root.payment, command, body.value, given)
@@ -63,11 +67,36 @@ export async function createReviewDesk(
     track: (root, effects) => {
       surroundings.track(root, effects);
       for (const effect of effects) {
+        if (effect.case === "opened" && effect.operation.kind === "REVERSAL") {
+          const before = reversing.get(debtorOf(root)) ?? 0n;
+          reversing.set(debtorOf(root), before + effect.operation.net);
+        }
         if (effect.case !== "screened") continue;
         screenings.get(root.escrowNo)?.set(effect.screening.reviewId, effect.screening);
       }
     },
   };
+}
+
+/** A debt is one over all escrows of a seller, so is what is being taken back for it. */
+function debtorOf({ payment }: Root): string {
+  return `${payment.sellerId} ${payment.currency}`;
+}
+
+/** The debts are locked: whoever opens a reversal holds its debtor's. */
+async function loadReversing(
+  tx: Tx,
+  debtors: ReadonlySet<string | undefined>,
+): Promise<Map<string, bigint>> {
+  const sellers = [...debtors].filter((sellerId) => sellerId !== undefined);
+  if (sellers.length === 0) return new Map();
+  const rows = await tx.sql<{ seller_id: string; currency: string; net: bigint }>`
+    SELECT p.seller_id, p.currency, sum(o.net)::bigint AS net
+    FROM payments.operation o JOIN payments.payment p USING (escrow_no)
+    WHERE p.seller_id = ANY(${sellers}::text[]) AND o.kind = 'REVERSAL'
+      AND o.state NOT IN ('SUCCEEDED', 'REJECTED', 'WITHDRAWN')
+    GROUP BY p.seller_id, p.currency`;
+  return new Map(rows.map((row) => [`${row.seller_id} ${row.currency}`, row.net]));
 }
 
 async function loadBooked(
