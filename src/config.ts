@@ -176,11 +176,31 @@ export interface ConfigSources {
   readonly file?: string | undefined;
 }
 
+/** What a start would say of its settings. */
+export interface ConfigReading {
+  /** Absent where one is malformed. */
+  readonly config: Config | undefined;
+  readonly problems: readonly ConfigProblem[];
+  /** Well-formed, and refused for safety. */
+  readonly guards: readonly ConfigProblem[];
+}
+
 /**
  * Throws ConfigError with every problem; ProductionRefused when the production guard is the only one.
  * `serving`: the secrets a server needs must be there.
  */
-export function loadConfig(sources: ConfigSources, { serving }: { serving: boolean }): Config {
+export function loadConfig(sources: ConfigSources, serving: { serving: boolean }): Config {
+  const { config, problems, guards } = readConfig(sources, serving);
+  if (config === undefined || problems.length > 0) throw new ConfigError([...problems, ...guards]);
+  if (guards.length > 0) throw new ProductionRefused(guards);
+  return config;
+}
+
+/** The same without an end: all that is wrong, for whoever would tell it. */
+export function readConfig(
+  sources: ConfigSources,
+  { serving }: { serving: boolean },
+): ConfigReading {
   const { values, origins, problems } = collect(sources);
   const parsed = settings.safeParse(values);
   if (!parsed.success) {
@@ -195,7 +215,7 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
         expected: issue.message,
       });
     }
-    throw new ConfigError(problems);
+    return { config: undefined, problems, guards: [] };
   }
   const config: Config = {
     ...parsed.data,
@@ -213,9 +233,7 @@ export function loadConfig(sources: ConfigSources, { serving }: { serving: boole
     ...stripeGuards(config).map(bySettings),
     ...custodianGuards(config).map(bySettings),
   ];
-  if (problems.length > 0) throw new ConfigError([...problems, ...guards]);
-  if (guards.length > 0) throw new ProductionRefused(guards);
-  return Object.freeze(config);
+  return { config: Object.freeze(config), problems, guards };
 }
 
 function collect({ flags = {}, environment, file }: ConfigSources) {
@@ -320,14 +338,30 @@ function masked(name: string, value: string): string {
   return value !== "" && (secretNames as readonly string[]).includes(name) ? "***" : value;
 }
 
-/** Every setting with its value (secrets masked), for `app config show`. */
-export function shownConfig(config: Config): Record<string, string> {
-  return Object.fromEntries(
-    (Object.keys(settings.shape) as SettingName[]).map((name) => {
-      const value = config[name];
-      return [name, value === undefined ? "" : masked(name, String(value))];
-    }),
-  );
+/** One setting as it stands, its value masked where it is a secret. */
+export interface ShownSetting {
+  readonly name: SettingName;
+  readonly value: string;
+  /** "" where there is none. */
+  readonly default: string;
+  readonly origin: ConfigProblem["origin"];
+  readonly secret: boolean;
+}
+
+/** Every setting, for `app config show`; `sources` are those the config was read from. */
+export function shownSettings(config: Config, sources: ConfigSources): readonly ShownSetting[] {
+  const { origins } = collect(sources);
+  return (Object.keys(settings.shape) as SettingName[]).map((name) => ({
+    name,
+    value: masked(name, text(config[name])),
+    default: text(settings.shape[name].safeParse(undefined).data),
+    origin: origins[name] ?? "default",
+    secret: secretNames.includes(name),
+  }));
+}
+
+function text(value: unknown): string {
+  return value === undefined ? "" : String(value);
 }
 
 /** The process's environment, read here and nowhere else. */

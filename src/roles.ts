@@ -88,8 +88,8 @@ export interface Application {
   reads(): readonly string[];
   readonly activities: readonly Worker[];
   readonly relays: readonly Worker[];
-  /** Throws SystemicError where starting would put money at risk. */
-  prepare(): Promise<void>;
+  /** Throws SystemicError where starting would put money at risk; `looking` writes nothing. */
+  prepare(how?: { readonly looking: boolean }): Promise<void>;
   /** All invariants on the live database and log. */
   verify(): Promise<Report>;
   /** The books against the providers' own. */
@@ -165,8 +165,8 @@ export function buildApplication(deps: ApplicationDeps): Application {
       ...(working.has("outbox") ? logWorkers(deps) : []),
     ],
     relays: working.has("outbox") ? modules.outbox.workers : [],
-    prepare: async () => {
-      if (serving.has("payments") || working.has("payments")) await modules.payments.prepare();
+    prepare: async (how) => {
+      if (serving.has("payments") || working.has("payments")) await modules.payments.prepare(how);
     },
     verify: () => runChecks(checks, { log, patienceMs: patienceOf(config) }),
     reconcile: modules.payments.reconcile,

@@ -1,14 +1,32 @@
-/** `app config`: what this start would use. */
-import { type Config, shownConfig } from "../config.ts";
+/** `app config`: what this start would use, where each value is from and what it means. */
+import { type Config, type ConfigSources, type ShownSetting, shownSettings } from "../config.ts";
+import { meanings } from "../settings/meanings.ts";
 import { ExitError } from "./exit.ts";
 
-export function showConfig(config: Config, action: string): void {
+export function showConfig(
+  config: Config,
+  sources: ConfigSources,
+  action: string,
+  { json = false }: { readonly json?: boolean },
+): void {
+  if (action !== "show" && action !== "check") throw new ExitError(2, "expected show or check");
   if (action === "check") {
-    process.stdout.write("ok\n");
+    process.stdout.write(json ? '{"ok":true}\n' : "ok\n");
     return;
   }
-  if (action !== "show") throw new ExitError(2, "expected show or check");
-  for (const [name, value] of Object.entries(shownConfig(config))) {
-    process.stdout.write(`${name}=${value}\n`);
+  const shown = shownSettings(config, sources);
+  if (json) {
+    const settings = shown.map((one) => ({ ...one, meaning: meanings[one.name] }));
+    process.stdout.write(`${JSON.stringify({ settings })}\n`);
+    return;
   }
+  for (const one of shown) process.stdout.write(`${line(one)}\n`);
+}
+
+/** The value first, as an environment would have it; the rest is a comment. */
+function line({ name, value, origin, default: usual }: ShownSetting): string {
+  const whence =
+    origin === "default" ? (usual === "" ? "not set" : "the default") : `from ${origin}`;
+  const other = origin !== "default" && usual !== "" ? `, default ${usual}` : "";
+  return `${name}=${value}  # ${whence}${other}: ${meanings[name]}`;
 }

@@ -4,22 +4,35 @@
  */
 import { createSystemClock } from "#platform/clock-system";
 import { silentLogger } from "#platform/telemetry/logger";
-import type { Config } from "../config.ts";
+import {
+  type Config,
+  ConfigError,
+  type ConfigProblem,
+  type ConfigSources,
+  readConfig,
+} from "../config.ts";
 import {
   databaseTime,
   examineClock,
   examineEmbedded,
   examinePostgres,
+  examineTestClock,
 } from "../doctor/examine-database.ts";
 import { examineKafka } from "../doctor/examine-kafka.ts";
 import { examineProviders } from "../doctor/examine-providers.ts";
 import { examineSchemas } from "../doctor/examine-schemas.ts";
+import { examineSettings } from "../doctor/examine-settings.ts";
+import { examineStart } from "../doctor/examine-start.ts";
 import { type Finding, well } from "../doctor/finding.ts";
 import { openStores, type Stores } from "../stores.ts";
 import { ExitError } from "./exit.ts";
 
-export async function runDoctor(config: Config, { json = false }: { json?: boolean }) {
-  const findings = await examine(config);
+export async function runDoctor(sources: ConfigSources, { json = false }: { json?: boolean }) {
+  // As `app serve` would read them: what it refuses is told here, each with its remedy.
+  const { config, problems, guards } = readConfig(sources, { serving: true });
+  // With a value that cannot be read there is nothing to look at.
+  if (config === undefined) throw new ConfigError(problems);
+  const findings = await examine(config, [...problems, ...guards]);
   const failed = findings.filter(({ verdict }) => verdict === "fail");
   if (json) {
     process.stdout.write(`${JSON.stringify({ ok: failed.length === 0, findings })}\n`);
@@ -36,14 +49,13 @@ function line({ verdict, area, text, remedy }: Finding): string {
   return `${said.padEnd(4)} ${area.padEnd(8)} ${text}${remedy ? `: ${remedy}` : ""}`;
 }
 
-async function examine(config: Config): Promise<Finding[]> {
-  // What the loader lets through is well formed; what does not fit together ended with 3 before.
-  const settings = well("settings", `role ${config.APP_ROLE.join(", ")}, ${config.APP_ENV}`);
+async function examine(config: Config, refused: readonly ConfigProblem[]): Promise<Finding[]> {
+  const settings = examineSettings(config, refused);
   const others = Promise.all([examineSchemas(config), examineProviders(config)]);
   const stored = config.embedded
     ? [...(await examineEmbedded(config)), ...(await withLogOnly(config))]
     : await withStores(config, examineServers(config));
-  return [settings, ...stored, ...(await others).flat()];
+  return [...settings, ...stored, ...(await others).flat()];
 }
 
 /** Kafka beside an embedded database, which stays closed: only the log is opened. */
@@ -63,7 +75,14 @@ function examineServers(config: Config) {
     const log = config.kafka
       ? await examineLog(config, stores)
       : [well("kafka", "not used: the log is in the database")];
-    return [...found, ...clock, ...log];
+    const sound = !found.some(({ verdict }) => verdict === "fail");
+    const start = sound
+      ? [
+          ...(await examineTestClock(stores.databases.escrow, config)),
+          ...(await examineStart(config, stores)),
+        ]
+      : [];
+    return [...found, ...clock, ...log, ...start];
   };
 }
 

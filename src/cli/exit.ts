@@ -5,7 +5,7 @@
 import { CommanderError } from "commander";
 import { DataDirLocked } from "#platform/database/data-dir";
 import { sqlState } from "#platform/database/database-error";
-import { SystemicError, TransientError } from "#platform/errors";
+import { AddressError, SystemicError, TransientError } from "#platform/errors";
 import { ConfigError, ProductionRefused } from "../config.ts";
 
 /** Ends the command with a code and one message. */
@@ -28,6 +28,9 @@ export function explain(error: unknown): { code: number; message: string } {
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, message: "" };
   if (error instanceof ConfigError) {
     return { code: 3, message: `wrong settings:\n${indent(error.message)}` };
+  }
+  if (error instanceof AddressError) {
+    return { code: 3, message: `wrong settings:\n  ${error.message}` };
   }
   if (error instanceof ProductionRefused) {
     return { code: 6, message: `refused for safety:\n${indent(error.message)}` };

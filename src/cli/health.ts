@@ -5,17 +5,14 @@
 import { get } from "node:http";
 import type { Config } from "../config.ts";
 import { ExitError } from "./exit.ts";
+import { ownAddress } from "./own-address.ts";
 
 /** Below the time-out of the image's health check. */
 const limitMs = 4_000;
 
 export async function runHealth(config: Config, { live }: { live?: boolean }): Promise<void> {
   if (config.PORT === 0) throw new ExitError(2, "PORT is 0: only the server knows what it picked");
-  const host = new Map([
-    ["0.0.0.0", "127.0.0.1"],
-    ["::", "[::1]"],
-  ]).get(config.HOST);
-  const url = `http://${host ?? config.HOST}:${config.PORT}${live ? "/healthz" : "/readyz"}`;
+  const url = `${ownAddress(config.HOST, config.PORT)}${live ? "/healthz" : "/readyz"}`;
   const { status, body } = await ask(url).catch((error: unknown) => {
     throw new ExitError(1, `${url}: ${error instanceof Error ? error.message : String(error)}`);
   });

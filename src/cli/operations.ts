@@ -1,17 +1,20 @@
 /** Operators' routes over the whole process: what the command line asks of a running server. */
 import { Hono } from "hono";
 import { parseDuration } from "#kernel/duration";
+import type { Clock } from "#platform/clock";
 import { requireRole } from "#platform/http/auth";
 import { readJson } from "#platform/http/body";
 import { instantOf } from "#platform/http/instant";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Application } from "../roles.ts";
+import { clockView } from "../test-clock/clock-view.ts";
 import type { TestClock } from "../test-clock/test-clock.ts";
 
 export interface OperationDeps {
   readonly application: Application;
   readonly testClock: TestClock;
+  readonly clock: Pick<Clock, "now" | "wall" | "offsetMs">;
   /** Every module's workers run in this process: only then does the clock's advance see all. */
   readonly complete: boolean;
   /** Where money is real, time is too. */
@@ -19,8 +22,12 @@ export interface OperationDeps {
 }
 
 export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
-  const { application, testClock, complete, sandbox } = deps;
+  const { application, testClock, clock, complete, sandbox } = deps;
   return new Hono<HttpEnv>()
+    .get("/sandbox/clock", (c) => {
+      if (!sandbox) throw notFound();
+      return c.json(clockView(clock));
+    })
     .post("/sandbox/clock/advance", async (c) => {
       if (!sandbox) throw notFound();
       requireRole(c.get("principal"), "admin");

@@ -96,7 +96,7 @@ function addStores(program: Command): void {
     .option("--role <roles>", "as these roles would need it (APP_ROLE)")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app doctor", "app doctor --role escrow --json"))
-    .action((options) => runDoctor(configOf(options), options));
+    .action((options) => runDoctor(sourcesOf(options), options));
   located(program.command("verify"))
     .description("Compute the invariants on the live database and log; name the first that fails.")
     .option("--json", "one JSON object on stdout")
@@ -144,12 +144,14 @@ function addSmall(program: Command): void {
     .addHelpText("after", examples("app erase --party alice"))
     .action((options) => runErase(configOf(options), options.party));
   located(program.command("config"))
-    .description("Print every setting with its value, secrets masked.")
-    .argument("[action]", "show or check", "show")
-    .addHelpText("after", examples("app config show", "app config check"))
-    .action((action, options) =>
-      showConfig(configOf(options, { serving: action === "check" }), action),
-    );
+    .description("Print every setting: its value (secrets masked), where it is from, its meaning.")
+    .argument("[action]", "show; or check, whether `app serve` would start with them", "show")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", examples("app config show", "app config check", "app config --json"))
+    .action((action, options) => {
+      const config = configOf(options, { serving: action === "check" });
+      showConfig(config, sourcesOf(options), action, options);
+    });
   program
     .command("health")
     .description("Ask the server with these settings whether it is ready; ends with 0 or 1.")
@@ -207,13 +209,17 @@ function addKeys(program: Command): void {
 }
 
 function configOf(options: Record<string, unknown>, { serving } = { serving: false }): Config {
+  return loadConfig(sourcesOf(options), { serving });
+}
+
+function sourcesOf(options: Record<string, unknown>): ConfigSources {
   const flags: ConfigSources["flags"] = {};
   for (const [flag, name] of Object.entries(settingOfFlag)) {
     const value = options[flag];
     if (value !== undefined) flags[name] = String(value);
   }
   const file = options.config === undefined ? undefined : String(options.config);
-  return loadConfig({ flags, environment: processEnvironment(), file }, { serving });
+  return { flags, environment: processEnvironment(), file };
 }
 
 function examples(...lines: readonly string[]): string {

@@ -2,6 +2,7 @@
 
 import { createLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
+import { clockView } from "../test-clock/clock-view.ts";
 import { type Server, startServer } from "./serve.ts";
 import { mint } from "./token.ts";
 
@@ -52,6 +53,7 @@ async function banner(config: Config, server: Server): Promise<string> {
     `  metrics  ${url}/metrics`,
     `  data     ${place}`,
     `  log      ${config.kafka ? `Kafka at ${config.KAFKA_BROKERS?.join(", ")}` : "tables of the database"}`,
+    ...clockLine(server),
     "  stop     Ctrl-C",
     ...warnings(config),
   ];
@@ -60,6 +62,13 @@ async function banner(config: Config, server: Server): Promise<string> {
       ? await firstSteps(config, url, tokenSecret)
       : [];
   return `${[...lines, ...steps].join("\n")}\n`;
+}
+
+/** Only a clock that was moved is worth a line. */
+function clockLine({ clock }: Server): string[] {
+  if (clock.offsetMs() === 0n) return [];
+  const { now, ahead } = clockView(clock);
+  return [`  clock    ${now}: the test clock is ${ahead} ahead`];
 }
 
 /** What works and is probably not meant. */

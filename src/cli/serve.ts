@@ -4,8 +4,10 @@
  */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { formatDuration } from "#kernel/duration";
 import type { Clock } from "#platform/clock";
 import { createSystemClock } from "#platform/clock-system";
+import { SystemicError } from "#platform/errors";
 import { type HttpServer, serve } from "#platform/http/serve";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createKafkaObserver } from "#platform/messaging/kafka/metrics";
@@ -24,6 +26,7 @@ import { createOffset, createTestClock, type OffsetSource } from "../test-clock/
 import { createTopicsCheck } from "../topic-faults.ts";
 import { registerGauges, registerLag } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
+import { ownAddress } from "./own-address.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";
 import { registerChecks } from "./readiness.ts";
 import { roundTrip } from "./round-trip.ts";
@@ -32,6 +35,7 @@ import { startTracing } from "./start-tracing.ts";
 export interface Server {
   readonly url: string;
   readonly place: string;
+  readonly clock: Clock;
   readonly application: Application;
   readonly log: EventLog;
   /** Resolves once nothing is under way. */
@@ -62,7 +66,17 @@ export async function startOn(stores: Stores, config: Config, logger: Logger): P
   await prepareDatabases(config, stores);
   const offset = createOffset();
   await offset.load(stores.databases);
+  refuseMovedClock(config, offset.current());
   return start({ stores, config, offset, logger });
+}
+
+/** Deadlines of real money fall by real time: books whose time was moved are a sandbox's. */
+function refuseMovedClock({ APP_ENV }: Config, offsetMs: bigint): void {
+  if (APP_ENV !== "production" || offsetMs === 0n) return;
+  const ahead = formatDuration(offsetMs);
+  throw new SystemicError(
+    `this database's test clock is ${ahead} ahead: production starts on one of its own`,
+  );
 }
 
 interface Start {
@@ -114,9 +128,12 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   const testClock = createTestClock({ offset, databases, clock, underWay, pending });
   const complete = config.APP_ROLE.includes("all");
   const sandbox = config.APP_ENV !== "production";
-  application.http.route("/", operationRoutes({ application, testClock, complete, sandbox }));
+  application.http.route(
+    "/",
+    operationRoutes({ application, testClock, clock, complete, sandbox }),
+  );
   const http = serve({ app: application.http, port: config.PORT, hostname: config.HOST });
-  url = `http://${config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${http.port}`;
+  url = ownAddress(config.HOST, http.port);
   stores.lock?.update({ url });
   if (!topicsChecked) supervisor.run([createTopicsCheck(log, config.APP_ROLE)]);
   if (schemaIds) supervisor.run([schemaIds.worker]);
@@ -127,6 +144,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   return {
     url,
     place: stores.place,
+    clock,
     tokenSecret: config.embedded ? secrets.jwtSecret : undefined,
     application,
     log,

@@ -22,6 +22,12 @@ export async function runToken(config: Config, options: TokenOptions): Promise<v
     );
   }
   refuseWrongRoles(options.role);
+  if (config.MEMORY && !config.JWT_SECRET && config.embedded) {
+    throw new ExitError(
+      3,
+      "wrong settings:\n  MEMORY: a server in memory keeps its secret to itself. Its banner prints tokens; for others start it with a JWT_SECRET and give `app token` the same",
+    );
+  }
   if (!config.JWT_SECRET && config.embedded && !hasSecrets(config)) {
     throw new ExitError(
       3,

@@ -1,4 +1,5 @@
 /** Can the database be used, does it keep what it acknowledges, and is it of this version? */
+import { formatDuration } from "#kernel/duration";
 import { dataDirOwner } from "#platform/database/data-dir";
 import type { Database } from "#platform/database/database";
 import { sqlState } from "#platform/database/database-error";
@@ -15,12 +16,40 @@ export async function examineEmbedded(config: Config): Promise<Finding[]> {
   if (owner?.url !== undefined) {
     const answer = await fetch(`${owner.url}/readyz`).catch(() => undefined);
     const held = `embedded in ${config.DATA_DIR}, held by process ${owner.pid} at ${owner.url}`;
-    if (answer?.ok) return [well("database", `${held}, which is ready`)];
+    if (answer?.ok)
+      return [well("database", `${held}, which is ready`), ...(await clockAt(owner.url))];
     const remedy = `look at ${owner.url}/readyz`;
     return [ill("database", `${held}, which is not ready`, remedy)];
   }
   const state = hasEmbeddedData(config) ? "not in use" : "empty: made at the first start";
   return [well("database", `embedded in ${config.DATA_DIR}, ${state}`)];
+}
+
+/** A server tells of a test clock that was moved. */
+async function clockAt(url: string): Promise<Finding[]> {
+  const answer = await fetch(`${url}/healthz`).catch(() => undefined);
+  const { clockAhead } = ((await answer?.json()) ?? {}) as { clockAhead?: string };
+  return clockAhead === undefined ? [] : [movedClock(clockAhead)];
+}
+
+function movedClock(ahead: string): Finding {
+  return well("clock", `the test clock is ${ahead} ahead: deadlines fall by it`);
+}
+
+/** Of a database that is of this version. */
+export async function examineTestClock(db: Database, { APP_ENV }: Config): Promise<Finding[]> {
+  const [row] = await db.sql<{ offset_ms: bigint }>`SELECT offset_ms FROM escrow.clock`;
+  const offsetMs = row?.offset_ms ?? 0n;
+  if (offsetMs === 0n) return [];
+  const moved = movedClock(formatDuration(offsetMs));
+  if (APP_ENV !== "production") return [moved];
+  return [
+    ill(
+      "clock",
+      `${moved.text}, and \`app serve\` refuses that`,
+      "take a database of its own for production",
+    ),
+  ];
 }
 
 const remedies: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { addMs, isAfter, msBetween, parseDuration } from "./duration.ts";
+import { addMs, formatDuration, isAfter, msBetween, parseDuration } from "./duration.ts";
 
 const day = 86_400_000n;
 
@@ -58,5 +58,14 @@ test.each(["2026-03-29T00:30:00.000Z", "2026-10-25T00:30:00.000Z", "2026-03-08T0
     for (const local of ["P1M", "P1Y", "P1Y2M", "2026-03-29", "P1D+01:00"]) {
       expect(parseDuration(local)).toBeUndefined();
     }
+  },
+);
+
+test.each(["PT0S", "PT1S", "PT90M", "P7D", "P1DT2H3M4S", "P400DT23H59M59S"])(
+  "%s is written as it is read",
+  (text) => {
+    const ms = parseDuration(text) ?? 0n;
+    expect(parseDuration(formatDuration(ms))).toBe(ms);
+    if (text !== "PT90M") expect(formatDuration(ms)).toBe(text);
   },
 );

@@ -15,6 +15,20 @@ export function parseDuration(text: string): bigint | undefined {
   return unitsMs.reduce((sum, unit, i) => sum + BigInt(parts[i] ?? 0) * unit, 0n);
 }
 
+/** In whole seconds, "P7DT2H"; "PT0S" for less than one. */
+export function formatDuration(ms: bigint): string {
+  const [, ...units] = unitsMs;
+  let rest = ms;
+  const [days, ...time] = units.map((unit, index) => {
+    const count = rest / unit;
+    rest -= count * unit;
+    return count === 0n ? "" : `${count}${"DHMS"[index]}`;
+  });
+  const clock = time.join("");
+  const text = `${days}${clock === "" ? "" : `T${clock}`}`;
+  return text === "" ? "PT0S" : `P${text}`;
+}
+
 export function addMs(at: Timestamp, ms: bigint): Timestamp {
   return timestampFromMs(timestampMs(at) + Number(ms));
 }

@@ -17,3 +17,11 @@ export class TerminalError extends Error {
 export class SystemicError extends Error {
   override readonly name = "SystemicError";
 }
+
+/** HOST or PORT is well formed, and nobody can listen there. */
+export class AddressError extends Error {
+  override readonly name = "AddressError";
+  constructor(setting: "HOST" | "PORT", value: string, expected: string) {
+    super(`${setting}: "${value}"; expected ${expected}`);
+  }
+}

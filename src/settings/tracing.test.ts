@@ -1,6 +1,6 @@
 // K10: tracing is switched on, and told where to, by the names every OpenTelemetry program knows.
 import { expect, test } from "bun:test";
-import { ConfigError, loadConfig, shownConfig } from "../config.ts";
+import { ConfigError, loadConfig, shownSettings } from "../config.ts";
 import { tracingConfig } from "./tracing.ts";
 
 const load = (environment: Record<string, string>) =>
@@ -60,6 +60,8 @@ test("bad input B29: every wrong one is named at once, and the collector's key i
   }
   for (const name of Object.keys(wrong)) expect(message).toContain(name);
   expect(message).not.toContain("canary");
-  const shown = shownConfig(load({ ...endpoint, OTEL_EXPORTER_OTLP_HEADERS: "api-key=canary" }));
-  expect(shown.OTEL_EXPORTER_OTLP_HEADERS).toBe("***");
+  const environment = { ...endpoint, OTEL_EXPORTER_OTLP_HEADERS: "api-key=canary" };
+  const shown = shownSettings(load(environment), { environment });
+  const headers = shown.find(({ name }) => name === "OTEL_EXPORTER_OTLP_HEADERS");
+  expect(headers).toMatchObject({ value: "***", origin: "environment", secret: true });
 });

@@ -94,3 +94,16 @@ test("pitfall 46: the same time again brings nothing twice", async () => {
     operations.body,
   );
 });
+
+test("O7: whoever asks is told where the clock stands, and how far it was moved", async () => {
+  const { body: before } = await app.as("alice", "buyer").get("/sandbox/clock");
+  await app.advance("P3DT2H");
+  const { status, body: after } = await app.as("alice", "buyer").get("/sandbox/clock");
+  expect(status).toBe(200);
+  const hours = (Date.parse(after.now) - Date.parse(before.now)) / 3_600_000;
+  expect(Math.round(hours)).toBe(74);
+  expect(Math.abs(Date.parse(after.real) - Date.now())).toBeLessThan(60_000);
+  expect(after.ahead).toMatch(/^P\d+D/);
+  const health = (await app.as("nobody").get("/healthz")).body;
+  expect(health).toEqual({ status: "ok", clockAhead: after.ahead });
+});

@@ -149,3 +149,55 @@ test("a database that does not exist ends with 4, an unmigrated or newer one is 
     await fresh.drop();
   }
 }, 90_000);
+
+test("an address that is not this machine's is named as that, not as a port in use", async () => {
+  for (const host of ["192.0.2.1", "not a host", "256.1.1.1"]) {
+    const { code, stderr } = await refusal(["--port", "0", "--memory", "--host", host]);
+    expect({ host, code }).toEqual({ host, code: 3 });
+    expect(stderr).toContain(`HOST: "${host}"; expected an address of this machine`);
+  }
+});
+
+test("a token for a server in memory is refused with what to do instead", async () => {
+  const { code, stderr, stdout } = await refusal(["token", "--sub", "alice", "--memory"]);
+  expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+  expect(stderr).toContain("JWT_SECRET");
+  const known = await refusal(["token", "--sub", "alice", "--memory"], {
+    JWT_SECRET: secrets.JWT_SECRET,
+  });
+  expect({ code: known.code, parts: known.stdout.split(".").length }).toEqual({
+    code: 0,
+    parts: 3,
+  });
+});
+
+test("config show says of each setting its value, where it is from, its default and its meaning", async () => {
+  const env = { ...secrets, SHUTDOWN_TIMEOUT: "5" };
+  const { code, stdout } = await refusal(["config", "show", "--data-dir", "elsewhere"], env);
+  const lines = stdout.trimEnd().split("\n");
+  expect(code).toBe(0);
+  expect(lines.find((line) => line.startsWith("PORT="))).toMatch(
+    /^PORT=3000 {2}# the default: HTTP/,
+  );
+  expect(lines.find((line) => line.startsWith("DATA_DIR="))).toContain("=elsewhere  # from flag");
+  expect(lines.find((line) => line.startsWith("SHUTDOWN_TIMEOUT="))).toContain(
+    "=5  # from environment, default 25: seconds",
+  );
+  expect(lines.find((line) => line.startsWith("JWT_SECRET="))).toContain(
+    "=***  # from environment",
+  );
+  expect(lines.every((line) => /^[A-Z_]+=.* {2}# [^:]+: \S/.test(line))).toBe(true);
+  expect(stdout).not.toContain(secrets.JWT_SECRET);
+
+  const asJson = await refusal(["config", "--json"], env);
+  const { settings } = JSON.parse(asJson.stdout) as { settings: Record<string, unknown>[] };
+  expect(settings).toHaveLength(lines.length);
+  expect(settings.find(({ name }) => name === "DATA_KEY")).toEqual({
+    name: "DATA_KEY",
+    value: "***",
+    default: "",
+    origin: "environment",
+    secret: true,
+    meaning: expect.stringContaining("base64 of 32 bytes"),
+  });
+});

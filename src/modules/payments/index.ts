@@ -100,7 +100,7 @@ export interface PaymentsOptions {
 
 export interface PaymentsModule extends Module {
   /** Throws SystemicError where a provider says that starting would put money at risk. */
-  prepare(): Promise<void>;
+  prepare(how?: { readonly looking: boolean }): Promise<void>;
   /** Pure: what commands would post and call, for dry runs. */
   readonly preview: typeof preview;
   /** This module's invariants on the live database and log. */
@@ -143,7 +143,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
   const audit = createPaymentsAudit(options);
   return {
     name: "payments",
-    prepare: async () => stripe?.prepare({ db, logger }),
+    prepare: async (how) => stripe?.prepare({ db, logger, ...how }),
     routes: createRoutes(parts, sandboxWorker),
     handlers: paymentsConsumers(parts),
     workers: [

@@ -3,7 +3,7 @@
  * take longer (a waiting command, a stream, the test clock) says so in its request.
  */
 import type { Server } from "bun";
-import { SystemicError } from "../errors.ts";
+import { AddressError, SystemicError } from "../errors.ts";
 import { tooLarge } from "./json.ts";
 import { problemResponse } from "./problem.ts";
 
@@ -26,10 +26,14 @@ const maxBodyBytes = 1_048_576;
 /** The server's own answer to what is longer has no body: routes stop reading at their limits. */
 const serverMaxBytes = 1_073_741_824;
 const pollMs = 10;
+/** What the system says of an address that is another machine's, or none at all. */
+const notOurs = new Set<unknown>(["EADDRNOTAVAIL", "ENOTFOUND", "EINVAL", "EAI_AGAIN"]);
+const ownAddress =
+  "an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 or :: for all its networks";
 
 export function serve({ app, port, hostname }: ServeOptions): HttpServer {
   let draining = false;
-  const server = orInUse(`${hostname}:${port}`, () =>
+  const server = orRefused({ hostname, port }, () =>
     Bun.serve({
       port,
       hostname,
@@ -56,14 +60,30 @@ export function serve({ app, port, hostname }: ServeOptions): HttpServer {
   };
 }
 
-function orInUse<T>(address: string, listen: () => T): T {
+function orRefused<T>({ hostname, port }: { hostname: string; port: number }, listen: () => T): T {
   try {
     return listen();
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    // Some names that mean nothing are told as a port in use.
+    if (code === "EADDRINUSE" && isOwn(hostname)) {
+      const address = `${hostname}:${port}`;
       throw new SystemicError(`${address} is in use: choose another --port, 0 picks a free one`);
     }
+    if (code === "EACCES") throw new AddressError("PORT", `${port}`, "one this user may listen on");
+    if (notOurs.has(code) || code === "EADDRINUSE")
+      throw new AddressError("HOST", hostname, ownAddress);
     throw error;
+  }
+}
+
+/** Some port is always free on an address of this machine. */
+function isOwn(hostname: string): boolean {
+  try {
+    void Bun.serve({ hostname, port: 0, fetch: () => new Response() }).stop(true);
+    return true;
+  } catch {
+    return false;
   }
 }
 

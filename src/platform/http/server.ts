@@ -3,6 +3,7 @@
  * errors as problems, health and metrics. Modules add their routes to what createHttp returns.
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { formatDuration } from "#kernel/duration";
 import type { Clock } from "../clock.ts";
 import type { HttpEnv } from "../module.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -27,7 +28,7 @@ export interface HttpOptions {
   readonly metrics?: Metrics | undefined;
   readonly logger: Logger;
   readonly tracer?: Tracer;
-  readonly clock: Pick<Clock, "wall" | "monotonicMs">;
+  readonly clock: Pick<Clock, "wall" | "monotonicMs" | "offsetMs">;
   /** Per subject, or per API key; 200 a second unless told otherwise. */
   readonly rateLimit?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
@@ -44,7 +45,7 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   app.use(refuseControlCharacters);
   app.use("/v1/*", guard);
   app.use("/sandbox/*", guard);
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/healthz", (c) => c.json({ status: "ok", ...movedClock(clock) }));
   app.get("/readyz", async (c) => {
     const { reasons, ...report } = await health.check();
     const shown = (await isOperator(auth, c)) ? { ...report, reasons } : report;
@@ -66,6 +67,12 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
     return problemResponse(problem, c.get("correlationId"));
   });
   return app;
+}
+
+/** How far the sandbox's clock was moved; nothing where it was not. */
+function movedClock(clock: Pick<Clock, "offsetMs">): { readonly clockAhead?: string } {
+  const offsetMs = clock.offsetMs();
+  return offsetMs === 0n ? {} : { clockAhead: formatDuration(offsetMs) };
 }
 
 /** Asked where nobody need be signed in: whoever cannot be told apart is nobody. */

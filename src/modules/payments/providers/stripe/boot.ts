@@ -14,17 +14,20 @@ export interface BootOptions {
   readonly live: boolean;
   readonly db: Database;
   readonly logger: Logger;
+  /** Nothing is written down: somebody only wants to know. */
+  readonly looking?: boolean | undefined;
 }
 
 const webhookPath = "/v1/webhooks/stripe";
 
 /** Throws SystemicError with the remedy. */
-export async function assertStripe({ client, live, db, logger }: BootOptions): Promise<void> {
+export async function assertStripe(options: BootOptions): Promise<void> {
+  const { client, live, logger } = options;
   const asked = await client.read((ask) =>
     ask((timeout) => client.sdk.accounts.retrieveCurrent({}, timeout)),
   );
   if (asked.kind === "succeeded") {
-    await assertSameAccount(db, asked.value.id, live);
+    await assertSameAccount(asked.value.id, options);
   } else if (live) {
     throw refused(`Stripe did not say whose key this is (${reasonOf(asked)})`);
   } else {
@@ -36,17 +39,21 @@ export async function assertStripe({ client, live, db, logger }: BootOptions): P
 }
 
 /** The first start writes down whose books these are; a test key never meets live books. */
-async function assertSameAccount(db: Database, account: string, live: boolean): Promise<void> {
-  await db.sql`
+async function assertSameAccount(
+  account: string,
+  { db, live, looking = false }: BootOptions,
+): Promise<void> {
+  if (!looking)
+    await db.sql`
     INSERT INTO payments.provider_identity (provider, account, live)
     VALUES ('stripe', ${account}, ${live}) ON CONFLICT (provider) DO NOTHING`;
   const [known] = await db.sql<{ account: string; live: boolean }>`
     SELECT account, live FROM payments.provider_identity WHERE provider = 'stripe'`;
-  if (known?.account === account && known.live === live) return;
+  if (known === undefined || (known.account === account && known.live === live)) return;
   const mode = (of: boolean) => (of ? "live" : "test");
   throw refused(
     `STRIPE_SECRET_KEY is of ${account} (${mode(live)}), ` +
-      `but this database holds the books of ${known?.account} (${mode(known?.live ?? false)})`,
+      `but this database holds the books of ${known.account} (${mode(known.live)})`,
   );
 }
 

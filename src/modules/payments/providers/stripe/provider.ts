@@ -3,11 +3,9 @@
  * platform until the escrow decides; whoever is paid, is paid by a transfer of his own.
  */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database/database";
-import type { Logger } from "#platform/telemetry/logger";
 import type { PaymentProvider } from "../../provider.ts";
 import { createAccounts } from "./accounts.ts";
-import { assertStripe } from "./boot.ts";
+import { assertStripe, type BootOptions } from "./boot.ts";
 import { createClient, timeoutMs } from "./client.ts";
 import { createForeign } from "./foreign.ts";
 import { createPayments } from "./intents.ts";
@@ -35,7 +33,7 @@ export interface StripeOptions extends StripeConfig {
 
 export interface StripeProvider extends PaymentProvider {
   /** Throws SystemicError where starting would put money at risk. */
-  prepare(deps: { readonly db: Database; readonly logger: Logger }): Promise<void>;
+  prepare(deps: Pick<BootOptions, "db" | "logger" | "looking">): Promise<void>;
 }
 
 export function createStripeProvider(options: StripeOptions): StripeProvider {
@@ -56,6 +54,6 @@ export function createStripeProvider(options: StripeOptions): StripeProvider {
     ...createAccounts({ client }),
     ...createLists({ client }),
     ...createWebhooks({ client, secrets: options.webhookSecrets }),
-    prepare: ({ db, logger }) => assertStripe({ client, live, db, logger }),
+    prepare: (deps) => assertStripe({ client, live, ...deps }),
   };
 }
