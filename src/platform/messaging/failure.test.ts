@@ -44,7 +44,7 @@ test("more than a fifth of the last 200 failing alike is too many", () => {
   window.add(200, alike(40));
   expect(window.excess(1, [])).toBeUndefined();
   expect(window.excess(1, [new Error("another")])).toBeUndefined();
-  expect(window.excess(1, alike(1))).toBe("Error::same");
+  expect(window.excess(1, alike(1))).toBe("Error: same");
   window.add(200, []);
   expect(window.excess(40, alike(40))).toBeUndefined();
 });

@@ -38,11 +38,20 @@ export function backoffMs(tries: number): number {
   return Math.round(fullMs * (0.5 + Math.random() / 2));
 }
 
-/** The same for failures of one cause: ids and numbers are left out. */
+/** The same for failures of one cause: words with a digit (ids, numbers) are left out. */
 export function fingerprintOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error).slice(0, 200);
-  const message = error.message.replace(/[0-9a-f]{8,}|\d+/gi, "#").slice(0, 200);
-  return `${error.name}:${sqlState(error) ?? ""}:${message}`;
+  return describe(error)
+    .slice(0, 200)
+    .replace(/[\p{L}\p{N}_-]*[0-9][\p{L}\p{N}_-]*/gu, "#");
+}
+
+/** The name of a group of letters: one type that failed of one cause. */
+export function letterFingerprint(messageType: string, error: unknown): string {
+  const hasher = new Bun.CryptoHasher("md5");
+  return hasher
+    .update(`${messageType} ${fingerprintOf(error)}`)
+    .digest("hex")
+    .slice(0, 12);
 }
 
 export function describe(error: unknown): string {

@@ -6,7 +6,7 @@ import type { SqlName, Tx } from "../database/database.ts";
 import type { ConsumerTables, Place } from "./consumer-tables.ts";
 import { deadLetterCopy } from "./dead-letters/dead-letter.ts";
 import type { LogRecord, NewRecord } from "./event-log.ts";
-import { describe } from "./failure.ts";
+import { describe, letterFingerprint } from "./failure.ts";
 import { keyOf } from "./intake.ts";
 import { storable, storableHeaders } from "./storable.ts";
 
@@ -80,10 +80,10 @@ async function insertRows(
   return tx.sql<{ now: Date }>`
     WITH written AS (
       INSERT INTO ${parked} (consumer, topic, part, off, key, message_id, message_type, value,
-        headers, appended_at, state, attempts, next_at, cause, stack)
+        headers, appended_at, state, attempts, next_at, cause, stack, fingerprint)
       SELECT ${consumer}, ${topic}, ${partition}, m.off, m.key, m.id, m.type,
         decode(m.value, 'hex'), m.headers::jsonb, m.at, m.state, m.attempts,
-        clock_timestamp() + m.delay * interval '1 millisecond', m.cause, m.stack
+        clock_timestamp() + m.delay * interval '1 millisecond', m.cause, m.stack, m.fingerprint
       FROM unnest(
         ${messages.map(({ record }) => record.offset)}::bigint[],
         ${messages.map(({ record }) => keyOf(record))}::text[],
@@ -96,8 +96,10 @@ async function insertRows(
         ${messages.map(({ reason }) => (reason === "behind" ? 0 : 1))}::int[],
         ${delays}::float8[],
         ${messages.map(causeOf)}::text[],
-        ${messages.map(({ error }) => stackText(error))}::text[]
-      ) AS m(off, key, id, type, value, headers, at, state, attempts, delay, cause, stack)
+        ${messages.map(({ error }) => stackText(error))}::text[],
+        ${messages.map(({ messageType, error }) => letterFingerprint(messageType, error))}::text[]
+      ) AS m(off, key, id, type, value, headers, at, state, attempts, delay, cause, stack,
+        fingerprint)
       ON CONFLICT DO NOTHING
     )
     SELECT clock_timestamp() AS now`;

@@ -5,6 +5,7 @@
  */
 import { type Database, SqlName, type Tx } from "../../database/database.ts";
 import { consumerTables } from "../consumer-tables.ts";
+import { mostCrashes } from "./in-hand.ts";
 import type { LetterPlace } from "./letters.ts";
 import { unblockEmpty } from "./parked-rows.ts";
 
@@ -40,11 +41,16 @@ export async function replayLetters(
         WITH armed AS (
           UPDATE ${consumerTables(schema).parked} p
           SET state = 'waiting', requested_by = ${act.askedBy},
-            next_at = clock_timestamp() + m.delay * interval '1 millisecond'
+            one_try = p.one_try OR p.state = 'dead',
+            crashes = least(p.crashes, ${mostCrashes - 1}::int),
+            -- What would be tried by itself before is not put off.
+            next_at = CASE WHEN p.one_try OR p.state = 'dead' THEN d.due
+              ELSE least(p.next_at, d.due) END
           FROM unnest(${chunk.map(({ place }) => place.topic)}::text[],
             ${chunk.map(({ place }) => place.partition)}::int[],
             ${chunk.map(({ place }) => place.offset)}::bigint[],
-            ${chunk.map(({ delayMs }) => delayMs)}::float8[]) AS m(topic, part, off, delay)
+            ${chunk.map(({ delayMs }) => delayMs)}::float8[]) AS m(topic, part, off, delay),
+            LATERAL (SELECT clock_timestamp() + m.delay * interval '1 millisecond' AS due) AS d
           WHERE p.consumer = ${consumer} AND p.topic = m.topic AND p.part = m.part
             AND p.off = m.off AND p.attempts BETWEEN 1 AND ${mostAttempts - 1}
           RETURNING p.*

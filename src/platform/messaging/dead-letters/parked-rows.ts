@@ -2,6 +2,7 @@
 import type { Queryable, Tx } from "../../database/database.ts";
 import type { ConsumerTables } from "../consumer-tables.ts";
 import type { LogRecord } from "../event-log.ts";
+import { letterFingerprint } from "../failure.ts";
 import { causeText, stackText } from "../parking.ts";
 
 export interface ParkedRow {
@@ -9,9 +10,15 @@ export interface ParkedRow {
   readonly state: "waiting" | "dead";
   readonly attempts: number;
   readonly due: boolean;
-  /** An operator asked for this try. */
-  readonly requested: boolean;
+  /** It was dead, and an operator asked for this try. */
+  readonly oneTry: boolean;
   readonly firstFailedAt: Date;
+  readonly messageType: string;
+  /** Who is about to try it, if anybody; too long for it to be still so: given up. */
+  readonly inHandOf: string | undefined;
+  readonly givenUp: boolean;
+  /** How often a process ended that had it in hand. */
+  readonly crashes: number;
 }
 
 /** What is tried together: a blocked key's messages, or one message of a handler without order. */
@@ -57,40 +64,43 @@ export async function dueMessages(
   return rows.map((row) => ({ kind: "message", ...row }));
 }
 
-/** Undefined when another process has the key in hand, or nothing blocks it any more. */
-export async function lockKey(
+export interface LockOptions {
+  readonly tables: ConsumerTables;
+  readonly consumer: string;
+  /** Rows of a key at most. */
+  readonly limit: number;
+  /** So long a mark in hand holds off others. */
+  readonly heldMs: number;
+}
+
+/** In the order of the log. Undefined when another process is at it, or there is nothing any more. */
+export async function lockUnit(
   tx: Tx,
-  tables: ConsumerTables,
-  consumer: string,
-  key: string,
-  limit: number,
-): Promise<ParkedRow[] | undefined> {
-  const [block] = await tx.sql`
-    SELECT key FROM ${tables.blockedKey} WHERE consumer = ${consumer} AND key = ${key}
-    FOR UPDATE SKIP LOCKED`;
-  if (block === undefined) return undefined;
+  options: LockOptions,
+  unit: Unit,
+): Promise<readonly ParkedRow[] | undefined> {
+  const { tables, consumer, limit, heldMs } = options;
+  const one = unit.kind === "message" ? unit : undefined;
+  const key = unit.kind === "key" ? unit.key : null;
+  const place = [one?.topic ?? null, one?.partition ?? null, one?.offset ?? null] as const;
+  const [lock] = one
+    ? await tx.sql`
+        SELECT off FROM ${tables.parked} WHERE consumer = ${consumer}
+          AND topic = ${one.topic} AND part = ${one.partition} AND off = ${one.offset}
+        FOR UPDATE SKIP LOCKED`
+    : await tx.sql`
+        SELECT key FROM ${tables.blockedKey} WHERE consumer = ${consumer} AND key = ${key}
+        FOR UPDATE SKIP LOCKED`;
+  if (lock === undefined) return undefined;
   // A statement of its own: only now is everything visible that was parked before we had the lock.
   const rows = await tx.sql<Selected>`
     SELECT topic, part, off, key, value, headers, appended_at, state, attempts, first_failed_at,
-      requested_by, coalesce(next_at <= clock_timestamp(), true) AS due
-    FROM ${tables.parked} WHERE consumer = ${consumer} AND key = ${key}
+      one_try, message_type, in_hand_of, crashes, coalesce(next_at <= clock_timestamp(), true) AS due,
+      in_hand_since < clock_timestamp() - ${heldMs}::float8 * interval '1 millisecond' AS given_up
+    FROM ${tables.parked} WHERE consumer = ${consumer} AND (key = ${key}::text
+      OR (topic, part, off) = (${place[0]}::text, ${place[1]}::int, ${place[2]}::bigint))
     ORDER BY topic, part, off LIMIT ${limit} FOR UPDATE`;
   return rows.map(parkedRow);
-}
-
-export async function lockMessage(
-  tx: Tx,
-  tables: ConsumerTables,
-  consumer: string,
-  { topic, partition, offset }: Extract<Unit, { kind: "message" }>,
-): Promise<ParkedRow[] | undefined> {
-  const rows = await tx.sql<Selected>`
-    SELECT topic, part, off, key, value, headers, appended_at, state, attempts, first_failed_at,
-      requested_by, coalesce(next_at <= clock_timestamp(), true) AS due
-    FROM ${tables.parked}
-    WHERE consumer = ${consumer} AND topic = ${topic} AND part = ${partition} AND off = ${offset}
-    FOR UPDATE SKIP LOCKED`;
-  return rows.length === 0 ? undefined : rows.map(parkedRow);
 }
 
 interface Selected {
@@ -104,7 +114,11 @@ interface Selected {
   readonly state: "waiting" | "dead";
   readonly attempts: number;
   readonly first_failed_at: Date;
-  readonly requested_by: string | null;
+  readonly one_try: boolean;
+  readonly message_type: string;
+  readonly in_hand_of: string | null;
+  readonly given_up: boolean | null;
+  readonly crashes: number;
   readonly due: boolean;
 }
 
@@ -115,9 +129,54 @@ function parkedRow(row: Selected): ParkedRow {
     state: row.state,
     attempts: row.attempts,
     due: row.due,
-    requested: row.requested_by !== null,
+    oneTry: row.one_try,
     firstFailedAt: row.first_failed_at,
+    messageType: row.message_type,
+    inHandOf: row.in_hand_of ?? undefined,
+    givenUp: row.given_up ?? false,
+    crashes: row.crashes,
   };
+}
+
+/** Before they are touched: should this process end, the next one knows what it had in hand. */
+export async function markInHand(
+  tx: Tx,
+  tables: ConsumerTables,
+  consumer: string,
+  rows: readonly ParkedRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.sql`
+    UPDATE ${tables.parked} p SET crashes = m.crashes, in_hand_of = m.owner,
+      in_hand_since = CASE WHEN m.owner IS NOT NULL THEN clock_timestamp() END
+    FROM unnest(
+      ${rows.map(({ record }) => record.topic)}::text[],
+      ${rows.map(({ record }) => record.partition)}::int[],
+      ${rows.map(({ record }) => record.offset)}::bigint[],
+      ${rows.map(({ crashes }) => crashes)}::int[],
+      ${rows.map(({ inHandOf }) => inHandOf ?? null)}::text[]
+    ) AS m(topic, part, off, crashes, owner)
+    WHERE p.consumer = ${consumer} AND p.topic = m.topic AND p.part = m.part AND p.off = m.off`;
+}
+
+/** It lived on: what it had in hand ended nothing. */
+export async function letGo(
+  db: Queryable,
+  tables: ConsumerTables,
+  consumer: string,
+  owner: string,
+  rows: readonly ParkedRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  await db.sql`
+    UPDATE ${tables.parked} p SET in_hand_of = NULL, in_hand_since = NULL
+    FROM unnest(
+      ${rows.map(({ record }) => record.topic)}::text[],
+      ${rows.map(({ record }) => record.partition)}::int[],
+      ${rows.map(({ record }) => record.offset)}::bigint[]
+    ) AS m(topic, part, off)
+    WHERE p.consumer = ${consumer} AND p.topic = m.topic AND p.part = m.part AND p.off = m.off
+      AND p.in_hand_of = ${owner}`;
 }
 
 export async function deletePassed(
@@ -127,12 +186,11 @@ export async function deletePassed(
   rows: readonly ParkedRow[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  const records = rows.map(({ record }) => record);
   await tx.sql`
     DELETE FROM ${tables.parked} p USING unnest(
-      ${records.map(({ topic }) => topic)}::text[],
-      ${records.map(({ partition }) => partition)}::int[],
-      ${records.map(({ offset }) => offset)}::bigint[]
+      ${rows.map(({ record }) => record.topic)}::text[],
+      ${rows.map(({ record }) => record.partition)}::int[],
+      ${rows.map(({ record }) => record.offset)}::bigint[]
     ) AS m(topic, part, off)
     WHERE p.consumer = ${consumer} AND p.topic = m.topic AND p.part = m.part AND p.off = m.off`;
 }
@@ -140,6 +198,7 @@ export async function deletePassed(
 export interface FailedAgain {
   readonly error: unknown;
   readonly attempts: number;
+  readonly crashes: number;
   /** Undefined: dead. */
   readonly delayMs: number | undefined;
 }
@@ -148,12 +207,13 @@ export async function keepFailed(
   tx: Tx,
   tables: ConsumerTables,
   consumer: string,
-  { record, firstFailedAt }: ParkedRow,
-  { error, attempts, delayMs }: FailedAgain,
+  { record, firstFailedAt, messageType }: ParkedRow,
+  { error, attempts, crashes, delayMs }: FailedAgain,
 ): Promise<{ failedAt: Date; firstFailedAt: Date }> {
   const [row] = await tx.sql<{ failed_at: Date; first_failed_at: Date }>`
     UPDATE ${tables.parked} SET attempts = ${attempts}, cause = ${causeText(error)},
-      stack = ${stackText(error)}, requested_by = NULL,
+      stack = ${stackText(error)}, fingerprint = ${letterFingerprint(messageType, error)},
+      requested_by = NULL, one_try = false, crashes = ${crashes}, in_hand_of = NULL, in_hand_since = NULL,
       state = ${delayMs === undefined ? "dead" : "waiting"},
       next_at = clock_timestamp() + ${delayMs ?? null}::float8 * interval '1 millisecond',
       failed_at = clock_timestamp()

@@ -19,35 +19,48 @@ import { receive } from "../intake.ts";
 import { traceMessages } from "../message-spans.ts";
 import { defaultRetryDelaysMs } from "../parking.ts";
 import { deadLetterCopy } from "./dead-letter.ts";
+import { REDRIVE_CRASH, takeInHand } from "./in-hand.ts";
 import {
   deletePassed,
   dueKeys,
   dueMessages,
   keepFailed,
-  lockKey,
-  lockMessage,
+  type LockOptions,
+  letGo,
+  lockUnit,
   type ParkedRow,
   type Unit,
   unblockEmpty,
 } from "./parked-rows.ts";
 
-export type RedriveOptions<M extends Message> = Omit<
-  ConsumerOptions<M>,
-  "log" | "lanes" | "maxRecords" | "pollMs"
->;
+export interface RedriveOptions<M extends Message>
+  extends Omit<ConsumerOptions<M>, "log" | "lanes" | "maxRecords" | "pollMs"> {
+  /** So long what one process has in hand is left to it, unless it holds its lock; then it is dead. */
+  readonly heldMs?: number;
+}
 
 const unitsPerStep = 20;
 const messagesPerUnit = 50;
+const usualHeldMs = 10_000;
 
 interface Deps<M extends Message> extends RedriveOptions<M> {
   readonly tables: ConsumerTables;
   readonly delaysMs: readonly number[];
+  readonly lock: LockOptions & { readonly owner: string };
 }
 
 export function createRedrive<M extends Message>(options: RedriveOptions<M>): Worker {
   const { handler, db, schema, retryDelaysMs: delaysMs = defaultRetryDelaysMs } = options;
   const logger = options.logger.child({ redrive: handler.name });
-  const deps: Deps<M> = { ...options, logger, delaysMs, tables: consumerTables(schema) };
+  const tables = consumerTables(schema);
+  const lock = {
+    tables,
+    consumer: handler.name,
+    owner: crypto.randomUUID(),
+    limit: messagesPerUnit,
+    heldMs: options.heldMs ?? usualHeldMs,
+  };
+  const deps: Deps<M> = { ...options, logger, delaysMs, tables, lock };
   const due = handler.order === "none" ? dueMessages : dueKeys;
   return {
     name: `${handler.name}.redrive`,
@@ -77,9 +90,17 @@ interface Outcome {
 }
 
 async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<boolean> {
-  const { handler, db, outbox, clock, onHandled } = deps;
+  const { handler, db, outbox, clock, onHandled, tables, lock } = deps;
   const startedMs = clock.monotonicMs();
-  const outcome = await db.withTx((tx) => redriveIn(tx, deps, unit));
+  const taken = await db.withTx((tx) => take(tx, deps, unit));
+  if (taken === undefined) return false;
+  const outcome = await db
+    .withTx((tx) => redriveIn(tx, deps, unit))
+    .catch(async (error: unknown) => {
+      // Best effort: what stays in our hand is ours to take again.
+      await letGo(db, tables, handler.name, lock.owner, taken).catch(() => undefined);
+      throw error;
+    });
   if (!outcome.tried) return false;
   outbox.wake();
   const durationMs = clock.monotonicMs() - startedMs;
@@ -88,13 +109,27 @@ async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<bo
   return true;
 }
 
+/** Undefined: there is nothing to try. A letter that ended too many processes is dead by then. */
+async function take<M extends Message>(
+  tx: Tx,
+  deps: Deps<M>,
+  unit: Unit,
+): Promise<readonly ParkedRow[] | undefined> {
+  const taken = await takeInHand(tx, deps.lock, unit);
+  if (taken.kind === "rows") return taken.rows;
+  if (taken.kind === "crashed") {
+    const dead = { ...taken.row, oneTry: true };
+    const copy = await failAgain(tx, deps, dead, REDRIVE_CRASH);
+    if (copy !== undefined) await deps.outbox.enqueueRaw(tx, [copy]);
+  }
+  return undefined;
+}
+
 async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): Promise<Outcome> {
-  const { handler, tables, outbox } = deps;
+  const { handler, tables, outbox, lock } = deps;
   const consumer = handler.name;
-  const rows =
-    unit.kind === "key"
-      ? await lockKey(tx, tables, consumer, unit.key, messagesPerUnit)
-      : await lockMessage(tx, tables, consumer, unit);
+  const found = await lockUnit(tx, lock, unit);
+  const rows = found && inOurHand(found, lock.owner);
   if (rows === undefined || rows[0]?.due === false) return { tried: false, passed: 0 };
 
   const passed: ParkedRow[] = [];
@@ -112,9 +147,17 @@ async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): 
     break;
   }
   await deletePassed(tx, tables, consumer, passed);
+  await letGo(tx, tables, consumer, lock.owner, rows.slice(passed.length));
   if (unit.kind === "key") await unblockEmpty(tx, tables, consumer, [unit.key]);
   if (copy !== undefined) await outbox.enqueueRaw(tx, [copy]);
   return { tried: true, passed: passed.length };
+}
+
+/** The first ones, as far as nobody else has taken them meanwhile; undefined when it is none. */
+function inOurHand(rows: readonly ParkedRow[], owner: string): readonly ParkedRow[] | undefined {
+  const end = rows.findIndex(({ inHandOf }) => inHandOf !== owner);
+  if (end === 0) return undefined;
+  return end < 0 ? rows : rows.slice(0, end);
 }
 
 interface RowFailure {
@@ -163,10 +206,12 @@ async function failAgain<M extends Message>(
 ): Promise<NewRecord | undefined> {
   const { record } = row;
   const attempts = row.attempts + 1;
-  // An operator's replay is one try: he sees at once what became of it.
-  const delayMs = row.requested ? undefined : delaysMs[attempts - 1];
+  // A replay of what was dead is one try: the operator sees at once what became of it.
+  const delayMs = row.oneTry ? undefined : delaysMs[attempts - 1];
   const consumer = handler.name;
-  const again = { error, attempts, delayMs };
+  // Whatever else it did, this time it did not end the process.
+  const crashes = error === REDRIVE_CRASH ? row.crashes : 0;
+  const again = { error, attempts, crashes, delayMs };
   const times = await keepFailed(tx, tables, consumer, row, again);
   const where = { ...aboutMessage(record), attempts, err: error };
   if (delayMs !== undefined) {
