@@ -147,6 +147,69 @@ describe("pitfall 31 and 36: what a token is in the books", () => {
   });
 });
 
+describe("O13: the reference of an attempt", () => {
+  const request = {
+    operationId: "op_2",
+    escrowId: "esc_1",
+    paymentId: "pay_1",
+    paymentRef: "dpa_1",
+    buyerId: "alice",
+    sellerId: "bob",
+    amount: "1",
+    currency: "USDC",
+    descriptorSuffix: "",
+    target: "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045",
+  };
+
+  async function sentUnder(key: string): Promise<Record<string, string>> {
+    const bodies: Record<string, string>[] = [];
+    const server = Bun.serve({
+      port: 0,
+      fetch: async (asked) => {
+        bodies.push((await asked.json()) as Record<string, string>);
+        return new Response("", { status: 503 });
+      },
+    });
+    const url = `http://127.0.0.1:${server.port}`;
+    const call = { key, request, bytes: new Uint8Array() };
+    await createCustodianProvider({ ...options, url }).createTransfer(call);
+    await server.stop(true);
+    return bodies[0] ?? {};
+  }
+
+  async function foundUnder(key: string, references: readonly string[]) {
+    const items = references.map((reference, n) => {
+      return { id: `wd_${n}`, reference, status: "final", code: "", networkFee: null };
+    });
+    const server = Bun.serve({ port: 0, fetch: () => Response.json({ items, next: null }) });
+    const url = `http://127.0.0.1:${server.port}`;
+    const found = await createCustodianProvider({ ...options, url }).findTransfer({ key, request });
+    await server.stop(true);
+    return found.kind === "succeeded" ? found.value : undefined;
+  }
+
+  test("is the operation for the first, as an older program sends and looks for it", async () => {
+    expect((await sentUnder("op_2.1"))["reference"]).toBe("op_2");
+    expect(await foundUnder("op_2.1", ["op_2"])).toMatchObject({
+      objectId: "wd_0",
+      attemptKey: "op_2.1",
+    });
+  });
+
+  test("names the attempt from the second on, so that the first is not taken for it", async () => {
+    expect((await sentUnder("op_2.2"))["reference"]).toBe("op_2.2");
+    expect(await foundUnder("op_2.2", ["op_2.2", "op_2"])).toMatchObject({
+      objectId: "wd_0",
+      attemptKey: "op_2.2",
+    });
+    expect(await foundUnder("op_2.2", ["op_2"])).toMatchObject({ attemptKey: "op_2.1" });
+  });
+
+  test("with the number one, as it was written for a while, is the first's too", async () => {
+    expect(await foundUnder("op_2.1", ["op_2.1"])).toMatchObject({ attemptKey: "op_2.1" });
+  });
+});
+
 describe("a look-up in a list of several pages", () => {
   const withdrawal = (n: number) => ({
     id: `wd_${n}`,

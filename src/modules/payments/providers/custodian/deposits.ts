@@ -12,7 +12,7 @@ import type {
 import { ofAttempt } from "../attempts.ts";
 import { type Asset, bookable, checksummed } from "./assets.ts";
 import { type CustodianClient, mapped, refusedHere } from "./client.ts";
-import { madeBy } from "./reference.ts";
+import { madeBy, referenceOf } from "./reference.ts";
 import {
   type CustodianDeposit,
   type DepositAddress,
@@ -40,7 +40,7 @@ export function createDeposits({ client, asset, confirmations }: DepositOptions)
       const { escrowId: group, amount, currency } = request;
       if (currency !== "USDC") return refusedHere("PROVIDER_REFUSED", `no ${currency} here`);
       const { chainId, token } = asset;
-      const body = { reference: key, group, chainId, token, amount, confirmations };
+      const body = { reference: referenceOf(key), group, chainId, token, amount, confirmations };
       return mapped(
         await client.post("/v1/deposit-addresses", body, key, depositAddress),
         paymentOf,
@@ -48,7 +48,7 @@ export function createDeposits({ client, asset, confirmations }: DepositOptions)
     },
     cancelPayment: async ({ request, key }) => {
       const path = `${at(request.paymentRef)}/close`;
-      const body = { reference: key };
+      const body = { reference: referenceOf(key) };
       return mapped(await client.post(path, body, key, depositAddress), paymentOf);
     },
     getPayment: async (id) => mapped(await client.get(at(id), depositAddress), paymentOf),

@@ -12,7 +12,7 @@ import type {
 import { ofAttempt } from "../attempts.ts";
 import { type Asset, checksummed } from "./assets.ts";
 import { type CustodianClient, mapped, refusedHere } from "./client.ts";
-import { madeBy } from "./reference.ts";
+import { madeBy, referenceOf } from "./reference.ts";
 import { foundDeposit, type Withdrawal, withdrawal } from "./shapes.ts";
 
 export interface WithdrawalOptions {
@@ -40,7 +40,7 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
     drawn: { readonly token: string; readonly amount: string; readonly deposit: string },
   ) {
     const { escrowId: group, paymentRef: source, target } = request;
-    const body = { reference: key, kind, group, source, to: target, ...drawn };
+    const body = { reference: referenceOf(key), kind, group, source, to: target, ...drawn };
     return client.post("/v1/withdrawals", body, key, withdrawal);
   }
 
