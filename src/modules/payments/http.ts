@@ -92,7 +92,8 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const standing = standingTo(row, principal);
     const whole = standing === "operator" || standing === "auditor";
     const asOf = instantOf(c.req.query("as_of"), "as_of");
-    const postings = await escrowPostings(db, row, whole, asOf);
+    const alone = standing === "seller" && principal.onBehalfOf === undefined;
+    const postings = await escrowPostings(db, row, { whole, debts: whole || alone }, asOf);
     return c.json({ postings, balances: await accountBalances(db, row, whole, asOf) });
   });
   app.get("/v1/ledger/trial-balance", async (c) => {

@@ -64,7 +64,7 @@ export async function paymentEvidence(
       changedAt: operation.updated_at.toISOString(),
     })),
     disputes,
-    postings: await escrowPostings(db, row, true),
+    postings: await escrowPostings(db, row, { whole: true, debts: false }),
   };
   return { facts, dueBy };
 }

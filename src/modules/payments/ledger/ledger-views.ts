@@ -16,11 +16,18 @@ interface EntryRow {
   readonly at: Date;
 }
 
-/** In the order they were booked; `whole`: also those that touch none of the escrow's own accounts. */
+export interface LedgerReader {
+  /** Also what touches none of the escrow's own accounts. */
+  readonly whole: boolean;
+  /** What the seller owes is one debt over all his escrows: his own matter, and the operators'. */
+  readonly debts: boolean;
+}
+
+/** In the order they were booked. */
 export async function escrowPostings(
   db: Database,
   { escrow_no, escrow_id }: PaymentRow,
-  whole: boolean,
+  { whole, debts }: LedgerReader,
   asOf?: Date,
 ): Promise<JsonValue[]> {
   const entries = await db.sql<EntryRow>`
@@ -37,8 +44,8 @@ export async function escrowPostings(
     if (!whole && !touchesEscrow(debit, credit)) continue;
     postings.push({
       transactionId: `${escrow_id}.${debit.number}`,
-      debit: nameOf(debit, escrow_id),
-      credit: nameOf(credit, escrow_id),
+      debit: nameFor(debit, escrow_id, debts),
+      credit: nameFor(credit, escrow_id, debts),
       amount: debit.amount.toString(),
       currency: debit.currency,
       at: debit.at.toISOString(),
@@ -46,6 +53,15 @@ export async function escrowPostings(
     });
   }
   return postings;
+}
+
+/** Of a debt, this escrow's own part. */
+const ownDebt = /^(chargeback_|transfer_reversed$)/;
+
+/** Others learn how much of the release did not go out, not for what it was kept. */
+function nameFor(entry: EntryRow, escrowId: string, debts: boolean): string {
+  const others = entry.account === "seller_debt" && !ownDebt.test(entry.reason);
+  return others && !debts ? `escrow:${escrowId}:netted` : nameOf(entry, escrowId);
 }
 
 function touchesEscrow(debit: EntryRow, credit: EntryRow): boolean {

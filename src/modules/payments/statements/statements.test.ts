@@ -20,7 +20,7 @@ interface Statement {
 
 let db: Database;
 let world: PaymentsWorld;
-let [first, second] = ["", ""];
+let first = "";
 /** Between the funding of the first and all that came later. */
 let noon: Date;
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
   await world.clock.advance(3_600_000);
   noon = world.clock.now();
   await world.clock.advance(3_600_000);
-  second = await deals.funded({ buyerId: "carol", sellerId: "dave" });
+  await deals.funded({ buyerId: "carol", sellerId: "dave" });
   await world.handle(transfer(first, "rel-1", 6_000n), refund(first, "ref-1", 4_000n, 128n));
   await world.settle();
   await world.clock.advance(1);
@@ -104,15 +104,7 @@ describe("G9: statements", () => {
     expect(lines.reduce((sum, { amount }) => sum + BigInt(amount), 0n)).toBe(0n);
   });
 
-  test("parties see their own, others nothing, operators the platform's side too", async () => {
-    const mine = await statement(`escrow=${first}`, { as: "alice" });
-    const accounts = new Set(mine.lines.map(({ account }) => account));
-    expect([...accounts].sort()).toEqual(
-      ["held", "pending", "reserved"].map((kind) => `escrow:${first}:${kind}`),
-    );
-    expectToTie(mine);
-    const carols = await statement("party=carol", { as: "carol" });
-    expect(new Set(carols.lines.map(({ escrowId }) => escrowId))).toEqual(new Set([second]));
+  test("operators see the platform's side too, others nothing", async () => {
     const whole = await statement(`escrow=${first}`);
     expect(whole.lines.some(({ account }) => account === "clearing:sandbox")).toBe(true);
     const refused = [
@@ -122,6 +114,7 @@ describe("G9: statements", () => {
       [`escrow=${first}&party=alice`, "alice", 400],
       [`escrow=${first}&from=yesterday`, "alice", 400],
       [`escrow=${first}&format=xml`, "alice", 400],
+      ["party=alice&view=mine", "alice", 400],
     ] as const;
     for (const [query, as, status] of refused) {
       const asked = world.call("GET", `/v1/statements?${query}`, { as });

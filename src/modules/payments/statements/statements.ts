@@ -1,6 +1,6 @@
 /**
- * Statements: what moved on accounts in a stretch of time, between what stood there before and
- * after. Invariant: opening + lines = closing, account by account, since all three are sums over the
+ * The operators' statements, in the ledger's words: what moved on accounts in a stretch of time,
+ * between what stood there before and after. Invariant: opening + lines = closing, account by account, since all three are sums over the
  * same entries.
  */
 import type { Database } from "#platform/database/database";
@@ -10,8 +10,6 @@ import { type AccountKind, accountName } from "../ledger/accounts.ts";
 export interface Holder {
   readonly escrowNo?: bigint;
   readonly partyId?: string;
-  /** Only accounts that hold the parties' money, or are the party's own. */
-  readonly ownOnly: boolean;
 }
 
 export interface Period {
@@ -46,23 +44,20 @@ export type LineCursor = string;
 interface Scope {
   readonly nos: readonly bigint[] | null;
   readonly owner: string;
-  readonly ownOnly: boolean;
 }
 
-const ownKinds = ["pending", "held", "reserved", "blocked"];
-
-async function scopeOf(db: Database, { escrowNo, partyId, ownOnly }: Holder): Promise<Scope> {
-  if (escrowNo !== undefined) return { nos: [escrowNo], owner: "", ownOnly };
-  if (partyId === undefined) return { nos: null, owner: "", ownOnly };
+async function scopeOf(db: Database, { escrowNo, partyId }: Holder): Promise<Scope> {
+  if (escrowNo !== undefined) return { nos: [escrowNo], owner: "" };
+  if (partyId === undefined) return { nos: null, owner: "" };
   const rows = await db.sql<{ no: bigint }>`
     SELECT escrow_no AS no FROM payments.payment
     WHERE buyer_id = ${partyId} OR seller_id = ${partyId}`;
-  return { nos: rows.map(({ no }) => no), owner: partyId, ownOnly };
+  return { nos: rows.map(({ no }) => no), owner: partyId };
 }
 
 /** Accounts of several escrows are summed by kind, unless one escrow is asked for. */
 export async function balancesAt(db: Database, holder: Holder, at: Date): Promise<Balance[]> {
-  const { nos, owner, ownOnly } = await scopeOf(db, holder);
+  const { nos, owner } = await scopeOf(db, holder);
   const rows = await db.sql<{
     account: AccountKind;
     owner: string;
@@ -77,8 +72,6 @@ export async function balancesAt(db: Database, holder: Holder, at: Date): Promis
     WHERE t.at < ${at}::timestamptz
       AND (${nos}::bigint[] IS NULL OR e.escrow_no = ANY(${nos}::bigint[])
         OR (e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${owner}))
-      AND (NOT ${ownOnly}::boolean OR e.account = ANY(${ownKinds}::text[])
-        OR (e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${owner}))
     GROUP BY e.account, e.owner, e.currency ORDER BY e.currency, e.account, e.owner`;
   const named = holder.escrowNo === undefined ? () => "*" : (id: string) => id;
   return rows.map(({ account, owner: whose, currency, escrow_id, balance }) => ({
@@ -88,10 +81,7 @@ export async function balancesAt(db: Database, holder: Holder, at: Date): Promis
   }));
 }
 
-interface LineRow {
-  readonly escrow_no: bigint;
-  readonly number: bigint;
-  readonly line: number;
+interface LineRow extends Position {
   readonly escrow_id: string;
   readonly account: AccountKind;
   readonly owner: string;
@@ -99,7 +89,6 @@ interface LineRow {
   readonly amount: bigint;
   readonly reason: string;
   readonly reference: string;
-  readonly at: Date;
 }
 
 /** In the order of their time. `next` undefined: the last page. */
@@ -109,8 +98,8 @@ export async function linesOf(
   { from, until }: Period,
   page: { readonly limit: number; readonly after: LineCursor | undefined },
 ): Promise<{ readonly lines: readonly StatementLine[]; readonly next: LineCursor | undefined }> {
-  const { nos, owner, ownOnly } = await scopeOf(db, holder);
-  const after = positionOf(page.after) ?? { at: from, no: -1n, number: 0n, line: 0 };
+  const { nos, owner } = await scopeOf(db, holder);
+  const after = positionAfter(page.after, from);
   const rows = await db.sql<LineRow>`
     SELECT e.escrow_no, e.number, e.line, t.escrow_id, e.account, e.owner, e.currency, e.amount,
       t.reason, t.reference, t.at
@@ -120,8 +109,6 @@ export async function linesOf(
       AND (t.at, e.escrow_no, e.number, e.line)
         > (${after.at}::timestamptz, ${after.no}::bigint, ${after.number}::bigint, ${after.line}::int)
       AND (${nos}::bigint[] IS NULL OR e.escrow_no = ANY(${nos}::bigint[])
-        OR (e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${owner}))
-      AND (NOT ${ownOnly}::boolean OR e.account = ANY(${ownKinds}::text[])
         OR (e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${owner}))
     ORDER BY t.at, e.escrow_no, e.number, e.line LIMIT ${page.limit + 1}`;
   const shown = rows.slice(0, page.limit);
@@ -144,9 +131,22 @@ function lineOf(row: LineRow): StatementLine {
   };
 }
 
-function cursorOf({ at, escrow_no, number, line }: LineRow): LineCursor {
+/** Where an entry stands in the order of statements. */
+export interface Position {
+  readonly at: Date;
+  readonly escrow_no: bigint;
+  readonly number: bigint;
+  readonly line: number;
+}
+
+export function cursorOf({ at, escrow_no, number, line }: Position): LineCursor {
   const position = [at.toISOString(), `${escrow_no}`, `${number}`, `${line}`].join("|");
   return Buffer.from(position).toString("base64url");
+}
+
+/** Where the next page begins; the first one begins at `from`. */
+export function positionAfter(cursor: LineCursor | undefined, from: Date) {
+  return positionOf(cursor) ?? { at: from, no: -1n, number: 0n, line: 0 };
 }
 
 function positionOf(cursor: LineCursor | undefined) {

@@ -1,0 +1,52 @@
+/** Balances and lines in one table, told apart by the first column; read page by page. */
+import type { Shown, Statement } from "./statement.ts";
+import type { Period } from "./statements.ts";
+
+export function csvOf(statement: Statement, period: Period, pageSize: number): Response {
+  const text = csvRows(statement, period, pageSize);
+  const body = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const { done, value } = await text.next();
+      if (done === true) controller.close();
+      else controller.enqueue(new TextEncoder().encode(value));
+    },
+    cancel: async () => {
+      await text.return(undefined);
+    },
+  });
+  return new Response(body, {
+    headers: {
+      "Content-Type": "text/csv; charset=utf-8",
+      "Content-Disposition": 'attachment; filename="statement.csv"',
+    },
+  });
+}
+
+async function* csvRows(statement: Statement, { from, until }: Period, limit: number) {
+  const { columns } = statement;
+  yield `${csvRow(["kind", ...columns])}${await csvBalances(statement, "opening", from)}`;
+  let after: string | undefined;
+  do {
+    const { lines, next } = await statement.lines({ from, until }, { limit, after });
+    yield lines.map((line) => csvRow(["line", ...columns.map((c) => line[c] ?? "")])).join("");
+    after = next;
+  } while (after !== undefined);
+  yield await csvBalances(statement, "closing", until);
+}
+
+async function csvBalances(statement: Statement, kind: string, at: Date): Promise<string> {
+  const { columns, balanceColumn } = statement;
+  const cell = (balance: Shown, column: string) =>
+    column === "at" ? at.toISOString() : balance[balanceColumn[column] ?? column];
+  return (await statement.balances(at))
+    .map((balance) => csvRow([kind, ...columns.map((column) => cell(balance, column) ?? "")]))
+    .join("");
+}
+
+/** Ids may hold what a spreadsheet would take for a separator. */
+function csvRow(cells: readonly string[]): string {
+  const quoted = cells.map((cell) =>
+    /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell,
+  );
+  return `${quoted.join(",")}\n`;
+}
