@@ -129,7 +129,7 @@ async function act<T>(
     all,
     dryRun,
     reason: reason ?? "dry run",
-    ...(options.rate !== undefined && { ratePerSecond: options.rate.replace(/\/s$/, "") }),
+    ...(options.rate !== undefined && { ratePerSecond: rateIn(action, options.rate) }),
     ...(options.limit !== undefined && { limit: options.limit }),
   };
   // The same rules as the server's, where none runs.
@@ -140,6 +140,13 @@ async function act<T>(
     body,
     here: (desks, operator) => here(desks, operator, request),
   });
+}
+
+function rateIn(action: string, text: string): string {
+  if (action !== "replay") throw new ExitError(2, `--rate: ${action} takes none, replay does`);
+  const [, rate = "0"] = /^([0-9]{1,4}(?:[.][0-9]{1,2})?)(?:\/s)?$/.exec(text) ?? [];
+  if (Number(rate) > 0) return rate;
+  throw new ExitError(2, `--rate: "${text}" is no rate from 0.01/s to 9999/s, such as 20/s`);
 }
 
 function filterIn({ type, since, where }: DlqOptions): Record<string, string> {

@@ -57,6 +57,6 @@ async function retry(
   });
   say(options, done, () => {
     const verb = done.status === "dry_run" ? "would be sent again" : "will be sent again";
-    return `${done.rows} ${verb}, each before what waits behind it; ${done.leftOut} not found\n`;
+    return `${done.rows} ${verb}, each before what waits behind it; ${done.leftOut} left out (not held any more)\n`;
   });
 }

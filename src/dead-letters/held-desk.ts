@@ -4,36 +4,25 @@
  */
 import type { RetryHeldRequest } from "#gen/platform/v1/operations_pb";
 import { type Queryable, SqlName } from "#platform/database/database";
+import { personOf } from "#platform/http/approvals";
 import { HttpProblem } from "#platform/http/problem";
+import type { HeldRow } from "#platform/messaging/held-row";
 import type { Principal } from "#platform/module";
 import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
-
-/** As the outbox module tells it. */
-export interface Held {
-  readonly pos: bigint;
-  readonly topic: string;
-  readonly key: string;
-  readonly messageId: string;
-  readonly messageType: string;
-  readonly bytes: number;
-  readonly error: string;
-  readonly heldAt: Date;
-  readonly behind: number;
-}
 
 export interface HeldDeskOptions {
   readonly databases: Databases;
   readonly listHeld: (
     db: Queryable,
     schema: string,
-    options: { readonly limit: number },
-  ) => Promise<readonly Held[]>;
+    options: { readonly limit: number; readonly positions?: readonly bigint[] | undefined },
+  ) => Promise<readonly HeldRow[]>;
   readonly retryHeld: (
     db: Queryable,
     schema: string,
     positions: readonly bigint[],
-  ) => Promise<number>;
-  /** Tells the relays of this process. */
+  ) => Promise<readonly bigint[]>;
+  /** Spares the relays of this process a wait; those of others find the rows at their next look. */
   readonly wake: () => void;
 }
 
@@ -68,10 +57,12 @@ const mostRetried = 1_000;
 export function createHeldDesk(options: HeldDeskOptions): HeldDesk {
   const { databases, listHeld, wake } = options;
 
-  async function all(limit: number): Promise<HeldView[]> {
+  /** All, or those of these names that there are. */
+  async function find(limit: number, ids?: readonly string[]): Promise<HeldView[]> {
     const found: HeldView[] = [];
     for (const schema of messagingSchemas) {
-      const rows = await listHeld(databases[schema], schema, { limit });
+      const positions = ids && positionsIn(schema, ids);
+      const rows = await listHeld(databases[schema], schema, { limit, positions });
       found.push(...rows.map((row) => heldView(schema, row)));
     }
     return found.sort((a, b) => (a.heldAt < b.heldAt ? -1 : 1));
@@ -79,24 +70,23 @@ export function createHeldDesk(options: HeldDeskOptions): HeldDesk {
 
   return {
     list: async (limit) => {
-      const found = await all(limit + 1);
+      const found = await find(limit + 1);
       return { items: found.slice(0, limit), more: found.length > limit };
     },
-    retry: async ({ ids, all: everything, reason, dryRun }, { issuer, subject }) => {
+    retry: async ({ ids, all: everything, reason, dryRun }, operator) => {
       if (everything === ids.length > 0) {
         throw new HttpProblem("INVALID_FIELD", "Name rows by their ids, or say all.", {
           field: "ids",
         });
       }
-      const known = await all(mostRetried);
-      const wanted = everything ? known : known.filter(({ id }) => ids.includes(id));
+      const wanted = await find(mostRetried, everything ? undefined : ids);
       const asked = everything ? wanted.length : ids.length;
       if (dryRun) return answer("dry_run", wanted, asked);
+      const act = { reason, askedBy: personOf(operator) };
       const done: HeldView[] = [];
       for (const schema of messagingSchemas) {
         const own = wanted.filter((row) => row.schema === schema);
-        const act = { reason, askedBy: `${issuer}|${subject}` };
-        if (own.length > 0 && (await retryIn(options, schema, own, act))) done.push(...own);
+        if (own.length > 0) done.push(...(await retryIn(options, schema, own, act)));
       }
       wake();
       return answer("retrying", done, asked);
@@ -109,14 +99,15 @@ function answer(status: Retried["status"], rows: readonly HeldView[], asked: num
   return { status, rows: ids.length, ids, leftOut: asked - ids.length };
 }
 
-/** Noted and released in one transaction. */
+/** Noted and released in one transaction; resolves to those that were still there. */
 async function retryIn(
   { databases, retryHeld }: HeldDeskOptions,
   schema: MessagingSchema,
   rows: readonly HeldView[],
   { reason, askedBy }: { readonly reason: string; readonly askedBy: string },
-): Promise<boolean> {
-  const positions = rows.map(({ id }) => BigInt(id.slice(id.indexOf("/") + 1)));
+): Promise<readonly HeldView[]> {
+  const ids = rows.map(({ id }) => id);
+  const positions = positionsIn(schema, ids);
   return databases[schema].withTx(async (tx) => {
     await tx.sql`
       INSERT INTO ${new SqlName(schema, "letter_action")} (action, consumer, topic, part, off, key,
@@ -124,12 +115,20 @@ async function retryIn(
       SELECT 'retry', 'outbox', aggregatetype, shard, pos, aggregateid, id, type, headers, 1, error,
         ${reason}, ${askedBy}
       FROM ${new SqlName(schema, "outbox_held")} WHERE pos = ANY(${positions}::bigint[])
-      ORDER BY pos`;
-    return (await retryHeld(tx, schema, positions)) > 0;
+      ORDER BY pos FOR UPDATE`;
+    const moved = await retryHeld(tx, schema, positions);
+    return rows.filter(({ id }) => moved.some((pos) => id === `${schema}/${pos}`));
   });
 }
 
-function heldView(schema: MessagingSchema, row: Held): HeldView {
+/** Those of its own rows. */
+function positionsIn(schema: MessagingSchema, ids: readonly string[]): bigint[] {
+  return ids
+    .filter((id) => id.startsWith(`${schema}/`))
+    .map((id) => BigInt(id.slice(schema.length + 1)));
+}
+
+function heldView(schema: MessagingSchema, row: HeldRow): HeldView {
   const { pos, topic, key, messageId, messageType: type, bytes, error, heldAt, behind } = row;
   const id = `${schema}/${pos}`;
   const at = heldAt.toISOString();

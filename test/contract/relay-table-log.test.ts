@@ -6,10 +6,10 @@ import { createOutbox } from "#platform/messaging/outbox";
 import { createTableLog } from "#platform/messaging/table/log";
 import { silentLogger } from "#platform/telemetry/logger";
 import { createSupervisor } from "#platform/workers/supervisor";
-import { createOutboxModule, outboxBacklog } from "../../src/modules/outbox/index.ts";
+import { createOutboxModule, listHeld } from "../../src/modules/outbox/index.ts";
 import { adapters } from "../support/databases.ts";
 import { createLogSchema, eventually } from "../support/logs.ts";
-import { createModuleSchema, judge, message } from "../support/outbox.ts";
+import { createModuleSchema, judge, message, waiting } from "../support/outbox.ts";
 
 const schema = "escrow";
 const clock = createSystemClock();
@@ -46,9 +46,9 @@ describe.each([...adapters])("outbox, relays and the log in $name", ({ open }) =
       await db.withTx((tx) => outbox.enqueueRaw(tx, records));
       outbox.wake();
     }
-    await eventually(async () => (await outboxBacklog(db, schema)).waiting === 0);
+    await eventually(async () => (await waiting(db, schema)) === 0);
     expect(await supervisor.stop(20_000)).toEqual([]);
-    expect(await outboxBacklog(db, schema)).toMatchObject({ waiting: 0, held: 0 });
+    expect(await listHeld(db, schema)).toEqual([]);
     expect(supervisor.problems()).toEqual([]);
 
     const records = await readAll(log);

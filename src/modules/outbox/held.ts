@@ -1,30 +1,25 @@
 /**
- * What an operator sees and does about rows the log refused, and how much waits to be published.
- * A held row keeps back its key, and only that, until it is released to its old place.
+ * What an operator sees and does about rows the log refused. A held row keeps back its key, and only
+ * that, until it is released to its old place.
  */
 import { type Queryable, SqlName } from "#platform/database/database";
+import type { HeldRow } from "#platform/messaging/held-row";
 
-export interface HeldRow {
-  readonly pos: bigint;
-  readonly topic: string;
-  readonly key: string;
-  readonly messageId: string;
-  readonly messageType: string;
-  readonly bytes: number;
-  readonly error: string;
-  readonly heldAt: Date;
-  /** How many later messages of the key wait behind it. */
-  readonly behind: number;
+export interface ListHeldOptions {
+  readonly limit?: number;
+  /** Only these. */
+  readonly positions?: readonly bigint[] | undefined;
 }
 
 /** Oldest first. */
 export async function listHeld(
   db: Queryable,
   schema: string,
-  { limit = 100 }: { readonly limit?: number } = {},
+  { limit = 100, positions }: ListHeldOptions = {},
 ): Promise<readonly HeldRow[]> {
   const held = new SqlName(schema, "outbox_held");
   const outbox = new SqlName(schema, "outbox");
+  const only = positions ?? null;
   return db.sql<HeldRow>`
     SELECT h.pos, h.aggregatetype AS topic, h.aggregateid AS key, h.id AS "messageId",
            h.type AS "messageType", octet_length(h.payload) AS bytes, h.error,
@@ -32,42 +27,25 @@ export async function listHeld(
            (SELECT count(*)::int FROM ${outbox} AS o
             WHERE o.shard = h.shard AND o.aggregatetype = h.aggregatetype
               AND o.aggregateid = h.aggregateid) AS behind
-    FROM ${held} AS h ORDER BY h.pos LIMIT ${limit}::int`;
+    FROM ${held} AS h WHERE (${only}::bigint[] IS NULL OR h.pos = ANY(${only}::bigint[]))
+    ORDER BY h.pos LIMIT ${limit}::int`;
 }
 
 /**
  * Puts held rows back at their old positions, in front of what waits behind them; one that is
- * refused again is held again. Resolves to how many there were.
+ * refused again is held again. Resolves to the positions of those that were there.
  */
 export async function retryHeld(
   db: Queryable,
   schema: string,
   positions: readonly bigint[],
-): Promise<number> {
+): Promise<readonly bigint[]> {
   const held = new SqlName(schema, "outbox_held");
   const outbox = new SqlName(schema, "outbox");
-  const released = await db.sql`
+  const released = await db.sql<{ pos: bigint }>`
     WITH released AS (DELETE FROM ${held} WHERE pos = ANY(${positions}::bigint[]) RETURNING *)
     INSERT INTO ${outbox} (pos, shard, id, aggregatetype, aggregateid, type, payload, headers, at)
     SELECT pos, shard, id, aggregatetype, aggregateid, type, payload, headers, at
     FROM released RETURNING pos`;
-  return released.length;
-}
-
-export interface Backlog {
-  readonly waiting: number;
-  readonly held: number;
-  /** How long the oldest waiting row has been waiting; 0 when none is. */
-  readonly oldestMs: number;
-}
-
-export async function outboxBacklog(db: Queryable, schema: string): Promise<Backlog> {
-  const held = new SqlName(schema, "outbox_held");
-  const outbox = new SqlName(schema, "outbox");
-  const [row] = await db.sql<Backlog>`
-    SELECT (SELECT count(*)::int FROM ${outbox}) AS waiting,
-           (SELECT count(*)::int FROM ${held}) AS held,
-           coalesce((SELECT extract(epoch FROM clock_timestamp() - at) * 1000 FROM ${outbox}
-                     ORDER BY pos LIMIT 1), 0)::float8 AS "oldestMs"`;
-  return row ?? { waiting: 0, held: 0, oldestMs: 0 };
+  return released.map(({ pos }) => pos);
 }

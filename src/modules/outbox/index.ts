@@ -4,7 +4,7 @@ import type { Module } from "#platform/module";
 import { type ConfirmedRowsOptions, createConfirmedRows } from "./confirmed-rows.ts";
 import { createRelay, type RelayOptions } from "./relay.ts";
 
-export { type Backlog, type HeldRow, listHeld, outboxBacklog, retryHeld } from "./held.ts";
+export { listHeld, retryHeld } from "./held.ts";
 export { createRelay, type PublishMeasures, type RelayOptions } from "./relay.ts";
 
 export interface OutboxModuleOptions {

@@ -25,7 +25,7 @@ export interface ListenerWorkerOptions<T> {
   readonly listener: Listener<T>;
   readonly topic: string;
   readonly read: Reader<T>;
-  readonly log: Pick<EventLog, "subscribe">;
+  readonly log: Pick<EventLog, "subscribe" | "ends">;
   readonly clock: Pick<Clock, "sleep" | "monotonicMs">;
   readonly logger: Logger;
   readonly tracer?: Tracer | undefined;
@@ -81,7 +81,7 @@ export function createListenerWorker<T>(options: ListenerWorkerOptions<T>): Work
     idleMs: 10,
     async start() {
       const startAt = (_: string, partition: number, ends: PartitionEnds, lastDone: LastDone) =>
-        positionOf(listener, { ...ends, partition }, lastDone, logger);
+        positionOf(options, { ...ends, partition }, lastDone, logger);
       subscription ??= log.subscribe({ group, topics: [topic], startAt, maxRecords });
     },
     async step() {
@@ -112,17 +112,20 @@ export function createListenerWorker<T>(options: ListenerWorkerOptions<T>): Work
 }
 
 async function positionOf<T>(
-  { fromBeginning = false }: Listener<T>,
+  { listener: { fromBeginning = false }, log, topic }: ListenerWorkerOptions<T>,
   { low, end, partition }: PartitionEnds,
   lastDone: LastDone,
   logger: Logger,
 ): Promise<bigint> {
   const done = await lastDone();
   if (done === undefined) return fromBeginning ? low : end;
-  if (done >= low && done <= end) return done;
-  const at = done < low ? low : end;
+  // What another member has done since may lie behind an end that was read before.
+  const now = done > end ? await log.ends([topic]) : [];
+  const endNow = now.find((one) => one.partition === partition)?.end ?? end;
+  if (done >= low && done <= endNow) return done;
+  const at = done < low ? low : endNow;
   logger.error(
-    { partition, done, low, end, at },
+    { partition, done, low, end: endNow, at },
     "what comes next is not in the log any more: going on where it is",
   );
   return at;

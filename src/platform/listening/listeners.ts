@@ -37,7 +37,7 @@ export interface Listeners {
 }
 
 export interface ListenersOptions {
-  readonly log: Pick<EventLog, "subscribe">;
+  readonly log: Pick<EventLog, "subscribe" | "ends">;
   /** The catalogue that patterns are matched with. */
   readonly topics: readonly AnyTopic[];
   readonly clock: Clock;
