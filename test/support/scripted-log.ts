@@ -11,6 +11,8 @@ export type Told =
   | { readonly seek: bigint };
 
 export interface ScriptedLog extends EventLog {
+  readonly partitions: number;
+  end(topic: string, partition: number): bigint;
   append(record: Omit<LogRecord, "offset" | "appendedAt">): bigint;
   /** The next batch of every subscription starts here, as a client does that jumps by itself. */
   jump(topic: string, partition: number, offset: bigint): void;
@@ -48,6 +50,8 @@ export function createScriptedLog(partitions = 1): ScriptedLog {
   const log: ScriptedLog = {
     kind: "table",
     told,
+    partitions,
+    end: (topic, partition) => of(topic, partition).end,
     subscriptions: 0,
     clusterId: async () => cluster,
     rename: (clusterId) => {
@@ -74,9 +78,11 @@ export function createScriptedLog(partitions = 1): ScriptedLog {
       positions.push(position);
       log.subscriptions += 1;
       let state: "joining" | "joined" | "lost" = "joining";
+      const inHand = new Set<string>();
 
       async function take(topic: string, partition: number): Promise<LogBatch | null> {
         const id = `${topic}/${partition}`;
+        if (inHand.has(id)) return null;
         const { low, end, records } = of(topic, partition);
         const from =
           position.get(id) ??
@@ -87,6 +93,7 @@ export function createScriptedLog(partitions = 1): ScriptedLog {
           .filter(({ offset }) => offset >= from && offset >= low)
           .slice(0, maxRecords);
         if (found.length === 0) return null;
+        inHand.add(id);
         return {
           topic,
           partition,
@@ -94,13 +101,16 @@ export function createScriptedLog(partitions = 1): ScriptedLog {
           low,
           end,
           done: async (next) => {
+            inHand.delete(id);
             told.push({ done: next });
             position.set(id, next);
           },
           retryAfter: (ms) => {
+            inHand.delete(id);
             told.push({ retryAfter: ms });
           },
           seek: (offset) => {
+            inHand.delete(id);
             told.push({ seek: offset });
             position.set(id, offset);
           },

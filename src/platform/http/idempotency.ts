@@ -3,7 +3,7 @@
  * fingerprint is keyed (HMAC), because a short text must not be guessable from it once the key that
  * sealed the text is destroyed.
  */
-import { createHmac, hkdfSync } from "node:crypto";
+import { hkdfSync } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { HttpProblem } from "./problem.ts";
 
@@ -26,7 +26,7 @@ export function fingerprintKeyFrom(dataKey: Uint8Array): Uint8Array {
 
 /** 64 hex characters over the route (method and path) and the body, however it was spelled. */
 export function fingerprintOf(key: Uint8Array, route: string, body: JsonValue): string {
-  return createHmac("sha256", key)
+  return new Bun.CryptoHasher("sha256", key)
     .update(`${route}\n${canonicalJson(body)}`, "utf8")
     .digest("hex");
 }

@@ -1,14 +1,15 @@
 /**
- * One batch, one transaction, statements in this order: the cursor, the blocked keys, what the
- * handler locks and writes, what is set aside, the outbox, the cursor again. Either all of it holds
- * or nothing; running it again after an unknown outcome is right, since the cursor then tells.
+ * Batches of one or several partitions in one transaction, statements in this order: the cursors,
+ * the blocked keys, what the handler locks and writes, what is set aside, the outbox, the cursors
+ * again. Either all of it holds or nothing; running it again after an unknown outcome is right,
+ * since the cursors then tell.
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Database, Tx } from "../database/database.ts";
 import { SystemicError, TerminalError } from "../errors.ts";
 import { createSorting, type Decodable, type Sorting } from "./batch.ts";
-import type { ConsumerTables, Place } from "./consumer-tables.ts";
-import { lockCursor, moveCursor } from "./cursor.ts";
+import type { ConsumerTables } from "./consumer-tables.ts";
+import { lockCursors, moveCursors } from "./cursor.ts";
 import { classifyFailure, type FailureWindow } from "./failure.ts";
 import type { HandlerDeclaration, Outgoing } from "./handler.ts";
 import { keyOf, type Received, type Slice, sliceFrom } from "./intake.ts";
@@ -24,13 +25,19 @@ export interface BatchRunDeps<M extends Message> {
   readonly firstDelayMs: number;
 }
 
-export interface BatchRun<M extends Message> {
-  readonly place: Place;
+/** A batch of one partition. */
+export interface BatchPart<M extends Message> {
+  readonly partition: number;
   readonly low: bigint;
-  readonly clusterId: string;
   readonly received: readonly Received<M>[];
   /** Ended the process before; set aside without being touched. */
   readonly suspect: bigint | undefined;
+}
+
+export interface BatchRun<M extends Message> {
+  /** Of different partitions. */
+  readonly parts: readonly BatchPart<M>[];
+  readonly clusterId: string;
   /** whole: one call of the handler. apart: one per message, in a savepoint of its own. */
   readonly mode: "whole" | "apart";
 }
@@ -43,60 +50,82 @@ export type BatchResult =
       readonly kind: "done";
       readonly next: bigint;
       readonly handled: number;
-      readonly parked: number;
-      readonly failures: readonly unknown[];
+      /** Dead and waiting ones, and those behind them. */
       readonly aside: readonly SetAside[];
     };
 
-type Fresh<M extends Message> = Extract<Slice<M>, { kind: "fresh" }>;
+type Fresh<M extends Message> = BatchPart<M> & Extract<Slice<M>, { kind: "fresh" }>;
 
+/** What became of each part, in their order. */
 export async function runBatch<M extends Message>(
   deps: BatchRunDeps<M>,
   run: BatchRun<M>,
-): Promise<BatchResult> {
-  return deps.db.withTx(async (tx) => {
-    const next = await lockCursor(tx, deps.tables.cursor, run.place, run);
-    const slice = sliceFrom(run.received, next, deps.handler.gaps === true);
-    if (slice.kind === "fresh") return runFresh(tx, deps, run, slice);
-    return slice.kind === "unknown" ? slice : { kind: slice.kind, next };
+): Promise<readonly BatchResult[]> {
+  const { handler, db, tables } = deps;
+  const consumer = handler.name;
+  const topic = handler.topic.name;
+  return db.withTx(async (tx) => {
+    const { parts: places, clusterId } = run;
+    const next = await lockCursors(tx, tables.cursor, { consumer, topic, places, clusterId });
+    const slices = run.parts.map((part) => {
+      const position = next.get(part.partition) ?? part.low;
+      return { position, part, slice: sliceFrom(part.received, position, handler.gaps === true) };
+    });
+    const fresh = slices.flatMap(({ part, slice }): Fresh<M>[] =>
+      slice.kind === "fresh" ? [{ ...part, ...slice }] : [],
+    );
+    const sorting = await runFresh(tx, deps, run.mode, fresh);
+    return slices.map(({ position, part: { partition }, slice }): BatchResult => {
+      if (slice.kind === "unknown") return slice;
+      if (slice.kind !== "fresh") return { kind: slice.kind, next: position };
+      const aside = sorting.aside.filter(({ record }) => record.partition === partition);
+      const handled = slice.received.length - aside.length;
+      return { kind: "done", next: slice.next, handled, aside };
+    });
   });
 }
 
 async function runFresh<M extends Message>(
   tx: Tx,
   deps: BatchRunDeps<M>,
-  run: BatchRun<M>,
-  { received, next }: Fresh<M>,
-): Promise<BatchResult> {
+  mode: BatchRun<M>["mode"],
+  fresh: readonly Fresh<M>[],
+): Promise<Sorting<M>> {
   const { handler, tables, outbox, window, firstDelayMs } = deps;
-  const { place } = run;
+  const consumer = handler.name;
   const ordered = handler.order !== "none";
-  const keys = [...new Set(received.map(({ record }) => keyOf(record)))];
-  const blocked = ordered ? await lockBlockedKeys(tx, tables.blockedKey, place.consumer, keys) : [];
-  const sorting = createSorting<M>({ ordered, blocked });
-  const passing = sortOut(sorting, received, run.suspect);
+  const items = fresh.flatMap(({ received }) => received);
+  const keys = [...new Set(items.map(({ record }) => keyOf(record)))];
+  const asked = ordered && keys.length > 0;
+  const blocked = asked ? await lockBlockedKeys(tx, tables.blockedKey, consumer, keys) : [];
+  const sorting = createSorting<M>({ items, ordered, blocked });
+  const passing = fresh.flatMap((part) => sortOut(sorting, part));
 
   const said =
-    run.mode === "whole"
+    mode === "whole"
       ? await handleWhole(tx, deps, sorting, passing)
       : await handleApart(tx, deps, sorting, passing);
-  const handled = passing.length;
-  const excess = window.excess(handled, sorting.failures);
+  const excess = window.excess(passing.length, sorting.failures);
   if (excess !== undefined) throw new SystemicError(`too many messages fail alike: ${excess}`);
 
-  const copies = await park(tx, tables, { place, ordered, messages: sorting.aside, firstDelayMs });
+  const copies = await park(tx, tables, {
+    consumer,
+    ordered,
+    messages: sorting.aside,
+    firstDelayMs,
+  });
   if (said.length > 0) await outbox.enqueue(tx, said);
   if (copies.length > 0) await outbox.enqueueRaw(tx, copies);
-  await moveCursor(tx, tables.cursor, place, next);
-  const { failures, aside } = sorting;
-  return { kind: "done", next, handled, parked: aside.length, failures, aside };
+  if (fresh.length > 0) {
+    await moveCursors(tx, tables.cursor, { consumer, topic: handler.topic.name }, fresh);
+  }
+  return sorting;
 }
 
 /** In order: an undecodable message holds back those behind it, not those before it. */
 function sortOut<M extends Message>(
   sorting: Sorting<M>,
-  received: Fresh<M>["received"],
-  suspect: bigint | undefined,
+  { received, suspect }: Fresh<M>,
 ): Decodable<M>[] {
   const passing: Decodable<M>[] = [];
   for (const item of received) {

@@ -23,16 +23,21 @@ export interface Sorting<M extends Message> {
   readonly failures: readonly unknown[];
 }
 
-export interface SortingOptions {
+export interface SortingOptions<M extends Message> {
+  /** All that can be asked about, in order: of one partition after the other. */
+  readonly items: readonly Received<M>[];
   readonly ordered: boolean;
   /** Keys that were blocked before. */
   readonly blocked: readonly string[];
 }
 
-export function createSorting<M extends Message>({ ordered, blocked }: SortingOptions): Sorting<M> {
-  /** By key, the offset from which on nothing goes through. */
-  const blockedFrom = new Map<string, bigint>(blocked.map((key) => [key, -1n]));
-  const aside = new Map<bigint, SetAside>();
+export function createSorting<M extends Message>(options: SortingOptions<M>): Sorting<M> {
+  const { items: all, ordered, blocked } = options;
+  const rank = new Map<Received<M>, number>(all.map((item, at) => [item, at]));
+  const rankOf = (item: Received<M>): number => rank.get(item) ?? all.length;
+  /** By key, the rank from which on nothing goes through. */
+  const blockedFrom = new Map<string, number>(blocked.map((key) => [key, -1]));
+  const aside = new Map<Received<M>, SetAside>();
   const failures: unknown[] = [];
 
   function setAside(
@@ -42,7 +47,7 @@ export function createSorting<M extends Message>({ ordered, blocked }: SortingOp
   ): void {
     const { record } = item;
     const known = item.kind === "message" ? item.incoming : undefined;
-    aside.set(record.offset, {
+    aside.set(item, {
       record,
       messageId: known?.messageId ?? record.headers["message-id"] ?? "",
       messageType: known?.messageType ?? record.headers["message-type"] ?? "",
@@ -51,14 +56,14 @@ export function createSorting<M extends Message>({ ordered, blocked }: SortingOp
     });
     if (ordered && reason !== "behind") {
       const from = blockedFrom.get(keyOf(record));
-      if (from === undefined || record.offset < from) blockedFrom.set(keyOf(record), record.offset);
+      if (from === undefined || rankOf(item) < from) blockedFrom.set(keyOf(record), rankOf(item));
     }
   }
 
   function passes(item: Decodable<M>): boolean {
-    if (aside.has(item.record.offset)) return false;
+    if (aside.has(item)) return false;
     const from = ordered ? blockedFrom.get(keyOf(item.record)) : undefined;
-    if (from === undefined || item.record.offset < from) return true;
+    if (from === undefined || rankOf(item) < from) return true;
     setAside(item, "behind");
     return false;
   }

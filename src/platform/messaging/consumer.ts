@@ -1,7 +1,8 @@
 /**
  * Reads a handler's topic and applies it batch by batch, each message exactly once in effect and in
  * the order of its key. Nothing is skipped: a message takes effect, is set aside in the same
- * transaction, or its partition waits. No failure leaves a step but the loss of the group member.
+ * transaction, or its partition waits. A lane takes what all partitions have ready into one
+ * transaction. No failure leaves a step but the loss of the group member.
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Clock } from "../clock.ts";
@@ -11,19 +12,21 @@ import type { Logger } from "../telemetry/logger.ts";
 import { passingTracer, type Tracer } from "../telemetry/tracing.ts";
 import { WorkerLostError } from "../workers/worker-lost-error.ts";
 import { tell } from "./about-message.ts";
-import { type AttemptDeps, attemptBatch } from "./attempt.ts";
+import { type AttemptDeps, attemptBatches } from "./attempt.ts";
+import type { BatchResult } from "./batch-run.ts";
 import { consumerTables } from "./consumer-tables.ts";
 import { createCrashGuard } from "./crash-guard.ts";
 import { acquit, assign } from "./cursor.ts";
 import type { EventLog, LogBatch, PartitionEnds, Subscription } from "./event-log.ts";
 import { classifyFailure, createFailureWindow } from "./failure.ts";
+import { createGathering } from "./gathering.ts";
 import type { HandlerDeclaration } from "./handler.ts";
 import type { Outbox } from "./outbox.ts";
 import { defaultRetryDelaysMs } from "./parking.ts";
 import { createPortion } from "./portion.ts";
 import { createSettlement, type Settlement } from "./settlement.ts";
 
-/** One batch that was committed. */
+/** One batch of one partition that was committed. */
 export interface Handled {
   readonly handler: string;
   readonly count: number;
@@ -41,7 +44,7 @@ export interface ConsumerOptions<M extends Message> {
   readonly outbox: Outbox;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Batches of different partitions side by side. */
+  /** Transactions side by side, of different partitions: one decides while another one commits. */
   readonly lanes?: number;
   readonly maxRecords?: number;
   /** How long a step waits for a batch. */
@@ -54,11 +57,13 @@ export interface ConsumerOptions<M extends Message> {
 
 export function createConsumer<M extends Message>(options: ConsumerOptions<M>): Worker {
   const { handler, db, log, clock } = options;
-  const { lanes = db.kind === "pglite" ? 1 : 4, maxRecords = 250, pollMs = 500 } = options;
+  const { lanes = db.kind === "pglite" ? 1 : 2, maxRecords = 250, pollMs = 500 } = options;
   const { name, topic } = handler;
   const logger = options.logger.child({ consumer: name });
   const settlement = createSettlement({ consumer: name, logger });
-  const deps = attemptDeps(options, logger, maxRecords);
+  const gathering = createGathering({ clock, maxRecords });
+  const onApart = gathering.failed;
+  const deps = { ...attemptDeps(options, logger, maxRecords), onApart };
   let subscription: Subscription | undefined;
 
   const startAt = (_: string, partition: number, ends: PartitionEnds): Promise<bigint> =>
@@ -85,9 +90,9 @@ export function createConsumer<M extends Message>(options: ConsumerOptions<M>): 
         return "idle";
       }
       if (subscription.state() === "lost") throw new WorkerLostError(`${name} lost its group`);
-      const batch = await subscription.poll(pollMs);
-      if (batch === null) return "idle";
-      await handle(options, deps, settlement, batch);
+      const batches = await gathering.take(subscription, pollMs);
+      if (batches.length === 0) return "idle";
+      await handle(options, deps, settlement, batches);
       return "worked";
     },
     async stop() {
@@ -110,7 +115,7 @@ function attemptDeps<M extends Message>(
   options: ConsumerOptions<M>,
   logger: Logger,
   maxRecords: number,
-): AttemptDeps<M> {
+): Omit<AttemptDeps<M>, "onApart"> {
   const { handler, schema, db, log, outbox, tracer = passingTracer } = options;
   const { retryDelaysMs = defaultRetryDelaysMs } = options;
   let cluster: string | undefined;
@@ -158,31 +163,42 @@ async function positionOf<M extends Message>(
 }
 
 async function handle<M extends Message>(
-  { handler, outbox, clock, onHandled }: ConsumerOptions<M>,
+  options: ConsumerOptions<M>,
   deps: AttemptDeps<M>,
   settlement: Settlement,
-  batch: LogBatch,
+  batches: readonly LogBatch[],
 ): Promise<void> {
-  const startedMs = clock.monotonicMs();
-  try {
-    const result = await attemptBatch(deps, batch);
-    if (result.kind === "done") {
-      outbox.wake();
-      deps.guard.passed(batch.partition, result.next);
-      const durationMs = clock.monotonicMs() - startedMs;
-      const taken = batch.records.filter(({ offset }) => offset < result.next);
-      const nowMs = clock.wall().getTime();
-      tell(deps.logger, taken, result.aside);
-      onHandled?.({
-        handler: handler.name,
-        count: result.handled,
-        parked: result.parked,
-        durationMs,
-        waitedMs: taken.map(({ appendedAt }) => Math.max(0, nowMs - appendedAt.getTime())),
-      });
+  const startedMs = options.clock.monotonicMs();
+  for (const one of await attemptBatches(deps, batches)) {
+    const { batch } = one;
+    try {
+      if ("error" in one) throw one.error;
+      const { result } = one;
+      if (result.kind === "done") noteDone(options, deps, batch, result, startedMs);
+      await settlement.settle(batch, result);
+    } catch (error) {
+      settlement.giveBack(batch, error);
     }
-    await settlement.settle(batch, result);
-  } catch (error) {
-    settlement.giveBack(batch, error);
   }
+}
+
+function noteDone<M extends Message>(
+  { handler, outbox, clock, onHandled }: ConsumerOptions<M>,
+  { guard, logger }: AttemptDeps<M>,
+  batch: LogBatch,
+  { next, handled, aside }: Extract<BatchResult, { kind: "done" }>,
+  startedMs: number,
+): void {
+  outbox.wake();
+  guard.passed(batch.partition, next);
+  const taken = batch.records.filter(({ offset }) => offset < next);
+  const nowMs = clock.wall().getTime();
+  tell(logger, taken, aside);
+  onHandled?.({
+    handler: handler.name,
+    count: handled,
+    parked: aside.length,
+    durationMs: clock.monotonicMs() - startedMs,
+    waitedMs: taken.map(({ appendedAt }) => Math.max(0, nowMs - appendedAt.getTime())),
+  });
 }

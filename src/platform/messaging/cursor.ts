@@ -1,5 +1,5 @@
 /**
- * Where a consumer stands in a partition: one row, locked first in every batch's transaction. So all
+ * Where a consumer stands in a partition: one row, locked first in every transaction of it. So all
  * transactions of a partition are serial, whoever believes to own it, and what one of them did is
  * dropped by the next. The log's own positions are for display only.
  */
@@ -58,46 +58,75 @@ export async function assign(
   return { next: found.next, crashes: found.crashes, suspect: found.suspect ?? undefined };
 }
 
-/** Waits for whoever holds it: a transaction of unknown outcome has then committed or not. */
-export async function lockCursor(
+/** Where a batch's partition is read, and the log's first kept offset there. */
+export interface CursorPlace {
+  readonly partition: number;
+  readonly low: bigint;
+}
+
+export interface CursorsOptions extends Omit<Place, "partition"> {
+  readonly places: readonly CursorPlace[];
+  readonly clusterId: string;
+}
+
+/**
+ * The positions by partition, locked in the order of the partitions. Waits for whoever holds one: a
+ * transaction of unknown outcome has then committed or not.
+ */
+export async function lockCursors(
   tx: Tx,
   cursor: SqlName,
-  place: Place,
-  { low, clusterId }: { readonly low: bigint; readonly clusterId: string },
-): Promise<bigint> {
-  const locked = await selectForUpdate(tx, cursor, place);
-  if (locked === undefined) {
+  options: CursorsOptions,
+): Promise<ReadonlyMap<number, bigint>> {
+  const { consumer, topic, places, clusterId } = options;
+  const locked = await selectForUpdate(tx, cursor, options);
+  if (locked.length < places.length) {
     await tx.sql`
       INSERT INTO ${cursor} (consumer, topic, part, next, cluster_id)
-      VALUES (${place.consumer}, ${place.topic}, ${place.partition}, ${low}, ${clusterId})
+      SELECT ${consumer}, ${topic}, p.part, p.low, ${clusterId}
+      FROM unnest(
+        ${places.map(({ partition }) => partition)}::int[], ${places.map(({ low }) => low)}::bigint[]
+      ) AS p(part, low)
       ON CONFLICT DO NOTHING`;
   }
-  const row = locked ?? (await selectForUpdate(tx, cursor, place));
-  if (row === undefined) throw new SystemicError(`the cursor of ${nameOf(place)} cannot be kept`);
-  assertSameLog(place, row.cluster_id, clusterId);
-  return row.next;
+  const rows =
+    locked.length === places.length ? locked : await selectForUpdate(tx, cursor, options);
+  for (const { part, cluster_id } of rows) {
+    assertSameLog({ consumer, topic, partition: part }, cluster_id, clusterId);
+  }
+  const next = new Map(rows.map((row) => [row.part, row.next]));
+  const missing = places.find(({ partition }) => !next.has(partition));
+  if (missing !== undefined) {
+    const place = { consumer, topic, partition: missing.partition };
+    throw new SystemicError(`the cursor of ${nameOf(place)} cannot be kept`);
+  }
+  return next;
 }
 
 async function selectForUpdate(
   tx: Tx,
   cursor: SqlName,
-  { consumer, topic, partition }: Place,
-): Promise<{ next: bigint; cluster_id: string } | undefined> {
-  const [row] = await tx.sql<{ next: bigint; cluster_id: string }>`
-    SELECT next, cluster_id FROM ${cursor}
-    WHERE consumer = ${consumer} AND topic = ${topic} AND part = ${partition} FOR UPDATE`;
-  return row;
+  { consumer, topic, places }: CursorsOptions,
+): Promise<{ part: number; next: bigint; cluster_id: string }[]> {
+  return tx.sql<{ part: number; next: bigint; cluster_id: string }>`
+    SELECT part, next, cluster_id FROM ${cursor}
+    WHERE consumer = ${consumer} AND topic = ${topic}
+      AND part = ANY(${places.map(({ partition }) => partition)}::int[])
+    ORDER BY part FOR UPDATE`;
 }
 
-export async function moveCursor(
+export async function moveCursors(
   tx: Tx,
   cursor: SqlName,
-  { consumer, topic, partition }: Place,
-  next: bigint,
+  { consumer, topic }: Omit<Place, "partition">,
+  moves: readonly { readonly partition: number; readonly next: bigint }[],
 ): Promise<void> {
   await tx.sql`
-    UPDATE ${cursor} SET next = ${next}, suspect = NULL
-    WHERE consumer = ${consumer} AND topic = ${topic} AND part = ${partition}`;
+    UPDATE ${cursor} AS c SET next = m.next, suspect = NULL
+    FROM unnest(
+      ${moves.map(({ partition }) => partition)}::int[], ${moves.map(({ next }) => next)}::bigint[]
+    ) AS m(part, next)
+    WHERE c.consumer = ${consumer} AND c.topic = ${topic} AND c.part = m.part`;
 }
 
 /** Committed before the message is touched, so that the next process knows what ended this one. */

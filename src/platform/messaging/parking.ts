@@ -3,7 +3,7 @@
  * row here is blocked: whatever comes later of it is set aside behind, so that order survives.
  */
 import type { SqlName, Tx } from "../database/database.ts";
-import type { ConsumerTables, Place } from "./consumer-tables.ts";
+import type { ConsumerTables } from "./consumer-tables.ts";
 import { deadLetterCopy } from "./dead-letters/dead-letter.ts";
 import type { LogRecord, NewRecord } from "./event-log.ts";
 import { describe, letterFingerprint } from "./failure.ts";
@@ -38,7 +38,7 @@ export async function lockBlockedKeys(
 }
 
 export interface ParkOptions {
-  readonly place: Place;
+  readonly consumer: string;
   readonly ordered: boolean;
   readonly messages: readonly SetAside[];
   /** The first wait of a failed one. */
@@ -49,10 +49,9 @@ export interface ParkOptions {
 export async function park(
   tx: Tx,
   tables: ConsumerTables,
-  { place, ordered, messages, firstDelayMs }: ParkOptions,
+  { consumer, ordered, messages, firstDelayMs }: ParkOptions,
 ): Promise<NewRecord[]> {
   if (messages.length === 0) return [];
-  const { consumer } = place;
   if (ordered) {
     const failing = messages.filter(({ reason }) => reason !== "behind");
     const keys = [...new Set(failing.map(({ record }) => keyOf(record)))].sort();
@@ -60,7 +59,7 @@ export async function park(
       INSERT INTO ${tables.blockedKey} (consumer, key)
       SELECT ${consumer}, key FROM unnest(${keys}::text[]) AS k(key) ON CONFLICT DO NOTHING`;
   }
-  const [at] = await insertRows(tx, tables.parked, place, messages, firstDelayMs);
+  const [at] = await insertRows(tx, tables.parked, consumer, messages, firstDelayMs);
   const dead = messages.filter(({ reason }) => reason === "dead");
   const failedAt = at?.now ?? new Date(0);
   return dead.map(({ record, error }) =>
@@ -72,7 +71,7 @@ export async function park(
 async function insertRows(
   tx: Tx,
   parked: SqlName,
-  { consumer, topic, partition }: Place,
+  consumer: string,
   messages: readonly SetAside[],
   firstDelayMs: number,
 ): Promise<{ now: Date }[]> {
@@ -81,10 +80,12 @@ async function insertRows(
     WITH written AS (
       INSERT INTO ${parked} (consumer, topic, part, off, key, message_id, message_type, value,
         headers, appended_at, state, attempts, next_at, cause, stack, fingerprint)
-      SELECT ${consumer}, ${topic}, ${partition}, m.off, m.key, m.id, m.type,
+      SELECT ${consumer}, m.topic, m.part, m.off, m.key, m.id, m.type,
         decode(m.value, 'hex'), m.headers::jsonb, m.at, m.state, m.attempts,
         clock_timestamp() + m.delay * interval '1 millisecond', m.cause, m.stack, m.fingerprint
       FROM unnest(
+        ${messages.map(({ record }) => record.topic)}::text[],
+        ${messages.map(({ record }) => record.partition)}::int[],
         ${messages.map(({ record }) => record.offset)}::bigint[],
         ${messages.map(({ record }) => keyOf(record))}::text[],
         ${messages.map(({ messageId }) => storable(messageId))}::text[],
@@ -98,7 +99,7 @@ async function insertRows(
         ${messages.map(causeOf)}::text[],
         ${messages.map(({ error }) => stackText(error))}::text[],
         ${messages.map(({ messageType, error }) => letterFingerprint(messageType, error))}::text[]
-      ) AS m(off, key, id, type, value, headers, at, state, attempts, delay, cause, stack,
+      ) AS m(topic, part, off, key, id, type, value, headers, at, state, attempts, delay, cause, stack,
         fingerprint)
       ON CONFLICT DO NOTHING
     )

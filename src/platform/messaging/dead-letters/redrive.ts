@@ -183,7 +183,7 @@ async function tryRow<M extends Message>(
     });
     return { error, class: "transient" };
   }
-  const sorting = createSorting<M>({ ordered: false, blocked: [] });
+  const sorting = createSorting<M>({ items: [item], ordered: false, blocked: [] });
   try {
     await handleInSavepoint(tx, deps, sorting, item);
     traced.end("redriven", () => sorting.failures[0]);
