@@ -28,6 +28,8 @@ import {
 
 const keys = ["a", "b", "c", "d"];
 const attackMs = 900;
+/** Nothing more happens: a statement may take long on a busy machine. */
+const quietMs = 1_500;
 const seeds = Number(Bun.env.ATTACK_SEEDS ?? "6");
 const postgres = adapters.filter(({ name }) => name === "PostgreSQL");
 
@@ -87,11 +89,12 @@ for (const adapter of postgres) {
     beforeAll(async () => {
       fresh = await adapter.open();
     }, 60_000);
-    beforeEach(async () => {
+    const begin = async (): Promise<void> => {
       await fresh.db.script("DROP SCHEMA IF EXISTS tally CASCADE");
       await createTally(fresh.db);
       await fresh.db.sql`INSERT INTO tally.poison SELECT unnest(${keys.slice(0, 3)}::text[])`;
-    });
+    };
+    beforeEach(begin);
     afterAll(async () => fresh.drop(), 60_000);
 
     for (let seed = 1; seed <= seeds; seed += 1) {
@@ -119,13 +122,19 @@ for (const adapter of postgres) {
     test.each(naive)(
       "E14, the naive way: %s",
       async (_, ways, broken) => {
-        const chance = seeded(1);
-        const log = createScriptedLog();
-        const workers = naiveWorkers(faulty(fresh.db, chance), log, ways);
-        const said = await attack({ db: fresh.db, log, chance, workers, repeats: false });
-        expect((await judge(fresh.db, said))[broken]).toBeGreaterThan(0);
+        // On a busy machine little happens in one attack.
+        let found = 0;
+        for (let seed = 1; seed <= 10 && found === 0; seed += 1) {
+          await begin();
+          const chance = seeded(seed);
+          const log = createScriptedLog();
+          const workers = naiveWorkers(faulty(fresh.db, chance), log, ways);
+          const said = await attack({ db: fresh.db, log, chance, workers, repeats: false });
+          found = (await judge(fresh.db, said))[broken];
+        }
+        expect(found).toBeGreaterThan(0);
       },
-      60_000,
+      120_000,
     );
   });
 }
@@ -222,7 +231,7 @@ async function attack({ db, log, chance, workers, repeats }: Attack): Promise<No
   await db.sql`DELETE FROM tally.poison`;
   const deadline = performance.now() + 20_000;
   movedAt = performance.now();
-  while (performance.now() < deadline && performance.now() - movedAt < 400) await Bun.sleep(20);
+  while (performance.now() < deadline && performance.now() - movedAt < quietMs) await Bun.sleep(20);
   running = false;
   await Promise.all(loops);
   return said;
