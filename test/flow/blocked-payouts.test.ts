@@ -1,5 +1,6 @@
 /** Payouts that were under way when a hit came: what does not leave is blocked with the rest. */
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { reorganise } from "../../src/simulators/custodian/index.ts";
 import {
   type CustodianWorld,
   fundedUsdcSale,
@@ -80,5 +81,24 @@ describe("a hit while a payout is under way", () => {
       held: "250000000",
       fees: "7550000",
     });
+  });
+
+  test("C2, story 13: what is lost while it is blocked is not paid out when the hit is lifted", async () => {
+    const sale = await fundedUsdcSale(world);
+    world.screening.sanctioned.add("bob");
+    await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`, {});
+    await world.app.settle();
+    expect(await stateOf(sale)).toBe("BLOCKED");
+    // Her deposit is undone on chain: she has her money back.
+    reorganise(world.simulator.book, 20);
+    await world.goOn();
+    await world.app.advance("PT1H");
+    expect(await fundsOf(sale)).toEqual({ funded: "257550000", chargedBack: "257550000" });
+    await unblock(sale);
+    expect(await fundsOf(sale)).toEqual({ funded: "257550000", chargedBack: "257550000" });
+    await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`, {});
+    await world.app.settle();
+    await world.goOn();
+    expect(world.simulator.book.withdrawals.size).toBe(0);
   });
 });

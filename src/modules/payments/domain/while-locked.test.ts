@@ -6,8 +6,10 @@ import type { Effect } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
 import { noFunds } from "./funds.ts";
 import { observe } from "./observe.ts";
+import { disputeSeen } from "./observe-dispute.ts";
 import { newOperation, newPayment, type Operation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
+import { whileBlocked } from "./taken-while-blocked.ts";
 import { whileLocked } from "./while-locked.ts";
 
 const now = new Date("2030-01-01T00:00:00Z");
@@ -160,5 +162,48 @@ describe("C2, pitfall 34: under a hit nothing becomes releasable", () => {
       instructions: {},
     });
     expect(left.payment).toMatchObject({ inReview: true, funds: { pending: 500n, held: 0n } });
+  });
+});
+
+describe("C2, story 13: what is taken while it is blocked is gone when the hit is lifted", () => {
+  function takenFrom(amount: bigint): Left {
+    const payment = underHit({ reserved: 0n, blocked: 10_320n, fees: 0n });
+    const blocked = { pending: 0n, held: 10_000n, fees: 320n, suspense: 0n };
+    const lost = {
+      kind: "dispute",
+      objectId: "dep_1",
+      paymentRef: "addr_1",
+      status: "lost",
+      amount,
+      currency: "USDC",
+      reason: "chain_reorganised",
+      movements: [{ movementId: "m1", direction: "taken", amount, fee: 0n }],
+      evidenceDueBy: undefined,
+    } as const;
+    const operations = new Map<string, Operation>();
+    const seenBy = { now, disputes: new Map(), operations, owed: 0n, sellerAccount: "" };
+    const effects = whileBlocked(payment, [{ ...hit, blocked }], (free) =>
+      disputeSeen(free, lost, { ...seenBy, writtenOff: 0n }),
+    );
+    const hits = effects.flatMap((one) => (one.case === "screened" ? [one.screening] : []));
+    return { payment: evolveAll(payment, effects), blocked: hits.at(-1)?.blocked };
+  }
+
+  test("all of it", () => {
+    const { payment, blocked } = takenFrom(10_320n);
+    expect(payment.funds).toEqual({ ...noFunds, funded: 10_320n, chargedBack: 10_320n });
+    expect(blocked).toEqual({ pending: 0n, held: 0n, fees: 0n, suspense: 0n });
+    expect(payment.sanctioned).toBe(true);
+  });
+
+  test("a part: the rest stays blocked, the fee's part with it", () => {
+    const { payment, blocked } = takenFrom(4_000n);
+    expect(payment.funds).toEqual({
+      ...noFunds,
+      funded: 10_320n,
+      chargedBack: 4_000n,
+      blocked: 6_320n,
+    });
+    expect(blocked).toEqual({ pending: 0n, held: 6_124n, fees: 196n, suspense: 0n });
   });
 });

@@ -7,6 +7,7 @@ import type { Tx } from "#platform/database/database";
 import { writtenOffOf } from "../domain/debt.ts";
 import type { Effect } from "../domain/effect.ts";
 import { disputeSeen, foreignSeen, warningSeen } from "../domain/observe-dispute.ts";
+import { whileBlocked } from "../domain/taken-while-blocked.ts";
 import { type LockedSurroundings, whileSanctioned } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
 import { partyOf, recordPayout } from "../parties/payouts.ts";
@@ -194,12 +195,16 @@ async function ofObject(
     case "dispute": {
       const debt = around.disputes.get(object.objectId)?.debt ?? 0n;
       const writtenOff = debt === 0n ? 0n : await loadWrittenOff(tx, root, object.objectId);
-      return disputeSeen(root.payment, object, { ...around, writtenOff });
+      return whileBlocked(root.payment, around.screenings.values(), (payment) =>
+        disputeSeen(payment, object, { ...around, writtenOff }),
+      );
     }
     case "warning":
       return warningSeen(root.payment, object, around);
     case "foreign":
-      return foreignSeen(root.payment, object, around);
+      return whileBlocked(root.payment, around.screenings.values(), (payment) =>
+        foreignSeen(payment, object, around),
+      );
     default:
       return object satisfies never;
   }
