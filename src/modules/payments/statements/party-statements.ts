@@ -35,7 +35,7 @@ export interface PartyStatementLine extends PartyLine {
   readonly transactionId: string;
 }
 
-/** Of currencies in which nothing was ever booked for him there is none. */
+/** Of every currency in which anything was ever booked for him, so that an opening has its 0. */
 export async function partyBalancesAt(
   db: Database,
   { partyId, escrowNo: no }: PartyHolder,
@@ -43,12 +43,12 @@ export async function partyBalancesAt(
 ): Promise<PartyBalance[]> {
   const escrowNo = no ?? null;
   return db.sql<PartyBalance>`
-    SELECT e.currency, (-sum(e.amount))::bigint AS amount
+    SELECT e.currency,
+      coalesce(-sum(e.amount) FILTER (WHERE t.at < ${at}::timestamptz), 0)::bigint AS amount
     FROM payments.payment p JOIN payments.entry e ON e.escrow_no = p.escrow_no
     JOIN payments.ledger_transaction t ON t.escrow_no = e.escrow_no AND t.number = e.number
     WHERE (p.buyer_id = ${partyId} OR p.seller_id = ${partyId})
       AND (${escrowNo}::bigint IS NULL OR p.escrow_no = ${escrowNo}::bigint)
-      AND t.at < ${at}::timestamptz
       AND CASE WHEN e.account IN ('pending', 'held', 'reserved', 'blocked')
         THEN p.buyer_id = ${partyId}
         ELSE e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${partyId} END
