@@ -5,14 +5,20 @@
  */
 
 import { Hono } from "hono";
+import { z } from "zod";
 import { LegalHoldRequestSchema } from "#gen/platform/v1/http_pb";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { documented } from "#platform/http/openapi/documented";
 import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { LegalHolds } from "#platform/legal-holds";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
+
+const erasure = () =>
+  z.object({ partyId: z.string(), erased: z.literal(true), known: z.boolean() });
+const hold = () => z.object({ partyId: z.string(), reference: z.string().optional() });
 
 export interface PersonalData {
   /**
@@ -48,24 +54,45 @@ export function createPersonalData({ keyring, openEscrowOf }: PersonalDataOption
 /** For admins, who are told whether there was anything to erase: a name mistyped erases nobody. */
 export function personalDataRoutes(data: PersonalData, holds: LegalHolds): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.delete("/v1/parties/:id/personal-data", async (c) => {
-    requireRole(c.get("principal"), "admin");
-    const partyId = partyOf(c.req.param("id"));
-    return c.json({ partyId, erased: true, known: await data.erase(partyId) });
-  });
-  app.put("/v1/parties/:id/legal-hold", async (c) => {
-    requireRole(c.get("principal"), "admin");
-    const partyId = partyOf(c.req.param("id"));
-    const { reference } = toMessage(LegalHoldRequestSchema, await readJson(c.req.raw));
-    await holds.set(partyId, reference, c.get("principal").subject);
-    return c.json({ partyId, reference });
-  });
-  app.delete("/v1/parties/:id/legal-hold", async (c) => {
-    requireRole(c.get("principal"), "admin");
-    const partyId = partyOf(c.req.param("id"));
-    if (!(await holds.lift(partyId))) throw notFound();
-    return c.json({ partyId });
-  });
+  app.delete(
+    "/v1/parties/:id/personal-data",
+    documented({
+      summary: "Forget a party: its key is destroyed, and every text it wrote with it.",
+      roles: ["admin"],
+      answers: { 200: erasure },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin");
+      const partyId = partyOf(c.req.param("id"));
+      return c.json({ partyId, erased: true, known: await data.erase(partyId) });
+    },
+  );
+  app.put(
+    "/v1/parties/:id/legal-hold",
+    documented({
+      summary: "Keep a party's texts, whoever would erase them.",
+      roles: ["admin"],
+      body: LegalHoldRequestSchema,
+      answers: { 200: hold },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin");
+      const partyId = partyOf(c.req.param("id"));
+      const { reference } = toMessage(LegalHoldRequestSchema, await readJson(c.req.raw));
+      await holds.set(partyId, reference, c.get("principal").subject);
+      return c.json({ partyId, reference });
+    },
+  );
+  app.delete(
+    "/v1/parties/:id/legal-hold",
+    documented({ summary: "Lift it.", roles: ["admin"], answers: { 200: hold } }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin");
+      const partyId = partyOf(c.req.param("id"));
+      if (!(await holds.lift(partyId))) throw notFound();
+      return c.json({ partyId });
+    },
+  );
   return app;
 }
 

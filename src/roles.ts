@@ -38,6 +38,7 @@ import { stripeConfig, stripeLimits } from "./settings/stripe.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
 import { underWay } from "./test-clock/quiet.ts";
 import { createTokenAuth } from "./token-auth.ts";
+import { version } from "./version.ts";
 
 /** A module is named here and made in createModules: what it declares is walked. */
 type ModuleName = MessagingSchema | "outbox";
@@ -94,6 +95,8 @@ export interface Application {
   verify(): Promise<Report>;
   /** The books against the providers' own. */
   reconcile: PaymentsModule["reconcile"];
+  /** The providers nothing is released through now, in words. */
+  stopped(): Promise<readonly string[]>;
   /** Every link of the modules' audit logs. */
   audit(): Promise<readonly AuditReport[]>;
   /** Makes the read models anew. */
@@ -125,6 +128,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     tracer,
     logger,
     clock,
+    version,
     rateLimit: { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_PER_SECOND },
   });
   const [serving, working] = [turnedOn(config, "routes"), turnedOn(config, "workers")];
@@ -170,6 +174,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     },
     verify: () => runChecks(checks, { log, patienceMs: patienceOf(config) }),
     reconcile: modules.payments.reconcile,
+    stopped: async () => (await modules.payments.stopped()).map(stoppedText),
     audit: async () => [await modules.escrow.audit(), await modules.payments.audit()],
     rebuild: () => modules.projections.rebuild(log),
     underWay: () => underWay({ databases, log, modules }),
@@ -267,6 +272,12 @@ function createDesks(
     projections: projections.handlers,
   };
   return createOperatorDesks({ ...deps, handlers, partiesOf, listHeld, retryHeld, wake });
+}
+
+function stoppedText(stop: Awaited<ReturnType<PaymentsModule["stopped"]>>[number]): string {
+  const { provider, reason, stoppedBy, stoppedAt } = stop;
+  const since = `since ${stoppedAt.toISOString()} by ${stoppedBy} (${reason})`;
+  return `releases through ${provider} are stopped ${since}; GET /v1/providers says more`;
 }
 
 /** The modules whose routes, or whose workers, this process's roles turn on. */

@@ -1,15 +1,23 @@
 /** Operators' routes over the whole process: what the command line asks of a running server. */
 import { Hono } from "hono";
+import { z } from "zod";
 import { parseDuration } from "#kernel/duration";
 import type { Clock } from "#platform/clock";
 import { requireRole } from "#platform/http/auth";
 import { readJson } from "#platform/http/body";
 import { instantOf } from "#platform/http/instant";
+import { instant, report } from "#platform/http/openapi/answers";
+import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Application } from "../roles.ts";
 import { clockView } from "../test-clock/clock-view.ts";
 import type { TestClock } from "../test-clock/test-clock.ts";
+
+const clockAnswer = () => z.object({ now: instant(), real: instant(), ahead: z.string() });
+const advanceBody = () => z.object({ by: z.string().describe("ISO 8601, such as P7D.") });
+const advanced = () => z.object({ now: instant(), fired: z.int(), settled: z.literal(true) });
+const verified = () => z.object({ ok: z.boolean(), checks: z.array(report()) });
 
 export interface OperationDeps {
   readonly application: Application;
@@ -21,14 +29,49 @@ export interface OperationDeps {
   readonly sandbox: boolean;
 }
 
+const docs = {
+  getClock: { summary: "Where the sandbox's clock stands.", answers: { 200: clockAnswer } },
+  postClockAdvance: {
+    summary: "Move the sandbox's time; all that falls due follows, in order.",
+    roles: ["admin"],
+    body: advanceBody,
+    answers: { 200: advanced },
+  },
+  postOperationsVerify: {
+    summary: "Compute all invariants.",
+    roles: ["admin", "auditor"],
+    answers: { 200: verified },
+  },
+  postOperationsReconcile: {
+    summary: "Hold the books against the providers' own.",
+    roles: ["admin"],
+    query: {
+      provider: "only this one",
+      from: "since this instant",
+      until: "up to this instant",
+    },
+    answers: { 200: report },
+  },
+  postOperationsAudit: {
+    summary: "Go through the audit logs' hash chains.",
+    roles: ["admin", "auditor"],
+    answers: { 200: report },
+  },
+  postOperationsRebuild: {
+    summary: "Make the read models anew.",
+    roles: ["admin"],
+    answers: { 200: report },
+  },
+} satisfies Record<string, RouteDoc>;
+
 export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
   const { application, testClock, clock, complete, sandbox } = deps;
   return new Hono<HttpEnv>()
-    .get("/sandbox/clock", (c) => {
+    .get("/sandbox/clock", documented(docs.getClock), (c) => {
       if (!sandbox) throw notFound();
       return c.json(clockView(clock));
     })
-    .post("/sandbox/clock/advance", async (c) => {
+    .post("/sandbox/clock/advance", documented(docs.postClockAdvance), async (c) => {
       if (!sandbox) throw notFound();
       requireRole(c.get("principal"), "admin");
       if (!complete) {
@@ -47,21 +90,25 @@ export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
       const { now, fired } = await testClock.advance(byMs);
       return c.json({ now: now.toISOString(), fired, settled: true });
     })
-    .post("/v1/operations/verify", async (c) => {
+    .post("/v1/operations/verify", documented(docs.postOperationsVerify), async (c) => {
       requireRole(c.get("principal"), "admin", "auditor");
       return c.json(await application.verify());
     })
-    .post("/v1/operations/reconcile", async (c) => {
+    .post("/v1/operations/reconcile", documented(docs.postOperationsReconcile), async (c) => {
       requireRole(c.get("principal"), "admin");
       const { provider, from, until } = c.req.query();
-      const request = { provider, from: instantOf(from, "from"), until: instantOf(until, "until") };
+      const request = {
+        provider,
+        from: instantOf(from, "from"),
+        until: instantOf(until, "until"),
+      };
       return c.json({ providers: await application.reconcile(request) });
     })
-    .post("/v1/operations/audit", async (c) => {
+    .post("/v1/operations/audit", documented(docs.postOperationsAudit), async (c) => {
       requireRole(c.get("principal"), "admin", "auditor");
       return c.json({ logs: await application.audit() });
     })
-    .post("/v1/operations/rebuild", async (c) => {
+    .post("/v1/operations/rebuild", documented(docs.postOperationsRebuild), async (c) => {
       requireRole(c.get("principal"), "admin");
       const { messages, setAside } = await application.rebuild();
       return c.json({ messages: String(messages), setAside });

@@ -8,6 +8,7 @@ import {
   roleNames,
   type SettingName,
 } from "../config.ts";
+import { version } from "../version.ts";
 import { runAudit } from "./audit.ts";
 import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
@@ -23,7 +24,6 @@ import { runServe } from "./run-serve.ts";
 import { runToken } from "./token.ts";
 import { runTopics } from "./topics.ts";
 import { runVerify } from "./verify.ts";
-import { version } from "./version.ts";
 
 const exitCodes = `
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 a dependency is unreachable,

@@ -49,6 +49,7 @@ async function banner(config: Config, server: Server): Promise<string> {
   const lines = [
     `app ${config.APP_ROLE.join(",")}`,
     `  API      ${url}`,
+    `  docs     ${url}/docs  ${url}/openapi.json`,
     `  health   ${url}/healthz  ${url}/readyz`,
     `  metrics  ${url}/metrics`,
     `  data     ${place}`,

@@ -121,6 +121,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     log: config.HEALTH_INCLUDE_KAFKA || log.kind === "table" ? log : undefined,
     problems,
   });
+  application.health.notice(application.stopped);
   registerGauges({ metrics, databases: stores.databases });
   registerLag({ metrics, log, clock, groups: application.groups });
   const { underWay, pending } = application;

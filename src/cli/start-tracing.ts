@@ -4,7 +4,7 @@ import type { Logger } from "#platform/telemetry/logger";
 import { passingTracer, type Tracer } from "#platform/telemetry/tracing";
 import type { Config } from "../config.ts";
 import { tracingConfig } from "../settings/tracing.ts";
-import { version } from "./version.ts";
+import { version } from "../version.ts";
 
 export interface StartTracing {
   readonly config: Config;

@@ -3,19 +3,39 @@ import { Hono } from "hono";
 import { RetryHeldRequestSchema } from "#gen/platform/v1/operations_pb";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { report } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import type { HttpEnv } from "#platform/module";
 import type { HeldDesk } from "./held-desk.ts";
 import { limitOf } from "./routes.ts";
 
 export function heldRoutes(desk: HeldDesk): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
-    .get("/v1/outbox/held", async (c) => {
-      requireRole(c.get("principal"), "admin", "auditor");
-      return c.json(await desk.list(limitOf(c.req.query("limit"))));
-    })
-    .post("/v1/outbox/retry", async (c) => {
-      requireRole(c.get("principal"), "admin");
-      const request = toMessage(RetryHeldRequestSchema, await readJson(c.req.raw));
-      return c.json(await desk.retry(request, c.get("principal")));
-    });
+    .get(
+      "/v1/outbox/held",
+      documented({
+        summary: "Rows the log refused.",
+        roles: ["admin", "auditor"],
+        query: { limit: "how many" },
+        answers: { 200: report },
+      }),
+      async (c) => {
+        requireRole(c.get("principal"), "admin", "auditor");
+        return c.json(await desk.list(limitOf(c.req.query("limit"))));
+      },
+    )
+    .post(
+      "/v1/outbox/retry",
+      documented({
+        summary: "Put them back into the line.",
+        roles: ["admin"],
+        body: RetryHeldRequestSchema,
+        answers: { 200: report },
+      }),
+      async (c) => {
+        requireRole(c.get("principal"), "admin");
+        const request = toMessage(RetryHeldRequestSchema, await readJson(c.req.raw));
+        return c.json(await desk.retry(request, c.get("principal")));
+      },
+    );
 }

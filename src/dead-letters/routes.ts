@@ -9,36 +9,86 @@ import { createApprovalRoutes } from "#platform/http/approval-routes";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { idempotencyKeyOf } from "#platform/http/idempotency";
+import { report } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { LetterDesk } from "./desk.ts";
 import { filterOf, mostListed } from "./selection.ts";
 
+const letterParameters = {
+  type: "a message's type",
+  since: "failed at or after this instant, or so long ago at most",
+  topic: "of this topic",
+  key: "with this key",
+  consumer: "of this consumer",
+  cause: "the class of what was thrown last",
+  state: "dead or waiting",
+  fingerprint: "that failed alike",
+  group: "true counts them by how they failed",
+  limit: "how many",
+};
+
 export function letterRoutes(desk: LetterDesk, clock: Pick<Clock, "wall">): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.get("/v1/dead-letters", async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
-    const { limit, group, ...filter } = c.req.query();
-    const wanted = filterOf(filter, clock);
-    if (group === "true") return c.json({ groups: await desk.groups(wanted) });
-    return c.json(await desk.list(wanted, limitOf(limit)));
-  });
-  app.get("/v1/dead-letters/:id", async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
-    const letter = await desk.show(c.req.param("id"));
-    if (letter === undefined) throw notFound();
-    return c.json(letter);
-  });
-  app.post("/v1/dead-letters/replay", async (c) => {
-    requireRole(c.get("principal"), "admin");
-    return c.json(await desk.replay(await requestIn(c.req.raw), c.get("principal")));
-  });
-  app.post("/v1/dead-letters/discard", async (c) => {
-    requireRole(c.get("principal"), "admin");
-    const key = c.req.header("Idempotency-Key") && idempotencyKeyOf(c.req.raw);
-    const answer = await desk.discard(await requestIn(c.req.raw), c.get("principal"), key);
-    return c.json(answer, answer.status === "awaiting_approval" ? 202 : 200);
-  });
+  app.get(
+    "/v1/dead-letters",
+    documented({
+      summary: "Messages no handler could take.",
+      roles: ["admin", "auditor"],
+      query: letterParameters,
+      answers: { 200: report },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin", "auditor");
+      const { limit, group, ...filter } = c.req.query();
+      const wanted = filterOf(filter, clock);
+      if (group === "true") return c.json({ groups: await desk.groups(wanted) });
+      return c.json(await desk.list(wanted, limitOf(limit)));
+    },
+  );
+  app.get(
+    "/v1/dead-letters/:id",
+    documented({
+      summary: "One of them: what it says, why it failed, what waits behind it.",
+      roles: ["admin", "auditor"],
+      answers: { 200: report },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin", "auditor");
+      const letter = await desk.show(c.req.param("id"));
+      if (letter === undefined) throw notFound();
+      return c.json(letter);
+    },
+  );
+  app.post(
+    "/v1/dead-letters/replay",
+    documented({
+      summary: "Try them again.",
+      roles: ["admin"],
+      body: LetterRequestSchema,
+      answers: { 200: report },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin");
+      return c.json(await desk.replay(await requestIn(c.req.raw), c.get("principal")));
+    },
+  );
+  app.post(
+    "/v1/dead-letters/discard",
+    documented({
+      summary: "Give them up; of an escrow's a second operator approves it.",
+      roles: ["admin"],
+      body: LetterRequestSchema,
+      answers: { 200: report, 202: report },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin");
+      const key = c.req.header("Idempotency-Key") && idempotencyKeyOf(c.req.raw);
+      const answer = await desk.discard(await requestIn(c.req.raw), c.get("principal"), key);
+      return c.json(answer, answer.status === "awaiting_approval" ? 202 : 200);
+    },
+  );
   const approval = createApprovalRoutes({
     approvals: desk.approvals,
     accept: async (c, request) => c.json(await desk.discardApproved(request)),

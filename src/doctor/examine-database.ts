@@ -5,7 +5,9 @@ import type { Database } from "#platform/database/database";
 import { sqlState } from "#platform/database/database-error";
 import { assertDurable } from "#platform/database/postgres";
 import { SystemicError } from "#platform/errors";
+import { mint } from "../cli/token.ts";
 import type { Config } from "../config.ts";
+import { hasSecrets, tokenSecret } from "../secrets.ts";
 import { hasEmbeddedData, type Stores } from "../stores.ts";
 import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
 
@@ -14,15 +16,30 @@ export async function examineEmbedded(config: Config): Promise<Finding[]> {
   if (config.MEMORY) return [well("database", "embedded, in memory")];
   const owner = dataDirOwner(config.DATA_DIR);
   if (owner?.url !== undefined) {
-    const answer = await fetch(`${owner.url}/readyz`).catch(() => undefined);
+    const answer = await fetch(`${owner.url}/readyz`, await asOperator(config)).catch(
+      () => undefined,
+    );
     const held = `embedded in ${config.DATA_DIR}, held by process ${owner.pid} at ${owner.url}`;
-    if (answer?.ok)
-      return [well("database", `${held}, which is ready`), ...(await clockAt(owner.url))];
+    if (answer?.ok) {
+      const { notices = [] } = (await answer.json()) as { notices?: readonly string[] };
+      const remedy = "docs/operations.md says what to do";
+      const told = notices.map((text) => doubt("provider", text, remedy));
+      const ready = well("database", `${held}, which is ready`);
+      return [ready, ...told, ...(await clockAt(owner.url))];
+    }
     const remedy = `look at ${owner.url}/readyz`;
     return [ill("database", `${held}, which is not ready`, remedy)];
   }
   const state = hasEmbeddedData(config) ? "not in use" : "empty: made at the first start";
   return [well("database", `embedded in ${config.DATA_DIR}, ${state}`)];
+}
+
+/** The folder's own secret opens what a server tells operators only. */
+async function asOperator(config: Config): Promise<RequestInit> {
+  const secret = config.JWT_SECRET ?? (hasSecrets(config) ? tokenSecret(config) : undefined);
+  if (secret === undefined || config.JWT_JWKS_URL) return {};
+  const token = await mint(config, secret, "command-line", ["auditor"], 60);
+  return { headers: { Authorization: `Bearer ${token}` } };
 }
 
 /** A server tells of a test clock that was moved. */

@@ -8,10 +8,10 @@ import { silentLogger } from "#platform/telemetry/logger";
 import { createMetrics } from "#platform/telemetry/metrics";
 import { assertDataKey } from "../cli/prepare.ts";
 import type { Config } from "../config.ts";
-import { buildApplication } from "../roles.ts";
+import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets, type Secrets } from "../secrets.ts";
 import type { Stores } from "../stores.ts";
-import { type Finding, ill, textOf, unreachable, well } from "./finding.ts";
+import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
 
 /** Nothing while a secret is missing: examineSettings has said so. */
 export async function examineStart(config: Config, stores: Stores): Promise<Finding[]> {
@@ -39,7 +39,6 @@ async function examineDataKey({ databases }: Stores, secrets: Secrets): Promise<
 }
 
 async function examineGuards(config: Config, stores: Stores, secrets: Secrets): Promise<Finding[]> {
-  if (config.STRIPE_SECRET_KEY === undefined) return [];
   const clock = createSystemClock();
   const log = stores.openLog({ clock, logger: silentLogger, memberId: `doctor-${process.pid}` });
   const application = buildApplication({
@@ -54,6 +53,21 @@ async function examineGuards(config: Config, stores: Stores, secrets: Secrets): 
     ownUrl: () => "",
   });
   try {
+    return [...(await stoppedLines(application)), ...(await examineStripe(config, application))];
+  } finally {
+    await application.close();
+    await log.close();
+  }
+}
+
+async function stoppedLines(application: Application): Promise<Finding[]> {
+  const remedy = "look why, then have two operators resume it: docs/operations.md#providerstopped";
+  return (await application.stopped()).map((text) => doubt("provider", text, remedy));
+}
+
+async function examineStripe(config: Config, application: Application): Promise<Finding[]> {
+  if (config.STRIPE_SECRET_KEY === undefined) return [];
+  try {
     await application.prepare({ looking: true });
     return [well("provider", "Stripe's account is one these books may be kept with")];
   } catch (error) {
@@ -62,8 +76,5 @@ async function examineGuards(config: Config, stores: Stores, secrets: Secrets): 
     }
     const remedy = "`app serve` refuses to start until that is mended: docs/providers.md";
     return [ill("provider", textOf(error), remedy)];
-  } finally {
-    await application.close();
-    await log.close();
   }
 }

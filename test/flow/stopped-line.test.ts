@@ -94,11 +94,18 @@ describe("G6: drift stops the line", () => {
     expect(await sandboxNow()).toMatchObject({
       stopped: { reason: "OPERATOR", stoppedBy: "olga", note: "the provider called" },
     });
+    const ready = (await olga().get("/readyz")).body;
+    expect(ready).toMatchObject({ status: "ready", reasons: {} });
+    expect(ready.notices).toEqual([
+      expect.stringMatching(/^releases through sandbox are stopped since .* by olga \(OPERATOR\)/),
+    ]);
+    expect((await app.as("alice", "buyer").get("/readyz")).body).not.toHaveProperty("notices");
     const again = await olga().post(path, body);
     expect(again).toMatchObject({ status: 409, body: { code: "ALREADY_SETTLED" } });
     expect((await resumedBy(otto(), olga())).status).toBe(200);
     await app.settle();
     expect(await sandboxNow()).toMatchObject({ stopped: null });
+    expect((await olga().get("/readyz")).body.notices).toEqual([]);
   });
 
   test("R3: what a won dispute owes a seller waits while the line is stopped, and is paid after", async () => {

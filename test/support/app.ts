@@ -9,6 +9,7 @@ import { openPglite } from "../../src/platform/database/pglite.ts";
 import { mintToken } from "../../src/platform/http/token.ts";
 import { type Logger, silentLogger } from "../../src/platform/telemetry/logger.ts";
 import { migrateAll, openStores, type Stores } from "../../src/stores.ts";
+import { type Answered, type Reference, referenceOf } from "./reference.ts";
 
 export interface Answer {
   readonly status: number;
@@ -36,6 +37,8 @@ export interface TestApp {
   readonly server: Server;
   /** Who calls; roles only add rights. */
   as(subject: string, ...roles: string[]): Client;
+  /** The same as a bearer token. */
+  token(subject: string, ...roles: string[]): Promise<string>;
   /** Waits for all that follows within the next two seconds of business time. */
   settle(): Promise<void>;
   /** Moves business time and waits for all that follows. */
@@ -92,13 +95,25 @@ export async function startAppOn(
   return appOf(await startOn(stores, testConfig(environment), logger));
 }
 
+/** Of the first app: what others serve is the same, or less. */
+let reference: Promise<Reference> | undefined;
+
+async function refuseMisfit(answered: Answered): Promise<void> {
+  const misfit = (await reference)?.misfit(answered);
+  if (misfit === undefined) return;
+  const { method, path, status } = answered;
+  throw new Error(`${method} ${path} answered ${status}, and the reference is not so: ${misfit}`);
+}
+
 function appOf(server: Server): TestApp {
+  reference ??= referenceOf(server.application.http.routes);
   const as = (subject: string, ...roles: string[]): Client =>
     createClient(server.url, subject, roles);
   const app: TestApp = {
     url: server.url,
     server,
     as,
+    token: tokenOf,
     async settle() {
       const settled = await app.advance("PT2S");
       if (settled.status !== 200) throw new Error(`not settled: ${JSON.stringify(settled.body)}`);
@@ -111,8 +126,8 @@ function appOf(server: Server): TestApp {
   return app;
 }
 
-function createClient(url: string, subject: string, roles: readonly string[]): Client {
-  const token = mintToken({
+function tokenOf(subject: string, ...roles: string[]): Promise<string> {
+  return mintToken({
     secret: new TextEncoder().encode(jwtSecret),
     sub: subject,
     roles,
@@ -120,16 +135,20 @@ function createClient(url: string, subject: string, roles: readonly string[]): C
     audience: "app",
     ttl: 3_600,
   });
+}
+
+function createClient(url: string, subject: string, roles: readonly string[]): Client {
+  const token = tokenOf(subject, ...roles);
   async function call(path: string, init: RequestInit): Promise<Answer> {
     const headers = new Headers(init.headers);
     headers.set("Authorization", `Bearer ${await token}`);
     const response = await fetch(`${url}${path}`, { ...init, headers });
     const text = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: text === "" ? undefined : JSON.parse(text),
-    };
+    const { status } = response;
+    const type = response.headers.get("Content-Type") ?? "";
+    const body = text === "" ? undefined : JSON.parse(text);
+    await refuseMisfit({ method: init.method ?? "GET", path, status, type, body });
+    return { status, headers: response.headers, body };
   }
   return {
     get: (path, headers = {}) => call(path, { headers }),

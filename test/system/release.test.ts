@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { capture, root } from "../../scripts/process.ts";
 import { release } from "../../scripts/release.ts";
-import { version } from "../../src/cli/version.ts";
+import { version } from "../../src/version.ts";
 
 /** Of the ELF format: what machine a program is for. */
 const machines = { x64: 0x3e, arm64: 0xb7 } as const;

@@ -15,6 +15,8 @@ import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { canonicalJson } from "#platform/http/idempotency";
+import { report } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import { actorOf } from "#platform/http/principal";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import { bodyTypeOf } from "#platform/messaging/topic";
@@ -44,18 +46,26 @@ export function createEvidenceRoutes(options: EvidencePackOptions): Hono<HttpEnv
   const membership = createMembership(options);
   const open: Open = async (sealed) => (sealed ? ((await keyring.open(sealed)) ?? "") : "");
   const app = new Hono<HttpEnv>();
-  app.get("/v1/escrows/:id/evidence-pack", async (c) => {
-    const escrowId = c.req.param("id");
-    const standing = await membership.standing(escrowId, actorOf(c.get("principal")));
-    if (standing === undefined) throw notFound();
-    if (standing === "buyer" || standing === "seller") {
-      throw new HttpProblem("ROLE_REQUIRED", "It is for those who answer the bank.");
-    }
-    const stored = await readEscrow(db, escrowId);
-    if (stored === undefined) throw notFound();
-    const events = await historyOf(db, stored.no);
-    return c.json(await packOf(escrowId, events, stored.escrow.terms, options, open));
-  });
+  app.get(
+    "/v1/escrows/:id/evidence-pack",
+    documented({
+      summary: "What a bank that takes money back is answered with, each line with its hash.",
+      roles: ["admin", "auditor", "the service that made the deal"],
+      answers: { 200: report },
+    }),
+    async (c) => {
+      const escrowId = c.req.param("id");
+      const standing = await membership.standing(escrowId, actorOf(c.get("principal")));
+      if (standing === undefined) throw notFound();
+      if (standing === "buyer" || standing === "seller") {
+        throw new HttpProblem("ROLE_REQUIRED", "It is for those who answer the bank.");
+      }
+      const stored = await readEscrow(db, escrowId);
+      if (stored === undefined) throw notFound();
+      const events = await historyOf(db, stored.no);
+      return c.json(await packOf(escrowId, events, stored.escrow.terms, options, open));
+    },
+  );
   return app;
 }
 

@@ -19,6 +19,7 @@ import { createApprovalRoutes } from "#platform/http/approval-routes";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
+import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import type { Outcomes } from "#platform/http/outcomes";
 import { idOf } from "#platform/http/path-id";
 import { actorOf, principalKey } from "#platform/http/principal";
@@ -34,6 +35,8 @@ import type { Preview } from "./preview.ts";
 import { type CommandRoute, commandRoutes } from "./requests.ts";
 import { readEscrow } from "./store.ts";
 import { requestedTerms, type Seal } from "./terms-input.ts";
+
+const dryRunParameter = { dryRun: "true says what would happen, and writes nothing" };
 
 export interface EscrowRoutesOptions {
   readonly publisher: CommandPublisher;
@@ -63,9 +66,19 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
     publishMs: limits?.publishMs ?? 5_000,
   });
 
-  app.post("/v1/escrows", async (c) => createEscrow(options, { accept, membership }, c));
+  app.post(
+    "/v1/escrows",
+    documented({
+      summary: "Propose a deal.",
+      body: CreateEscrowRequestSchema,
+      query: dryRunParameter,
+      answers: {},
+      command: true,
+    }),
+    async (c) => createEscrow(options, { accept, membership }, c),
+  );
   for (const route of commandRoutes) {
-    app.post(`/v1/escrows/:id/${route.path}`, async (c) => {
+    app.post(`/v1/escrows/:id/${route.path}`, documented(commandDoc(route)), async (c) => {
       const request = await readRequest(options, c);
       const escrowId = idOf(c.req.param("id"));
       const standing = await membership.standing(escrowId, request.actor);
@@ -85,6 +98,11 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
   }
   app.route("/", createApprovalRoutes({ approvals, accept }));
   return app;
+}
+
+function commandDoc({ summary, body, role }: CommandRoute): RouteDoc {
+  const roles = role && { roles: [role] };
+  return { summary, body, ...roles, query: dryRunParameter, answers: {}, command: true };
 }
 
 /** What every command's request has in common, read and checked. */

@@ -4,35 +4,56 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { CommandRejected_Code as Code } from "#gen/escrow/v1/events_pb";
 import { MoneySchema, type Terms, Terms_FeeRefund, TermsSchema } from "#gen/escrow/v1/types_pb";
+import { minor, money } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import { HttpProblem } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Rules } from "./domain/messages.ts";
 import { prepareTerms } from "./domain/terms.ts";
+
+const quote = () =>
+  z.object({
+    amount: money(),
+    fees: z.object({ buyer: minor(), seller: minor(), total: minor() }),
+    buyerPays: minor(),
+    sellerReceives: minor(),
+    provider: z.string(),
+    feeRefund: z.string(),
+  });
 
 export type QuoteOptions = Pick<Rules, "fees" | "routing">;
 
 const parameters = ["amount", "currency"];
 
 export function createQuoteRoutes(options: QuoteOptions): Hono<HttpEnv> {
-  return new Hono<HttpEnv>().get("/v1/quotes", (c) => {
-    const money = moneyOf(c);
-    const { buyerFee, sellerFee, provider, feeRefund } = agreeable(money, options);
-    const { amount, currency } = money;
-    return c.json({
-      amount: { amount: String(amount), currency },
-      fees: {
-        buyer: String(buyerFee),
-        seller: String(sellerFee),
-        total: String(buyerFee + sellerFee),
-      },
-      buyerPays: String(amount + buyerFee),
-      sellerReceives: String(amount - sellerFee),
-      provider,
-      feeRefund: Terms_FeeRefund[feeRefund],
-    });
-  });
+  return new Hono<HttpEnv>().get(
+    "/v1/quotes",
+    documented({
+      summary: "What a deal of this amount would cost either side.",
+      query: { amount: "minor units", currency: "three to five capitals" },
+      answers: { 200: quote },
+    }),
+    (c) => {
+      const money = moneyOf(c);
+      const { buyerFee, sellerFee, provider, feeRefund } = agreeable(money, options);
+      const { amount, currency } = money;
+      return c.json({
+        amount: { amount: String(amount), currency },
+        fees: {
+          buyer: String(buyerFee),
+          seller: String(sellerFee),
+          total: String(buyerFee + sellerFee),
+        },
+        buyerPays: String(amount + buyerFee),
+        sellerReceives: String(amount - sellerFee),
+        provider,
+        feeRefund: Terms_FeeRefund[feeRefund],
+      });
+    },
+  );
 }
 
 interface Amount {

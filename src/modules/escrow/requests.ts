@@ -2,7 +2,7 @@
  * From the body of an HTTP request to the body of a command, one entry per route. Free text is
  * sealed on the way: nothing readable about a person leaves this process.
  */
-import { create, type JsonObject, type Message } from "@bufbuild/protobuf";
+import { create, type DescMessage, type JsonObject, type Message } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import {
   AcceptSettlementSchema,
@@ -55,6 +55,9 @@ export interface CommandRoute {
   readonly path: string;
   /** Part of the command's id: a repeated request has the same one. */
   readonly commandType: string;
+  /** For the reference. */
+  readonly summary: string;
+  readonly body: DescMessage;
   readonly read: (json: JsonObject, context: ReadContext) => Promise<CommandBody>;
   /** Only this role may ask at all. */
   readonly role?: "admin";
@@ -63,48 +66,85 @@ export interface CommandRoute {
 }
 
 export const commandRoutes: readonly CommandRoute[] = [
-  route("accept", "AcceptTerms", AcceptRequestSchema, async ({ termsHash }) => ({
-    case: "acceptTerms",
-    value: create(AcceptTermsSchema, { termsHash }),
-  })),
-  route("deliver", "MarkDelivered", DeliverRequestSchema, async (body, { seal }) => ({
-    case: "markDelivered",
-    value: create(MarkDeliveredSchema, {
-      milestoneId: body.milestoneId,
-      ...optional("note", await seal(body.note)),
+  route(
+    "accept",
+    "Accept exactly these terms.",
+    "AcceptTerms",
+    AcceptRequestSchema,
+    async ({ termsHash }) => ({
+      case: "acceptTerms",
+      value: create(AcceptTermsSchema, { termsHash }),
     }),
-  })),
+  ),
+  route(
+    "deliver",
+    "Say that it was delivered.",
+    "MarkDelivered",
+    DeliverRequestSchema,
+    async (body, { seal }) => ({
+      case: "markDelivered",
+      value: create(MarkDeliveredSchema, {
+        milestoneId: body.milestoneId,
+        ...optional("note", await seal(body.note)),
+      }),
+    }),
+  ),
   {
-    ...route("release", "ReleaseFunds", ReleaseRequestSchema, async ({ milestoneId, amount }) => ({
-      case: "releaseFunds",
-      value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
-    })),
+    ...route(
+      "release",
+      "Pay the seller, all that is held or a part.",
+      "ReleaseFunds",
+      ReleaseRequestSchema,
+      async ({ milestoneId, amount }) => ({
+        case: "releaseFunds",
+        value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
+      }),
+    ),
     twoOperators: "operator",
   },
   {
-    ...route("refund", "RefundEscrow", RefundRequestSchema, async (body, { seal }) => ({
-      case: "refundEscrow",
-      value: create(RefundEscrowSchema, {
+    ...route(
+      "refund",
+      "Pay the buyer back, all that is held or a part.",
+      "RefundEscrow",
+      RefundRequestSchema,
+      async (body, { seal }) => ({
+        case: "refundEscrow",
+        value: create(RefundEscrowSchema, {
+          milestoneId: body.milestoneId,
+          ...amountOf(body.amount),
+          ...optional("reason", await seal(body.reason)),
+        }),
+      }),
+    ),
+    twoOperators: "operator",
+  },
+  route(
+    "cancel",
+    "Call the deal off; after it was paid both have to want it.",
+    "CancelEscrow",
+    CancelRequestSchema,
+    async ({ reason }, { seal }) => ({
+      case: "cancelEscrow",
+      value: create(CancelEscrowSchema, optional("reason", await seal(reason))),
+    }),
+  ),
+  route(
+    "dispute",
+    "Lock the money until the dispute is decided.",
+    "RaiseDispute",
+    DisputeRequestSchema,
+    async (body, { seal }) => ({
+      case: "raiseDispute",
+      value: create(RaiseDisputeSchema, {
         milestoneId: body.milestoneId,
-        ...amountOf(body.amount),
         ...optional("reason", await seal(body.reason)),
       }),
-    })),
-    twoOperators: "operator",
-  },
-  route("cancel", "CancelEscrow", CancelRequestSchema, async ({ reason }, { seal }) => ({
-    case: "cancelEscrow",
-    value: create(CancelEscrowSchema, optional("reason", await seal(reason))),
-  })),
-  route("dispute", "RaiseDispute", DisputeRequestSchema, async (body, { seal }) => ({
-    case: "raiseDispute",
-    value: create(RaiseDisputeSchema, {
-      milestoneId: body.milestoneId,
-      ...optional("reason", await seal(body.reason)),
     }),
-  })),
+  ),
   route(
     "withdraw-dispute",
+    "Take the dispute back.",
     "WithdrawDispute",
     WithdrawDisputeRequestSchema,
     async ({ milestoneId }) => ({
@@ -113,37 +153,56 @@ export const commandRoutes: readonly CommandRoute[] = [
     }),
   ),
   {
-    ...route("resolve", "ResolveDispute", ResolveRequestSchema, async (body, { seal }) => ({
-      case: "resolveDispute",
-      value: create(ResolveDisputeSchema, {
-        milestoneId: body.milestoneId,
-        buyer: BigInt(body.buyer),
-        seller: BigInt(body.seller),
-        ...optional("reason", await seal(body.reason)),
+    ...route(
+      "resolve",
+      "Decide a dispute: how much goes to either side.",
+      "ResolveDispute",
+      ResolveRequestSchema,
+      async (body, { seal }) => ({
+        case: "resolveDispute",
+        value: create(ResolveDisputeSchema, {
+          milestoneId: body.milestoneId,
+          buyer: BigInt(body.buyer),
+          seller: BigInt(body.seller),
+          ...optional("reason", await seal(body.reason)),
+        }),
       }),
-    })),
+    ),
     role: "admin",
   },
-  route("evidence", "AddEvidence", EvidenceRequestSchema, async (body, { seal }) => ({
-    case: "addEvidence",
-    value: create(AddEvidenceSchema, {
-      milestoneId: body.milestoneId,
-      sha256: body.sha256,
-      url: body.url,
-      ...optional("text", await seal(body.text)),
+  route(
+    "evidence",
+    "Add a text or a file's hash to what speaks for you.",
+    "AddEvidence",
+    EvidenceRequestSchema,
+    async (body, { seal }) => ({
+      case: "addEvidence",
+      value: create(AddEvidenceSchema, {
+        milestoneId: body.milestoneId,
+        sha256: body.sha256,
+        url: body.url,
+        ...optional("text", await seal(body.text)),
+      }),
     }),
-  })),
-  route("amend", "AmendTerms", AmendRequestSchema, async (body, { seal, currentTerms }) => ({
-    case: "amendTerms",
-    value: create(
-      AmendTermsSchema,
-      body.termsHash === ""
-        ? { terms: await amendedTerms(body, seal, await currentTerms()) }
-        : { termsHash: body.termsHash },
-    ),
-  })),
+  ),
+  route(
+    "amend",
+    "Propose other terms, or accept the proposed ones by their hash.",
+    "AmendTerms",
+    AmendRequestSchema,
+    async (body, { seal, currentTerms }) => ({
+      case: "amendTerms",
+      value: create(
+        AmendTermsSchema,
+        body.termsHash === ""
+          ? { terms: await amendedTerms(body, seal, await currentTerms()) }
+          : { termsHash: body.termsHash },
+      ),
+    }),
+  ),
   route(
     "settlement-offers",
+    "Offer a split that would end the dispute.",
     "OfferSettlement",
     SettlementOfferRequestSchema,
     async ({ milestoneId, buyer, seller }) => ({
@@ -157,6 +216,7 @@ export const commandRoutes: readonly CommandRoute[] = [
   ),
   route(
     "settlement-offers/:offerId/accept",
+    "Accept an offered split.",
     "AcceptSettlement",
     AcceptOfferRequestSchema,
     async (_body, { param }) => ({
@@ -167,6 +227,7 @@ export const commandRoutes: readonly CommandRoute[] = [
   {
     ...route(
       "unblock",
+      "Lift a block of sanctions; a second operator approves it.",
       "UnblockEscrow",
       UnblockRequestSchema,
       async ({ reason }, { seal, blocks }) => ({
@@ -185,13 +246,16 @@ export const commandRoutes: readonly CommandRoute[] = [
 /** Ties a body's schema to what is made of it. */
 function route<M extends Message>(
   path: string,
+  summary: string,
   commandType: string,
   schema: GenMessage<M>,
   build: (body: M, context: ReadContext) => Promise<CommandBody>,
 ): CommandRoute {
   return {
     path,
+    summary,
     commandType,
+    body: schema,
     read: async (json, context) => build(readBody(schema, json), context),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { Hono } from "hono";
+import { z } from "zod";
 import { MoneySchema } from "#gen/escrow/v1/types_pb";
 import {
   RenewPaymentSchema,
@@ -19,6 +20,8 @@ import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { instantOf } from "#platform/http/instant";
+import { instant, minor, money, report } from "#platform/http/openapi/answers";
+import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { idOf } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
@@ -26,6 +29,34 @@ import { type Access, partiesAndOperators, standingTo } from "./access.ts";
 import { accountBalances, escrowPostings, trialBalance } from "./ledger/ledger-views.ts";
 import type { PaymentRow } from "./schema.ts";
 import type { CommandSender } from "./send-command.ts";
+
+const paymentAnswer = () =>
+  z.object({
+    paymentId: z.string(),
+    provider: z.string(),
+    status: z.string(),
+    amount: money(),
+    received: minor(),
+    expiresAt: instant().optional(),
+    lastError: z.string().optional(),
+    nextAction: z.string().optional(),
+    clientSecret: z.string().optional(),
+    publishableKey: z.string().optional(),
+    checkoutUrl: z.string().optional(),
+    deposit: report().optional(),
+  });
+const posting = () =>
+  z.object({
+    transactionId: z.string(),
+    debit: z.string(),
+    credit: z.string(),
+    amount: minor(),
+    currency: z.string(),
+    at: instant(),
+    reason: z.string(),
+  });
+const ledger = () =>
+  z.object({ postings: z.array(posting()), balances: z.record(z.string(), minor()) });
 
 export interface PaymentRouteOptions {
   readonly db: Database;
@@ -36,17 +67,52 @@ export interface PaymentRouteOptions {
 /** The service that created it sees what its members see. */
 const readers = [...partiesAndOperators, "creator"] as const;
 
+const docs = {
+  getEscrowsPayment: { summary: "How to pay, and what was paid.", answers: { 200: paymentAnswer } },
+  postEscrowsPayment: {
+    summary: "Ask anew how to pay.",
+    body: RenewPaymentRequestSchema,
+    answers: {},
+    command: true,
+  },
+  postPaymentsRetry: {
+    summary: "Ask the provider again for what it refused.",
+    roles: ["admin"],
+    body: RetryOperationRequestSchema,
+    answers: {},
+    command: true,
+  },
+  postPaymentsReverse: {
+    summary: "Take a transfer back from a seller; a second operator approves it.",
+    roles: ["admin"],
+    body: ReverseTransferRequestSchema,
+    answers: {},
+    command: true,
+  },
+  getEscrowsLedger: {
+    summary: "A deal's postings and its accounts' balances.",
+    query: { as_of: "as they stood at this instant" },
+    answers: { 200: ledger },
+  },
+  getLedgerTrialBalance: {
+    summary: "Every account's balance; each currency sums to zero.",
+    roles: ["auditor", "admin"],
+    query: { as_of: "as it stood at this instant" },
+    answers: { 200: report },
+  },
+} satisfies Record<string, RouteDoc>;
+
 export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv> {
   const { db, access, commands } = options;
   const app = new Hono<HttpEnv>();
 
-  app.get("/v1/escrows/:id/payment", async (c) => {
+  app.get("/v1/escrows/:id/payment", documented(docs.getEscrowsPayment), async (c) => {
     const escrowId = idOf(c.req.param("id"));
     // The buyer's own, and his marketplace's, whose page he pays on.
     const row = await access.byEscrowId(escrowId, c.get("principal"), ["buyer", "creator"]);
     return c.json(paymentView(row));
   });
-  app.post("/v1/escrows/:id/payment", async (c) => {
+  app.post("/v1/escrows/:id/payment", documented(docs.postEscrowsPayment), async (c) => {
     const json = await readJson(c.req.raw);
     const { returnUrl, mode } = toMessage(RenewPaymentRequestSchema, json);
     if (mode === "hosted") {
@@ -59,7 +125,7 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const body = { case: "renewPayment", value } as const;
     return commands.send(c, { json, escrowId: row.escrow_id, body });
   });
-  app.post("/v1/payments/:id/retry", async (c) => {
+  app.post("/v1/payments/:id/retry", documented(docs.postPaymentsRetry), async (c) => {
     requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     toMessage(RetryOperationRequestSchema, json);
@@ -71,7 +137,7 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const body = { case: "retryOperation", value } as const;
     return commands.send(c, { json, escrowId: operation.escrow_id, body });
   });
-  app.post("/v1/payments/:id/reverse", async (c) => {
+  app.post("/v1/payments/:id/reverse", documented(docs.postPaymentsReverse), async (c) => {
     requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     const { amount } = toMessage(ReverseTransferRequestSchema, json);
@@ -86,7 +152,7 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const value = create(ReverseTransferSchema, { transferOperationId, amount: money });
     return commands.ask(c, { json, escrowId, body: { case: "reverseTransfer", value } });
   });
-  app.get("/v1/escrows/:id/ledger", async (c) => {
+  app.get("/v1/escrows/:id/ledger", documented(docs.getEscrowsLedger), async (c) => {
     const principal = c.get("principal");
     const row = await access.byEscrowId(idOf(c.req.param("id")), principal, readers);
     const standing = standingTo(row, principal);
@@ -96,7 +162,7 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
     const postings = await escrowPostings(db, row, { whole, debts: whole || alone }, asOf);
     return c.json({ postings, balances: await accountBalances(db, row, whole, asOf) });
   });
-  app.get("/v1/ledger/trial-balance", async (c) => {
+  app.get("/v1/ledger/trial-balance", documented(docs.getLedgerTrialBalance), async (c) => {
     requireRole(c.get("principal"), "auditor", "admin");
     return c.json(await trialBalance(db, instantOf(c.req.query("as_of"), "as_of")));
   });

@@ -58,6 +58,7 @@ import { createAddressScreening } from "./screening/screen-addresses.ts";
 import { createScreeningWorker } from "./screening/screening-worker.ts";
 import { createCommandSender } from "./send-command.ts";
 import { createStatementRoutes } from "./statements/statement-routes.ts";
+import { type ProviderStop, stopsOf } from "./stops/provider-stops.ts";
 import { createWebhookKeyPurge } from "./webhooks/purge-webhook-keys.ts";
 import { createWebhookRoutes } from "./webhooks/webhook-routes.ts";
 import { createWorkItemRoutes } from "./work-items.ts";
@@ -116,6 +117,8 @@ export interface PaymentsModule extends Module {
   partiesOf(ids: readonly string[]): Promise<readonly string[]>;
   readonly reconcile: Proof["reconcile"];
   audit(): Promise<AuditReport>;
+  /** The providers nothing is released through now. */
+  stopped(): Promise<readonly ProviderStop[]>;
   /** Names of the providers there are. */
   readonly providerNames: readonly string[];
 }
@@ -172,6 +175,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     partiesOf: (ids) => partiesOf(db, ids),
     reconcile: proof.reconcile,
     audit: audit.verify,
+    stopped: async () => [...(await stopsOf(db)).values()],
     providerNames: [...providers.keys()],
   };
 }

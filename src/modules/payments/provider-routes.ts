@@ -4,6 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import {
   type Command,
   ResumeProviderSchema,
@@ -14,6 +15,8 @@ import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { instant, items, minor, money, report } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
@@ -24,6 +27,34 @@ import { openBreaks } from "./reconciliation/breaks.ts";
 import { breakView } from "./reconciliation/reconciler.ts";
 import type { CommandSender } from "./send-command.ts";
 import { type ProviderStop, stopsOf } from "./stops/provider-stops.ts";
+
+const providerAnswer = () =>
+  z.object({
+    name: z.string(),
+    live: z.boolean().describe("Moves real money."),
+    stopped: z
+      .object({
+        reason: z.string(),
+        stoppedBy: z.string(),
+        stoppedAt: instant(),
+        note: z.string().optional(),
+      })
+      .nullable()
+      .describe("Releases stand still, and why."),
+    cover: z.array(
+      z.object({ currency: z.string(), clearing: minor(), owed: minor(), cover: minor() }),
+    ),
+    breaks: z.array(report()),
+  });
+const holdingAnswer = () =>
+  z.object({
+    escrowId: z.string(),
+    provider: z.string(),
+    amount: money(),
+    heldSince: instant(),
+    limitAt: instant(),
+    forced: z.boolean(),
+  });
 
 export interface ProviderRouteOptions {
   readonly db: Database;
@@ -36,46 +67,82 @@ export interface ProviderRouteOptions {
 export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEnv> {
   const { db, clock, providers, commands } = options;
   const app = new Hono<HttpEnv>();
-  app.get("/v1/providers", async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
-    const stops = await stopsOf(db);
-    const breaks = await openBreaks(db);
-    const cover = await coverOf(db);
-    const items = await Promise.all(
-      [...providers].map(async ([name, provider]) => ({
-        name,
-        live: provider.describe().live,
-        stopped: await stopView(stops.get(name), options),
-        cover: cover
-          .filter((row) => row.provider === name)
-          .map(({ currency, clearing, owed }) => ({
-            currency,
-            clearing: `${clearing}`,
-            owed: `${owed}`,
-            cover: `${clearing - owed}`,
-          })),
-        breaks: breaks
-          .filter((row) => row.provider === name)
-          .map((row) => breakView(row, clock.now())),
-      })),
-    );
-    return c.json({ items });
-  });
-  app.get("/v1/holdings", async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
-    return c.json({ items: (await openHoldings(db)).map(holdingView) });
-  });
-  app.post("/v1/providers/:name/stop", async (c) => {
-    const { provider, reason, json } = await asked(c, options);
-    const value = create(StopProviderSchema, { reason });
-    return commands.send(c, { json, escrowId: provider, body: { case: "stopProvider", value } });
-  });
-  app.post("/v1/providers/:name/resume", async (c) => {
-    const { provider, reason, json } = await asked(c, options);
-    const value = create(ResumeProviderSchema, { reason });
-    const body: Command["body"] = { case: "resumeProvider", value };
-    return commands.ask(c, { json, escrowId: provider, body });
-  });
+  app.get(
+    "/v1/providers",
+    documented({
+      summary: "Providers: cover, open breaks, and whether releases stand still.",
+      roles: ["admin", "auditor"],
+      answers: { 200: items(providerAnswer) },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin", "auditor");
+      const stops = await stopsOf(db);
+      const breaks = await openBreaks(db);
+      const cover = await coverOf(db);
+      const items = await Promise.all(
+        [...providers].map(async ([name, provider]) => ({
+          name,
+          live: provider.describe().live,
+          stopped: await stopView(stops.get(name), options),
+          cover: cover
+            .filter((row) => row.provider === name)
+            .map(({ currency, clearing, owed }) => ({
+              currency,
+              clearing: `${clearing}`,
+              owed: `${owed}`,
+              cover: `${clearing - owed}`,
+            })),
+          breaks: breaks
+            .filter((row) => row.provider === name)
+            .map((row) => breakView(row, clock.now())),
+        })),
+      );
+      return c.json({ items });
+    },
+  );
+  app.get(
+    "/v1/holdings",
+    documented({
+      summary: "Money held for long, and until when it may be.",
+      roles: ["admin", "auditor"],
+      answers: { 200: items(holdingAnswer) },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin", "auditor");
+      return c.json({ items: (await openHoldings(db)).map(holdingView) });
+    },
+  );
+  app.post(
+    "/v1/providers/:name/stop",
+    documented({
+      summary: "Stop all releases over this provider.",
+      roles: ["admin"],
+      body: ProviderReasonRequestSchema,
+      answers: {},
+      command: true,
+    }),
+    async (c) => {
+      const { provider, reason, json } = await asked(c, options);
+      const value = create(StopProviderSchema, { reason });
+      return commands.send(c, { json, escrowId: provider, body: { case: "stopProvider", value } });
+    },
+  );
+  app.post(
+    "/v1/providers/:name/resume",
+    documented({
+      summary: "Let releases go on; a second operator approves it.",
+      roles: ["admin"],
+      body: ProviderReasonRequestSchema,
+      answers: {},
+      command: true,
+    }),
+    async (c) => {
+      const { provider, reason, json } = await asked(c, options);
+      const value = create(ResumeProviderSchema, { reason });
+      const body: Command["body"] = { case: "resumeProvider", value };
+      return commands.ask(c, { json, escrowId: provider, body });
+    },
+  );
   return app;
 }
 

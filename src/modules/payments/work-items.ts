@@ -7,6 +7,8 @@ import { Hono } from "hono";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
+import { report } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import type { HttpEnv } from "#platform/module";
 
 export interface WorkItemRouteOptions {
@@ -31,10 +33,18 @@ const reinstatementMs = 7 * 24 * 3_600_000;
 
 export function createWorkItemRoutes({ db, clock }: WorkItemRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.get("/v1/work-items", async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
-    return c.json({ items: await workItems(db, clock.now()) });
-  });
+  app.get(
+    "/v1/work-items",
+    documented({
+      summary: "What waits for an operator.",
+      roles: ["admin", "auditor"],
+      answers: { 200: report },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin", "auditor");
+      return c.json({ items: await workItems(db, clock.now()) });
+    },
+  );
   return app;
 }
 

@@ -2,6 +2,7 @@
 import { create, type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
 import {
   CommandViewSchema,
@@ -13,6 +14,8 @@ import {
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { foundSoon } from "#platform/found-soon";
+import { messageIn, minor } from "#platform/http/openapi/answers";
+import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { idempotencyConflict } from "#platform/http/outcomes";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
@@ -31,6 +34,14 @@ import {
 import { sealedTextOf } from "./timeline.ts";
 import { type AllowedActions, type Texts, viewOf } from "./views.ts";
 
+const page = () =>
+  z.object({ items: z.array(messageIn(EscrowViewSchema)), next: z.string().nullable() });
+const balances = () =>
+  z.object({
+    partyId: z.string(),
+    items: z.array(z.object({ side: z.string(), currency: z.string() }).catchall(minor())),
+  });
+
 export interface QueryDeps {
   readonly db: Database;
   readonly clock: Clock;
@@ -39,10 +50,44 @@ export interface QueryDeps {
   readonly allowedActions: AllowedActions;
 }
 
+const docs = {
+  getEscrows: {
+    summary: "The deals you have to do with, newest first, in pages.",
+    query: {
+      state: "one state, such as FUNDS_HELD",
+      party: "with this buyer or seller",
+      currency: "in this currency",
+      createdAfter: "made after this instant",
+      q: "an escrow's id, or your own reference",
+      sort: "-createdAt",
+      limit: "how many, 1 to 200; 50 when absent",
+      cursor: "`next` of the page before",
+    },
+    answers: { 200: page },
+  },
+  getEscrow: {
+    summary: "One deal, and what you may do next.",
+    answers: { 200: EscrowViewSchema },
+  },
+  getEscrowsTimeline: {
+    summary: "Everything that happened to a deal, in order.",
+    answers: { 200: TimelineSchema },
+  },
+  getCommands: {
+    summary: "What became of a command.",
+    query: { f: "the fingerprint in the Location a command was answered with" },
+    answers: { 200: CommandViewSchema },
+  },
+  getPartiesBalances: {
+    summary: "A party's sums over all its deals, by side and currency.",
+    answers: { 200: balances },
+  },
+} satisfies Record<string, RouteDoc>;
+
 export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
   const { db, cursors } = deps;
   return new Hono<HttpEnv>()
-    .get("/v1/escrows", async (c) => {
+    .get("/v1/escrows", documented(docs.getEscrows), async (c) => {
       const principal = c.get("principal");
       const filter = readListFilter(c.req.query(), cursors);
       const visibleTo = readerOf(principal);
@@ -53,19 +98,19 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
       const page = create(EscrowPageSchema, { items, ...(next !== undefined && { next }) });
       return c.json({ ...(json(EscrowPageSchema, page) as object), next: next ?? null });
     })
-    .get("/v1/escrows/:id", async (c) => {
+    .get("/v1/escrows/:id", documented(docs.getEscrow), async (c) => {
       const record = await readable(deps, c);
       const view = await viewOf(record, c.get("principal"), deps);
       c.header("ETag", `"${record.version}"`);
       return c.json(json(EscrowViewSchema, view));
     })
-    .get("/v1/escrows/:id/timeline", async (c) => {
+    .get("/v1/escrows/:id/timeline", documented(docs.getEscrowsTimeline), async (c) => {
       const record = await readable(deps, c);
       const rows = await timelineOf(db, record.escrowId);
       const items = await Promise.all(rows.map((row) => timelineItem(row, deps.texts)));
       return c.json(json(TimelineSchema, create(TimelineSchema, { items })));
     })
-    .get("/v1/commands/:id", async (c) => {
+    .get("/v1/commands/:id", documented(docs.getCommands), async (c) => {
       const row = await visibleCommand(deps, c.req.param("id"), c.get("principal"));
       const fingerprint = c.req.query("f");
       if (row && fingerprint && row.fingerprint !== fingerprint) {
@@ -73,7 +118,7 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
       }
       return c.json(json(CommandViewSchema, commandView(c.req.param("id"), row)));
     })
-    .get("/v1/parties/:id/balances", async (c) => {
+    .get("/v1/parties/:id/balances", documented(docs.getPartiesBalances), async (c) => {
       const principal = c.get("principal");
       const party = c.req.param("id");
       // Sums over all of a party's escrows are nobody's but the party's.

@@ -4,14 +4,33 @@
  * could make them over HTTP could be anybody.
  */
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { CreateApiKeyRequestSchema } from "#gen/platform/v1/http_pb";
 import { parseDuration } from "#kernel/duration";
 import type { HttpEnv, Principal } from "../module.ts";
 import type { ApiKey, ApiKeys } from "./api-keys.ts";
 import { requireRole } from "./auth.ts";
 import { readJson, toMessage } from "./body.ts";
+import { instant, items } from "./openapi/answers.ts";
+import { documented } from "./openapi/documented.ts";
 import { idOf } from "./path-id.ts";
 import { HttpProblem, notFound } from "./problem.ts";
+
+const keyAnswer = () =>
+  z.object({
+    id: z.string(),
+    prefix: z.string(),
+    name: z.string(),
+    subject: z.string(),
+    roles: z.array(z.string()),
+    scopes: z.array(z.string()),
+    createdBy: z.string(),
+    createdAt: instant(),
+    expiresAt: instant(),
+    lastUsedAt: instant().optional(),
+    revokedAt: instant().optional(),
+  });
+const newKey = () => keyAnswer().extend({ key: z.string().describe("Shown this once.") });
 
 const dayMs = 86_400_000n;
 const usualMs = 365n * dayMs;
@@ -25,33 +44,54 @@ export interface ApiKeyRoutesOptions {
 
 export function createApiKeyRoutes({ keys, embedded }: ApiKeyRoutesOptions): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
-    .post("/v1/api-keys", async (c) => {
-      const admin = adminOf(c);
-      if (!embedded) {
-        throw new HttpProblem(
-          "ROLE_REQUIRED",
-          "Keys are made by `app keys create`, beside the data.",
-        );
-      }
-      const body = toMessage(CreateApiKeyRequestSchema, await readJson(c.req.raw));
-      const { key, secret } = await keys.create({
-        ...body,
-        roles: body.roles.length > 0 ? body.roles : ["service"],
-        createdBy: admin.subject,
-        lifetimeMs: lifetimeOf(body.expiresIn),
-      });
-      return c.json({ ...view(key), key: secret }, 201);
-    })
-    .get("/v1/api-keys", async (c) => {
-      adminOf(c);
-      return c.json({ items: (await keys.list()).map(view) });
-    })
-    .delete("/v1/api-keys/:id", async (c) => {
-      adminOf(c);
-      const key = await keys.revoke(idOf(c.req.param("id")));
-      if (key === undefined) throw notFound();
-      return c.json(view(key));
-    });
+    .post(
+      "/v1/api-keys",
+      documented({
+        summary: "Make an API key; it is shown once.",
+        roles: ["admin"],
+        body: CreateApiKeyRequestSchema,
+        answers: { 201: newKey },
+      }),
+      async (c) => {
+        const admin = adminOf(c);
+        if (!embedded) {
+          throw new HttpProblem(
+            "ROLE_REQUIRED",
+            "Keys are made by `app keys create`, beside the data.",
+          );
+        }
+        const body = toMessage(CreateApiKeyRequestSchema, await readJson(c.req.raw));
+        const { key, secret } = await keys.create({
+          ...body,
+          roles: body.roles.length > 0 ? body.roles : ["service"],
+          createdBy: admin.subject,
+          lifetimeMs: lifetimeOf(body.expiresIn),
+        });
+        return c.json({ ...view(key), key: secret }, 201);
+      },
+    )
+    .get(
+      "/v1/api-keys",
+      documented({
+        summary: "All API keys, without their secrets.",
+        roles: ["admin"],
+        answers: { 200: items(keyAnswer) },
+      }),
+      async (c) => {
+        adminOf(c);
+        return c.json({ items: (await keys.list()).map(view) });
+      },
+    )
+    .delete(
+      "/v1/api-keys/:id",
+      documented({ summary: "Revoke a key.", roles: ["admin"], answers: { 200: keyAnswer } }),
+      async (c) => {
+        adminOf(c);
+        const key = await keys.revoke(idOf(c.req.param("id")));
+        if (key === undefined) throw notFound();
+        return c.json(view(key));
+      },
+    );
 }
 
 function adminOf(c: Context<HttpEnv>): Principal {

@@ -3,10 +3,33 @@
  * them on the same paths: a list is completed, and an unknown id tried, by whoever comes next.
  */
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import type { HttpEnv } from "../module.ts";
 import type { Approvable, Approvals, OpenApprovals } from "./approvals.ts";
 import { requireRole } from "./auth.ts";
+import { instant, minor, report } from "./openapi/answers.ts";
+import { documented } from "./openapi/documented.ts";
 import { idOf } from "./path-id.ts";
+
+const approvalsAnswer = () =>
+  z.object({
+    approvals: z.array(
+      z.object({
+        approvalId: z.string(),
+        escrowId: z.string(),
+        commandId: z.string(),
+        action: z.string(),
+        askedBy: z.string(),
+        askedAt: instant(),
+        expiresAt: instant(),
+        milestoneId: z.string(),
+        amount: minor(),
+        letters: z.array(z.string()).optional(),
+        reason: z.string().optional(),
+      }),
+    ),
+    more: z.boolean(),
+  });
 
 export interface ApprovalRoutesOptions<C extends Approvable> {
   readonly approvals: Approvals<C>;
@@ -19,17 +42,34 @@ export function createApprovalRoutes<C extends Approvable>({
   accept,
 }: ApprovalRoutesOptions<C>): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.get("/v1/approvals", async (c, next) => {
-    requireRole(c.get("principal"), "admin");
-    const own = await approvals.open();
-    await next();
-    c.res = Response.json(joined(own, await othersIn(c.res)));
-  });
-  app.post("/v1/approvals/:id/approve", async (c, next) => {
-    requireRole(c.get("principal"), "admin");
-    const command = await approvals.approve(idOf(c.req.param("id")), c.get("principal"));
-    return command === undefined ? next() : accept(c, command);
-  });
+  app.get(
+    "/v1/approvals",
+    documented({
+      summary: "What waits for a second operator.",
+      roles: ["admin"],
+      answers: { 200: approvalsAnswer },
+    }),
+    async (c, next) => {
+      requireRole(c.get("principal"), "admin");
+      const own = await approvals.open();
+      await next();
+      c.res = Response.json(joined(own, await othersIn(c.res)));
+    },
+  );
+  app.post(
+    "/v1/approvals/:id/approve",
+    documented({
+      summary: "Approve it, as another operator than the one who asked.",
+      roles: ["admin"],
+      answers: { 200: report },
+      command: true,
+    }),
+    async (c, next) => {
+      requireRole(c.get("principal"), "admin");
+      const command = await approvals.approve(idOf(c.req.param("id")), c.get("principal"));
+      return command === undefined ? next() : accept(c, command);
+    },
+  );
   return app;
 }
 

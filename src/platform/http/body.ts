@@ -8,6 +8,8 @@ import {
   type DescField,
   type DescMessage,
   fromJson,
+  getOption,
+  hasOption,
   type JsonObject,
   type JsonValue,
   type Message,
@@ -16,7 +18,9 @@ import {
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import type { Violation } from "@bufbuild/protovalidate";
+import { field as fieldRules } from "#gen/buf/validate/validate_pb";
 import { messageRules } from "../message-rules.ts";
+import { expectedForm } from "./expected-form.ts";
 import { bodyLimits, fieldPath, type JsonLimits, parseJson, tooLarge } from "./json.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -58,7 +62,8 @@ export async function readJson(
     throw new HttpProblem("UNSUPPORTED_MEDIA_TYPE", "Send Content-Type: application/json.");
   }
   const json = parseJson(bytes, limits);
-  if (!isObject(json)) throw new HttpProblem("INVALID_BODY", "The body must be a JSON object.");
+  if (!isObject(json))
+    throw new HttpProblem("INVALID_BODY", "The body must be a JSON object, such as {}.");
   return json;
 }
 
@@ -97,10 +102,15 @@ function checkMessage(desc: DescMessage, json: JsonValue, path: string): void {
     const field = desc.fields.find((candidate) => candidate.jsonName === name);
     const at = fieldPath(path, name);
     if (field === undefined) {
-      throw new HttpProblem("UNKNOWN_FIELD", "There is no such field.", { field: at });
+      throw new HttpProblem("UNKNOWN_FIELD", noSuchField(desc), { field: at });
     }
     if (value !== null) checkField(field, value, at);
   }
+}
+
+function noSuchField({ fields }: DescMessage): string {
+  const names = fields.map(({ jsonName }) => jsonName);
+  return `There is no such field${names.length === 0 ? ": none is taken" : ` among ${names.join(", ")}`}.`;
 }
 
 function checkField(field: DescField, json: JsonValue, path: string): void {
@@ -137,8 +147,25 @@ function checkEnum(desc: DescEnum, json: JsonValue, path: string): void {
 function violated({ field, message, ruleId }: Violation, json: JsonObject): HttpProblem {
   const code = /^[A-Z_]+$/.test(ruleId) ? ruleId : "INVALID_FIELD";
   const missing = code === "INVALID_FIELD" && isMissing(field, json);
-  const detail = missing ? "This field is required." : message;
+  const pattern = ruleId === "string.pattern" ? patternOf(field) : undefined;
+  const words = pattern === undefined ? sentence(message) : expectedForm(pattern);
+  const detail = missing ? "This field is required." : words;
   return new HttpProblem(code, detail, { field: jsonPath(field) || undefined });
+}
+
+/** Of the field itself, or of the elements of a list. */
+function patternOf(path: Path): string | undefined {
+  const desc = path.findLast((step) => step.kind === "field");
+  if (desc?.kind !== "field" || !hasOption(desc, fieldRules)) return undefined;
+  const { type } = getOption(desc, fieldRules);
+  const rules = type.case === "repeated" ? type.value.items?.type : type;
+  return rules?.case === "string" ? rules.value.pattern : undefined;
+}
+
+/** The library's words begin small and end without a stop. */
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
 /** What was not sent broke no pattern: it is not there. */

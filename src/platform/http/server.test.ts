@@ -178,6 +178,7 @@ test("readiness names each check, 503 while one fails; the reason is for operato
     expect(await response.json()).toEqual({
       ...shown,
       reasons: { log: "10.0.0.7:9092 does not answer" },
+      notices: [],
     });
   }
   remove();

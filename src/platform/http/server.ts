@@ -3,6 +3,7 @@
  * errors as problems, health and metrics. Modules add their routes to what createHttp returns.
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { z } from "zod";
 import { formatDuration } from "#kernel/duration";
 import type { Clock } from "../clock.ts";
 import type { HttpEnv } from "../module.ts";
@@ -12,9 +13,21 @@ import type { Health } from "../workers/health.ts";
 import { allowedMethods } from "./allowed-methods.ts";
 import { type Auth, requireAuth } from "./auth.ts";
 import { envelope, type ServedRequest } from "./envelope.ts";
+import { documented } from "./openapi/documented.ts";
+import { createReference } from "./openapi/reference.ts";
 import { HttpProblem, notFound, problemOf, problemResponse } from "./problem.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { requireScope } from "./scopes.ts";
+
+const alive = () => z.object({ status: z.literal("ok"), clockAhead: z.string().optional() });
+const readyAnswer = () =>
+  z.object({
+    status: z.enum(["ready", "not ready"]),
+    checks: z.record(z.string(), z.string()),
+    reasons: z.record(z.string(), z.string()).optional(),
+    notices: z.array(z.string()).optional(),
+  });
+const text = () => z.string();
 
 export interface Metrics {
   readonly contentType: string;
@@ -29,6 +42,8 @@ export interface HttpOptions {
   readonly logger: Logger;
   readonly tracer?: Tracer;
   readonly clock: Pick<Clock, "wall" | "monotonicMs" | "offsetMs">;
+  /** This program's, for the reference. */
+  readonly version?: string;
   /** Per subject, or per API key; 200 a second unless told otherwise. */
   readonly rateLimit?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
@@ -45,17 +60,43 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   app.use(refuseControlCharacters);
   app.use("/v1/*", guard);
   app.use("/sandbox/*", guard);
-  app.get("/healthz", (c) => c.json({ status: "ok", ...movedClock(clock) }));
-  app.get("/readyz", async (c) => {
-    const { reasons, ...report } = await health.check();
-    const shown = (await isOperator(auth, c)) ? { ...report, reasons } : report;
-    return c.json(shown, report.status === "ready" ? 200 : 503);
-  });
+  app.get(
+    "/healthz",
+    documented({
+      summary: "This process answers.",
+      open: true,
+      query: "any",
+      answers: { 200: alive },
+    }),
+    (c) => c.json({ status: "ok", ...movedClock(clock) }),
+  );
+  app.get(
+    "/readyz",
+    documented({
+      summary: "It can work; why not, to operators.",
+      open: true,
+      query: "any",
+      answers: { 200: readyAnswer, 503: readyAnswer },
+    }),
+    async (c) => {
+      const { reasons, notices, ...report } = await health.check();
+      const shown = (await isOperator(auth, c)) ? { ...report, reasons, notices } : report;
+      return c.json(shown, report.status === "ready" ? 200 : 503);
+    },
+  );
   if (metrics !== undefined) {
-    app.get("/metrics", async (c) =>
-      c.body(await metrics.metrics(), 200, { "Content-Type": metrics.contentType }),
+    app.get(
+      "/metrics",
+      documented({
+        summary: "Prometheus metrics.",
+        open: true,
+        query: "any",
+        answers: { 200: text },
+      }),
+      async (c) => c.body(await metrics.metrics(), 200, { "Content-Type": metrics.contentType }),
     );
   }
+  app.route("/", createReference({ routes: () => app.routes, version: options.version ?? "0" }));
   app.notFound((c) => problemResponse(nothingThere(app, c), c.get("correlationId")));
   app.onError((error, c) => {
     const problem = problemOf(error);

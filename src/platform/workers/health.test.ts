@@ -26,6 +26,7 @@ test("is ready when every check is, and names the one that is not", async () => 
     status: "ready",
     checks: { database: "ok" },
     reasons: {},
+    notices: [],
   });
   const forget = health.register("log", async () => {
     throw new Error("no broker answers");
@@ -34,6 +35,7 @@ test("is ready when every check is, and names the one that is not", async () => 
     status: "not ready",
     checks: { database: "ok", log: "no broker answers" },
     reasons: { log: "no broker answers" },
+    notices: [],
   });
   forget();
   expect((await health.check()).status).toBe("ready");
@@ -71,5 +73,6 @@ test("a check that never answers is unhealthy after two seconds", async () => {
     status: "not ready",
     checks: { database: "no answer within 2 s" },
     reasons: { database: "no answer within 2 s" },
+    notices: [],
   });
 });

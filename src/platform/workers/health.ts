@@ -12,6 +12,8 @@ export interface HealthReport {
   readonly checks: Readonly<Record<string, string>>;
   /** Why not, by check, in the words of what failed: for operators only. */
   readonly reasons: Readonly<Record<string, string>>;
+  /** What an operator should know although work goes on: for operators only. */
+  readonly notices: readonly string[];
 }
 
 export interface Health {
@@ -20,6 +22,8 @@ export interface Health {
    * reason. Returns what takes it out again.
    */
   register(name: string, check: () => Promise<void>): () => void;
+  /** Something that is no reason to send work elsewhere; sentences, none while all is as usual. */
+  notice(tell: () => Promise<readonly string[]>): void;
   /** Never rejects. */
   check(): Promise<HealthReport>;
 }
@@ -34,6 +38,7 @@ export function createHealth({
   readonly logger?: Logger;
 }): Health {
   const checks = new Map<string, () => Promise<void>>();
+  const tellers: (() => Promise<readonly string[]>)[] = [];
   const told = new Map<string, string>();
   const tell = (name: string, { answer, reason }: Outcome): void => {
     if (told.get(name) === reason) return;
@@ -53,7 +58,11 @@ export function createHealth({
         checks.delete(name);
       };
     },
+    notice: (tell) => {
+      tellers.push(tell);
+    },
     check: async () => {
+      const notices = Promise.all(tellers.map((tell) => soon(tell, clock)));
       const answers = await Promise.all(
         [...checks].map(async ([name, check]) => [name, await outcome(check, clock)] as const),
       );
@@ -65,9 +74,25 @@ export function createHealth({
         reasons: Object.fromEntries(
           answers.flatMap(([name, { reason }]) => (reason === undefined ? [] : [[name, reason]])),
         ),
+        notices: (await notices).flat(),
       };
     },
   };
+}
+
+/** A notice that cannot be had is none: what keeps it away is a check's to say. */
+async function soon(
+  tell: () => Promise<readonly string[]>,
+  clock: Clock,
+): Promise<readonly string[]> {
+  const given = new AbortController();
+  const none: readonly string[] = [];
+  const late = clock.sleep(limitMs, given.signal).then(() => none);
+  try {
+    return await Promise.race([tell().catch(() => none), late]);
+  } finally {
+    given.abort();
+  }
 }
 
 interface Outcome {

@@ -15,6 +15,8 @@ import { ClearDisputeRequestSchema, WriteOffDebtRequestSchema } from "#gen/payme
 import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { items, report } from "#platform/http/openapi/answers";
+import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
@@ -35,14 +37,44 @@ export interface DisputeRouteOptions {
 const debtReaders: readonly PartyStanding[] = ["self", "operator", "keeper", "reader"];
 const payoutReaders: readonly PartyStanding[] = [...debtReaders, "service"];
 
+const docs = {
+  getEscrowsDisputes: {
+    summary: "What banks took back of this deal.",
+    answers: { 200: items(report) },
+  },
+  postDisputesClear: {
+    summary: "Set an inquiry or a warning aside.",
+    roles: ["admin"],
+    body: ClearDisputeRequestSchema,
+    answers: {},
+    command: true,
+  },
+  getPartiesPayouts: {
+    summary: "What went to a seller's bank, and what came back.",
+    answers: { 200: items(report) },
+  },
+  getDebts: {
+    summary: "What sellers owe: your own, or everybody's to operators.",
+    query: { party: "this one's (admin, auditor)" },
+    answers: { 200: items(report) },
+  },
+  postDebtsWriteOff: {
+    summary: "Give a debt up; a second operator approves it.",
+    roles: ["admin"],
+    body: WriteOffDebtRequestSchema,
+    answers: {},
+    command: true,
+  },
+} satisfies Record<string, RouteDoc>;
+
 export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv> {
   const { db, access, partyAccess, commands } = options;
   const app = new Hono<HttpEnv>();
-  app.get("/v1/escrows/:id/disputes", async (c) => {
+  app.get("/v1/escrows/:id/disputes", documented(docs.getEscrowsDisputes), async (c) => {
     const row = await access.byEscrowId(c.req.param("id"), c.get("principal"), partiesAndOperators);
     return c.json({ items: await disputesOf(db, row.escrow_no) });
   });
-  app.post("/v1/disputes/:id/clear", async (c) => {
+  app.post("/v1/disputes/:id/clear", documented(docs.postDisputesClear), async (c) => {
     requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     toMessage(ClearDisputeRequestSchema, json);
@@ -52,7 +84,7 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     const value = create(DecideReviewSchema, { reviewId, decision: Decision.CLEAR });
     return commands.send(c, { json, escrowId, body: { case: "decideReview", value } });
   });
-  app.get("/v1/parties/:id/payouts", async (c) => {
+  app.get("/v1/parties/:id/payouts", documented(docs.getPartiesPayouts), async (c) => {
     const partyId = partyIn(c);
     const principal = c.get("principal");
     const standing = await partyAccess.standing(partyId, principal);
@@ -60,7 +92,7 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     const serviceId = standing === "reader" ? "" : scopeOf(standing, principal.subject);
     return c.json({ items: await payoutsOf(db, partyId, serviceId) });
   });
-  app.get("/v1/debts", async (c) => {
+  app.get("/v1/debts", documented(docs.getDebts), async (c) => {
     const principal = c.get("principal");
     const { roles, subject, onBehalfOf } = principal;
     const all = roles.includes("admin") || roles.includes("auditor");
@@ -70,7 +102,7 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     if (standing === undefined || !debtReaders.includes(standing)) throw notFound();
     return c.json({ items: await debtsOf(db, partyId) });
   });
-  app.post("/v1/debts/:id/write-off", async (c) => {
+  app.post("/v1/debts/:id/write-off", documented(docs.postDebtsWriteOff), async (c) => {
     requireRole(c.get("principal"), "admin");
     const partyId = partyIn(c);
     const json = await readJson(c.req.raw);

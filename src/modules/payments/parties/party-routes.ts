@@ -6,11 +6,14 @@
  */
 
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { CreatePayoutMethodRequestSchema, PutPartyRequestSchema } from "#gen/payments/v1/http_pb";
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { readJson, toMessage } from "#platform/http/body";
+import { instant, items } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
@@ -18,6 +21,17 @@ import type { Keyring } from "#platform/sealing/keyring";
 import { countryChanged } from "../holdings/watch-holdings.ts";
 import type { AccountRequest, ProviderAccount, Providers } from "../provider.ts";
 import { type PartyAccess, type PartyStanding, scopeOf } from "./party-access.ts";
+
+const partyAnswer = () => z.object({ partyId: z.string() });
+const methodAnswer = () =>
+  z.object({
+    payoutMethodId: z.string(),
+    provider: z.string(),
+    status: z.string(),
+    requirementsDue: z.array(z.string()),
+    onboardingUrl: z.string().optional(),
+    expiresAt: instant().optional(),
+  });
 
 export interface PartyRouteOptions {
   readonly db: Database;
@@ -40,54 +54,77 @@ interface KnownMethodRow extends PayoutMethodRow {
 
 export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.put("/v1/parties/:id", async (c) => {
-    const caller = await callerOf(c, options, [
-      "self",
-      "operator",
-      "keeper",
-      "service",
-      "registrar",
-    ]);
-    const { email, name, country } = toMessage(PutPartyRequestSchema, await readJson(c.req.raw));
-    await saveProfile(options, caller, JSON.stringify({ email, name, country }));
-    return c.json({ partyId: caller.partyId });
-  });
-  app.post("/v1/parties/:id/payout-methods", async (c) => {
-    const caller = await callerOf(c, options, ["self", "operator", "keeper", "service"]);
-    const body = toMessage(CreatePayoutMethodRequestSchema, await readJson(c.req.raw));
-    const provider = providerOf(body.provider, options.providers);
-    if (body.account !== "" && !caller.mayVouch) {
-      throw new HttpProblem("ROLE_REQUIRED", "An account is named by a service or an admin.", {
-        field: "account",
-      });
-    }
-    const known = await knownMethod(options, caller, provider);
-    if (known !== undefined && !caller.mayChange && known.status === "READY") {
-      return c.json(methodView(known), 201);
-    }
-    // Asked again it is the same account, with a new link to where it is completed.
-    const asked = caller.mayChange ? body.account || known?.account_id : known?.account_id;
-    const { partyId, serviceId } = caller;
-    const request = { ...body, partyId, serviceId, account: asked ?? body.account };
-    if (body.account !== "" && !caller.mayChange) {
-      await refuseForeign(options.db, caller, provider, body.account);
-    }
-    const account = await openAccount(options, provider, request);
-    const method =
-      known !== undefined && !caller.mayChange
-        ? known
-        : await saveMethod(options, caller, provider, account);
-    return c.json({ ...methodView(method), ...onboardingView(account) }, 201);
-  });
-  app.get("/v1/parties/:id/payout-methods", async (c) => {
-    const readers = ["self", "operator", "keeper", "service", "reader"] as const;
-    const { partyId, serviceId, seesAll } = await callerOf(c, options, readers);
-    const rows = await options.db.sql<PayoutMethodRow>`
+  app.put(
+    "/v1/parties/:id",
+    documented({
+      summary: "A party's profile; sealed with its key.",
+      body: PutPartyRequestSchema,
+      answers: { 200: partyAnswer },
+    }),
+    async (c) => {
+      const caller = await callerOf(c, options, [
+        "self",
+        "operator",
+        "keeper",
+        "service",
+        "registrar",
+      ]);
+      const { email, name, country } = toMessage(PutPartyRequestSchema, await readJson(c.req.raw));
+      await saveProfile(options, caller, JSON.stringify({ email, name, country }));
+      return c.json({ partyId: caller.partyId });
+    },
+  );
+  app.post(
+    "/v1/parties/:id/payout-methods",
+    documented({
+      summary: "Where a seller's money goes.",
+      body: CreatePayoutMethodRequestSchema,
+      answers: { 201: methodAnswer },
+    }),
+    async (c) => {
+      const caller = await callerOf(c, options, ["self", "operator", "keeper", "service"]);
+      const body = toMessage(CreatePayoutMethodRequestSchema, await readJson(c.req.raw));
+      const provider = providerOf(body.provider, options.providers);
+      if (body.account !== "" && !caller.mayVouch) {
+        throw new HttpProblem("ROLE_REQUIRED", "An account is named by a service or an admin.", {
+          field: "account",
+        });
+      }
+      const known = await knownMethod(options, caller, provider);
+      if (known !== undefined && !caller.mayChange && known.status === "READY") {
+        return c.json(methodView(known), 201);
+      }
+      // Asked again it is the same account, with a new link to where it is completed.
+      const asked = caller.mayChange ? body.account || known?.account_id : known?.account_id;
+      const { partyId, serviceId } = caller;
+      const request = { ...body, partyId, serviceId, account: asked ?? body.account };
+      if (body.account !== "" && !caller.mayChange) {
+        await refuseForeign(options.db, caller, provider, body.account);
+      }
+      const account = await openAccount(options, provider, request);
+      const method =
+        known !== undefined && !caller.mayChange
+          ? known
+          : await saveMethod(options, caller, provider, account);
+      return c.json({ ...methodView(method), ...onboardingView(account) }, 201);
+    },
+  );
+  app.get(
+    "/v1/parties/:id/payout-methods",
+    documented({
+      summary: "Where a seller's money goes, and what a provider still asks for.",
+      answers: { 200: items(methodAnswer) },
+    }),
+    async (c) => {
+      const readers = ["self", "operator", "keeper", "service", "reader"] as const;
+      const { partyId, serviceId, seesAll } = await callerOf(c, options, readers);
+      const rows = await options.db.sql<PayoutMethodRow>`
       SELECT payout_method_id, provider, status, requirements_due FROM payments.payout_method
       WHERE party_id = ${partyId} AND (${seesAll}::boolean OR service_id = ${serviceId})
       ORDER BY created_at, payout_method_id`;
-    return c.json({ items: rows.map(methodView) });
-  });
+      return c.json({ items: rows.map(methodView) });
+    },
+  );
   return app;
 }
 

@@ -5,16 +5,28 @@
  */
 
 import { Hono } from "hono";
+import { z } from "zod";
 import { CreateRefundAddressRequestSchema } from "#gen/payments/v1/http_pb";
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { readJson, toMessage } from "#platform/http/body";
+import { items } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import { provenAddress } from "../providers/custodian/wallets.ts";
 import type { PartyAccess } from "./party-access.ts";
+
+const addressAnswer = () =>
+  z.object({
+    refundAddressId: z.string(),
+    provider: z.string(),
+    chainId: z.string(),
+    address: z.string(),
+    status: z.string(),
+  });
 
 export interface RefundAddressOptions {
   readonly db: Database;
@@ -37,39 +49,54 @@ const provider = "custodian";
 export function createRefundAddressRoutes(options: RefundAddressOptions): Hono<HttpEnv> {
   const { db, custodian } = options;
   const app = new Hono<HttpEnv>();
-  app.post("/v1/parties/:id/refund-addresses", async (c) => {
-    const principal = c.get("principal");
-    const partyId = await partyOf(c.req.param("id"), principal, options, ["self", "operator"]);
-    const body = toMessage(CreateRefundAddressRequestSchema, await readJson(c.req.raw));
-    if (custodian === undefined || (body.provider || provider) !== provider) {
-      throw new HttpProblem("PROVIDER_UNSUPPORTED", "No such provider takes addresses.", {
-        field: "provider",
-      });
-    }
-    const { chainId } = custodian;
-    if (body.chainId !== chainId) {
-      throw new HttpProblem("CHAIN_UNSUPPORTED", `Wallets are on chain ${chainId}.`, {
-        field: "chainId",
-      });
-    }
-    const claim = { partyId, chainId, address: body.address, use: "refunds" } as const;
-    const address = await provenAddress(claim, body.signature);
-    if (address === undefined) {
-      throw new HttpProblem("SIGNATURE_INVALID", "The address did not sign the message.", {
-        field: "signature",
-      });
-    }
-    const row = await save(options, { partyId, chainId, address, by: principal.subject });
-    return c.json(view(row), 201);
-  });
-  app.get("/v1/parties/:id/refund-addresses", async (c) => {
-    const standings = ["self", "operator", "reader"] as const;
-    const partyId = await partyOf(c.req.param("id"), c.get("principal"), options, standings);
-    const rows = await db.sql<RefundAddressRow>`
+  app.post(
+    "/v1/parties/:id/refund-addresses",
+    documented({
+      summary: "Where a buyer's USDC goes back to; the wallet signs for it.",
+      body: CreateRefundAddressRequestSchema,
+      answers: { 201: addressAnswer },
+    }),
+    async (c) => {
+      const principal = c.get("principal");
+      const partyId = await partyOf(c.req.param("id"), principal, options, ["self", "operator"]);
+      const body = toMessage(CreateRefundAddressRequestSchema, await readJson(c.req.raw));
+      if (custodian === undefined || (body.provider || provider) !== provider) {
+        throw new HttpProblem("PROVIDER_UNSUPPORTED", "No such provider takes addresses.", {
+          field: "provider",
+        });
+      }
+      const { chainId } = custodian;
+      if (body.chainId !== chainId) {
+        throw new HttpProblem("CHAIN_UNSUPPORTED", `Wallets are on chain ${chainId}.`, {
+          field: "chainId",
+        });
+      }
+      const claim = { partyId, chainId, address: body.address, use: "refunds" } as const;
+      const address = await provenAddress(claim, body.signature);
+      if (address === undefined) {
+        throw new HttpProblem("SIGNATURE_INVALID", "The address did not sign the message.", {
+          field: "signature",
+        });
+      }
+      const row = await save(options, { partyId, chainId, address, by: principal.subject });
+      return c.json(view(row), 201);
+    },
+  );
+  app.get(
+    "/v1/parties/:id/refund-addresses",
+    documented({
+      summary: "Where a buyer's USDC goes back to.",
+      answers: { 200: items(addressAnswer) },
+    }),
+    async (c) => {
+      const standings = ["self", "operator", "reader"] as const;
+      const partyId = await partyOf(c.req.param("id"), c.get("principal"), options, standings);
+      const rows = await db.sql<RefundAddressRow>`
       SELECT refund_address_id, provider, chain_id, address, status
       FROM payments.refund_address WHERE party_id = ${partyId}`;
-    return c.json({ items: rows.map(view) });
-  });
+      return c.json({ items: rows.map(view) });
+    },
+  );
   return app;
 }
 

@@ -14,6 +14,8 @@ import { DecideDepositRequestSchema, DecideReviewRequestSchema } from "#gen/paym
 import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { report } from "#platform/http/openapi/answers";
+import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { ScreeningState } from "../domain/screening.ts";
@@ -27,21 +29,53 @@ export interface ReviewRouteOptions {
 
 const idPattern = /^[A-Za-z0-9_.:-]{1,200}$/;
 
+const docs = {
+  getReviews: {
+    summary: "Screening hits that wait for a decision.",
+    roles: ["admin", "auditor"],
+    answers: { 200: report },
+  },
+  getDeposits: {
+    summary: "Deposits that wait for a decision.",
+    roles: ["admin", "auditor"],
+    answers: { 200: report },
+  },
+  getBlocked: {
+    summary: "What sanctions block.",
+    roles: ["admin", "auditor"],
+    answers: { 200: report },
+  },
+  postReviewsDecide: {
+    summary: "Clear a hit, or block the money; to lift a block a second operator approves it.",
+    roles: ["admin"],
+    body: DecideReviewRequestSchema,
+    answers: {},
+    command: true,
+  },
+  postDepositsDecide: {
+    summary: "Take a deposit that did not fit, or send it back.",
+    roles: ["admin"],
+    body: DecideDepositRequestSchema,
+    answers: {},
+    command: true,
+  },
+} satisfies Record<string, RouteDoc>;
+
 export function createReviewRoutes({ db, commands }: ReviewRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.get("/v1/reviews", async (c) => {
+  app.get("/v1/reviews", documented(docs.getReviews), async (c) => {
     requireRole(c.get("principal"), "admin", "auditor");
     return c.json(await openReviews(db));
   });
-  app.get("/v1/deposits", async (c) => {
+  app.get("/v1/deposits", documented(docs.getDeposits), async (c) => {
     requireRole(c.get("principal"), "admin", "auditor");
     return c.json(await depositsWaiting(db));
   });
-  app.get("/v1/blocked", async (c) => {
+  app.get("/v1/blocked", documented(docs.getBlocked), async (c) => {
     requireRole(c.get("principal"), "admin", "auditor");
     return c.json(await blockedReport(db));
   });
-  app.post("/v1/reviews/:id/decide", async (c) => {
+  app.post("/v1/reviews/:id/decide", documented(docs.postReviewsDecide), async (c) => {
     requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     const { decision: word } = toMessage(DecideReviewRequestSchema, json);
@@ -57,7 +91,7 @@ export function createReviewRoutes({ db, commands }: ReviewRouteOptions): Hono<H
     const lifts = decision === CLEAR && row.state === "BLOCKED";
     return lifts ? commands.ask(c, asked) : commands.send(c, asked);
   });
-  app.post("/v1/deposits/:id/decide", async (c) => {
+  app.post("/v1/deposits/:id/decide", documented(docs.postDepositsDecide), async (c) => {
     requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     const { decision: word } = toMessage(DecideDepositRequestSchema, json);

@@ -3,10 +3,13 @@
  * piece. A party reads what happened to his money, in his view; operators and auditors the ledger.
  */
 import { Hono } from "hono";
+import { z } from "zod";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { instantOf } from "#platform/http/instant";
+import { instant } from "#platform/http/openapi/answers";
+import { documented } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../access.ts";
@@ -15,6 +18,32 @@ import { csvOf } from "./csv.ts";
 import { ledgerStatement } from "./ledger-statement.ts";
 import { partyStatement } from "./party-statement.ts";
 import type { Statement } from "./statement.ts";
+
+/** In a party's view amounts are in its favour; in the ledger's, by account. */
+const row = () => z.record(z.string(), z.string());
+const statement = () =>
+  z.object({
+    party: z.string().optional(),
+    from: instant(),
+    until: instant(),
+    opening: z.array(row()),
+    lines: z.array(row()),
+    closing: z.array(row()),
+    next: z.string().nullable(),
+  });
+const statementDoc = {
+  summary: "Opening balances, lines, closing balances; of a deal, a party, or all books (auditor).",
+  query: {
+    escrow: "of this deal",
+    party: "of this party",
+    view: "ledger, or party: amounts in the party's favour",
+    from: "from this instant",
+    until: "up to this instant; now when absent",
+    format: "json, or csv in one piece",
+    cursor: "`next` of the page before",
+  },
+  answers: { 200: statement },
+};
 
 export interface StatementRouteOptions {
   readonly db: Database;
@@ -29,7 +58,7 @@ const pageSize = 1_000;
 export function createStatementRoutes(options: StatementRouteOptions): Hono<HttpEnv> {
   const { clock } = options;
   const app = new Hono<HttpEnv>();
-  app.get("/v1/statements", async (c) => {
+  app.get("/v1/statements", documented(statementDoc), async (c) => {
     const query = c.req.query();
     const period = {
       from: instantOf(query.from, "from") ?? new Date(0),
@@ -62,7 +91,7 @@ async function statementFor(
 ): Promise<Statement> {
   const view = oneOf(["ledger", "party"], asked ?? "ledger", "view");
   if (escrow !== undefined && party !== undefined) {
-    throw new HttpProblem("BAD_REQUEST", "One of escrow and party.");
+    throw new HttpProblem("BAD_REQUEST", "Name an escrow or a party, not both.");
   }
   if (escrow !== undefined) {
     const row = await access.byEscrowId(idOf(escrow), principal, partiesAndOperators);
@@ -88,7 +117,7 @@ async function statementFor(
 
 function oneOf(allowed: readonly string[], given: string, field: string): string {
   if (allowed.includes(given)) return given;
-  throw new HttpProblem("BAD_REQUEST", `${allowed.join(" or ")}.`, { field });
+  throw new HttpProblem("BAD_REQUEST", `Must be ${allowed.join(" or ")}.`, { field });
 }
 
 function idOf(text: string): string {

@@ -5,11 +5,13 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Hono } from "hono";
+import { z } from "zod";
 import { WebhookReceivedSchema } from "#gen/payments/v1/webhooks_pb";
 import type { Clock } from "#platform/clock";
 import { TransientError } from "#platform/errors";
 import { readBytes } from "#platform/http/body";
 import { webhookLimits } from "#platform/http/json";
+import { documented } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { Publisher } from "#platform/messaging/publishing/publisher";
 import type { HttpEnv } from "#platform/module";
@@ -17,6 +19,8 @@ import type { Keyring } from "#platform/sealing/keyring";
 import { topics } from "#topics";
 import type { Providers, VerifiedWebhook } from "../provider.ts";
 import { webhookSubject } from "./purge-webhook-keys.ts";
+
+const received = () => z.object({ received: z.literal(true), ignored: z.string().optional() });
 
 export interface WebhookRouteOptions {
   readonly providers: Providers;
@@ -32,21 +36,30 @@ const keptBytes = 32_000;
 
 export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.post("/v1/webhooks/:provider", async (c) => {
-    const provider = options.providers.get(c.req.param("provider"));
-    if (provider === undefined) throw notFound();
-    const bytes = await readBytes(c.req.raw, webhookLimits.maxBytes);
-    const webhook = await provider.verifyWebhook(bytes, c.req.raw.headers);
-    if (webhook === undefined) {
-      throw new HttpProblem("BAD_SIGNATURE", "The signature does not hold for this body.");
-    }
-    const { name, live } = provider.describe();
-    // An endpoint for connected accounts is told of test money too: it is taken, and nothing is done.
-    if (webhook.livemode !== live) return c.json({ received: true, ignored: "livemode" });
-    const { correlationId, traceparent } = c.var;
-    await keep({ name, webhook, bytes, correlationId, traceparent }, options);
-    return c.json({ received: true });
-  });
+  app.post(
+    "/v1/webhooks/:provider",
+    documented({
+      summary: "What a provider tells; signed, and kept before it is answered.",
+      open: true,
+      query: "any",
+      answers: { 200: received },
+    }),
+    async (c) => {
+      const provider = options.providers.get(c.req.param("provider"));
+      if (provider === undefined) throw notFound();
+      const bytes = await readBytes(c.req.raw, webhookLimits.maxBytes);
+      const webhook = await provider.verifyWebhook(bytes, c.req.raw.headers);
+      if (webhook === undefined) {
+        throw new HttpProblem("BAD_SIGNATURE", "The signature does not hold for this body.");
+      }
+      const { name, live } = provider.describe();
+      // An endpoint for connected accounts is told of test money too: it is taken, and nothing is done.
+      if (webhook.livemode !== live) return c.json({ received: true, ignored: "livemode" });
+      const { correlationId, traceparent } = c.var;
+      await keep({ name, webhook, bytes, correlationId, traceparent }, options);
+      return c.json({ received: true });
+    },
+  );
   return app;
 }
 

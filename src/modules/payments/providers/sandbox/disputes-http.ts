@@ -3,6 +3,7 @@
  * the provider's own pages, payouts to sellers' banks. What follows arrives by signed webhook.
  */
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import {
   SandboxCloseDisputeRequestSchema,
   SandboxDisputeRequestSchema,
@@ -11,12 +12,22 @@ import {
   SandboxWarnRequestSchema,
 } from "#gen/payments/v1/http_pb";
 import { readJson, toMessage } from "#platform/http/body";
+import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
 import type { PartyAccess } from "../../parties/party-access.ts";
 import type { PaymentRow } from "../../schema.ts";
 import type { DisputeOutcome, DisputingBank } from "./bank-disputes.ts";
+
+const playedAnswer = () =>
+  z.object({
+    disputeId: z.string().optional(),
+    warningId: z.string().optional(),
+    refundId: z.string().optional(),
+    payoutId: z.string().optional(),
+    status: z.literal("accepted"),
+  });
 
 export interface SandboxDisputeRouteOptions {
   readonly access: Access;
@@ -25,6 +36,34 @@ export interface SandboxDisputeRouteOptions {
   /** Something is to be delivered. */
   readonly onPlayed: () => void;
 }
+
+const docs = {
+  postPaymentsDispute: {
+    summary: "Play a bank that takes money back.",
+    body: SandboxDisputeRequestSchema,
+    answers: { 202: playedAnswer },
+  },
+  postDisputesClose: {
+    summary: "Play its decision.",
+    body: SandboxCloseDisputeRequestSchema,
+    answers: { 202: playedAnswer },
+  },
+  postPaymentsWarn: {
+    summary: "Play a warning of fraud.",
+    body: SandboxWarnRequestSchema,
+    answers: { 202: playedAnswer },
+  },
+  postPaymentsRefund: {
+    summary: "Play a refund on the provider's own page.",
+    body: SandboxRefundRequestSchema,
+    answers: { 202: playedAnswer },
+  },
+  postPartiesPayout: {
+    summary: "Play a payout to a seller's bank.",
+    body: SandboxPayoutRequestSchema,
+    answers: { 202: playedAnswer },
+  },
+} satisfies Record<string, RouteDoc>;
 
 export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions): Hono<HttpEnv> {
   const { access, partyAccess, bank, onPlayed } = options;
@@ -44,14 +83,14 @@ export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions):
     return c.json({ [name]: id, status: "accepted" }, 202);
   };
 
-  app.post("/sandbox/payments/:id/dispute", async (c) => {
+  app.post("/sandbox/payments/:id/dispute", documented(docs.postPaymentsDispute), async (c) => {
     const body = toMessage(SandboxDisputeRequestSchema, await readJson(c.req.raw));
     const { reason, inquiry } = body;
     const dispute = { amount: amountOf(body.amount), reason: reason || "fraudulent", inquiry };
     const id = await bank.dispute(await paymentOf(c), dispute, keyOf(c));
     return played(c, "disputeId", id);
   });
-  app.post("/sandbox/disputes/:id/close", async (c) => {
+  app.post("/sandbox/disputes/:id/close", documented(docs.postDisputesClose), async (c) => {
     const body = toMessage(SandboxCloseDisputeRequestSchema, await readJson(c.req.raw));
     const disputeId = c.req.param("id");
     const escrowId = await bank.escrowOf(disputeId);
@@ -61,16 +100,16 @@ export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions):
     const found = await bank.close(disputeId, body.outcome as DisputeOutcome);
     return played(c, "disputeId", found ? disputeId : undefined);
   });
-  app.post("/sandbox/payments/:id/warn", async (c) => {
+  app.post("/sandbox/payments/:id/warn", documented(docs.postPaymentsWarn), async (c) => {
     const { closed } = toMessage(SandboxWarnRequestSchema, await readJson(c.req.raw));
     return played(c, "warningId", await bank.warn(await paymentOf(c), !closed));
   });
-  app.post("/sandbox/payments/:id/refund", async (c) => {
+  app.post("/sandbox/payments/:id/refund", documented(docs.postPaymentsRefund), async (c) => {
     const body = toMessage(SandboxRefundRequestSchema, await readJson(c.req.raw));
     const id = await bank.refund(await paymentOf(c), amountOf(body.amount), keyOf(c));
     return played(c, "refundId", id);
   });
-  app.post("/sandbox/parties/:id/payout", async (c) => {
+  app.post("/sandbox/parties/:id/payout", documented(docs.postPartiesPayout), async (c) => {
     const body = toMessage(SandboxPayoutRequestSchema, await readJson(c.req.raw));
     const partyId = c.req.param("id");
     const standing = await partyAccess.standing(partyId, c.get("principal"));

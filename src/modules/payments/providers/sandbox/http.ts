@@ -3,6 +3,7 @@
  * follows reaches the product by a signed webhook over HTTP, not from here.
  */
 import { Hono } from "hono";
+import { z } from "zod";
 import {
   SandboxMovementRequestSchema,
   SandboxPayRequestSchema,
@@ -10,11 +11,20 @@ import {
 } from "#gen/payments/v1/http_pb";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
+import { documented } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
 import type { PartyAccess } from "../../parties/party-access.ts";
 import type { Bank, PayOutcome } from "./bank.ts";
+
+const played = () =>
+  z.object({
+    paymentId: z.string().optional(),
+    outcome: z.string().optional(),
+    status: z.literal("accepted"),
+  });
+const readiness = () => z.object({ partyId: z.string(), ready: z.boolean() });
 
 export interface SandboxRouteOptions {
   readonly access: Access;
@@ -29,41 +39,69 @@ const largest = 1_000_000_000_000_000n;
 export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv> {
   const { access, partyAccess, bank, onPlayed } = options;
   const app = new Hono<HttpEnv>();
-  app.post("/sandbox/payments/:id/pay", async (c) => {
-    const body = toMessage(SandboxPayRequestSchema, await readJson(c.req.raw));
-    const principal = c.get("principal");
-    const row = await access.byPaymentId(c.req.param("id"), principal, partiesAndOperators);
-    // An auditor sees it and changes nothing.
-    if (standingTo(row, principal) === "auditor") requireRole(principal, "admin");
-    const outcome = (body.outcome || "succeed") as PayOutcome;
-    const amount = body.amount === "" ? undefined : BigInt(body.amount);
-    if (amount !== undefined && (amount === 0n || amount > largest)) {
-      throw new HttpProblem("AMOUNT", "Must be more than 0.", { field: "amount" });
-    }
-    if (row.provider !== "sandbox") throw notFound();
-    if (row.provider_ref === null) {
-      throw unavailable({}, "The provider is still opening this payment: try again.");
-    }
-    const key = c.req.header("Idempotency-Key");
-    if (!(await bank.pay(row.provider_ref, outcome, amount, key))) throw notFound();
-    onPlayed();
-    return c.json({ paymentId: row.payment_id, outcome, status: "accepted" }, 202);
-  });
-  app.post("/sandbox/movements", async (c) => {
-    requireRole(c.get("principal"), "admin");
-    const { amount, ...line } = toMessage(SandboxMovementRequestSchema, await readJson(c.req.raw));
-    const key = c.req.header("Idempotency-Key") ?? c.get("correlationId");
-    await bank.adjust({ ...line, amount: BigInt(amount) }, key);
-    return c.json({ status: "accepted" }, 202);
-  });
-  app.post("/sandbox/parties/:id/readiness", async (c) => {
-    const { ready } = toMessage(SandboxReadinessRequestSchema, await readJson(c.req.raw));
-    const partyId = c.req.param("id");
-    const standing = await partyAccess.standing(partyId, c.get("principal"));
-    if (standing !== "self" && standing !== "operator" && standing !== "keeper") throw notFound();
-    if (!(await bank.setReady(partyId, ready))) throw notFound();
-    onPlayed();
-    return c.json({ partyId, ready }, 202);
-  });
+  app.post(
+    "/sandbox/payments/:id/pay",
+    documented({
+      summary: "Play the buyer's bank.",
+      body: SandboxPayRequestSchema,
+      answers: { 202: played },
+    }),
+    async (c) => {
+      const body = toMessage(SandboxPayRequestSchema, await readJson(c.req.raw));
+      const principal = c.get("principal");
+      const row = await access.byPaymentId(c.req.param("id"), principal, partiesAndOperators);
+      // An auditor sees it and changes nothing.
+      if (standingTo(row, principal) === "auditor") requireRole(principal, "admin");
+      const outcome = (body.outcome || "succeed") as PayOutcome;
+      const amount = body.amount === "" ? undefined : BigInt(body.amount);
+      if (amount !== undefined && (amount === 0n || amount > largest)) {
+        throw new HttpProblem("AMOUNT", "Must be more than 0.", { field: "amount" });
+      }
+      if (row.provider !== "sandbox") throw notFound();
+      if (row.provider_ref === null) {
+        throw unavailable({}, "The provider is still opening this payment: try again.");
+      }
+      const key = c.req.header("Idempotency-Key");
+      if (!(await bank.pay(row.provider_ref, outcome, amount, key))) throw notFound();
+      onPlayed();
+      return c.json({ paymentId: row.payment_id, outcome, status: "accepted" }, 202);
+    },
+  );
+  app.post(
+    "/sandbox/movements",
+    documented({
+      summary: "Put a line into the provider's book that ours lacks.",
+      roles: ["admin"],
+      body: SandboxMovementRequestSchema,
+      answers: { 202: played },
+    }),
+    async (c) => {
+      requireRole(c.get("principal"), "admin");
+      const { amount, ...line } = toMessage(
+        SandboxMovementRequestSchema,
+        await readJson(c.req.raw),
+      );
+      const key = c.req.header("Idempotency-Key") ?? c.get("correlationId");
+      await bank.adjust({ ...line, amount: BigInt(amount) }, key);
+      return c.json({ status: "accepted" }, 202);
+    },
+  );
+  app.post(
+    "/sandbox/parties/:id/readiness",
+    documented({
+      summary: "Make a seller ready to be paid, or not.",
+      body: SandboxReadinessRequestSchema,
+      answers: { 202: readiness },
+    }),
+    async (c) => {
+      const { ready } = toMessage(SandboxReadinessRequestSchema, await readJson(c.req.raw));
+      const partyId = c.req.param("id");
+      const standing = await partyAccess.standing(partyId, c.get("principal"));
+      if (standing !== "self" && standing !== "operator" && standing !== "keeper") throw notFound();
+      if (!(await bank.setReady(partyId, ready))) throw notFound();
+      onPlayed();
+      return c.json({ partyId, ready }, 202);
+    },
+  );
   return app;
 }

@@ -1,0 +1,93 @@
+// O5: the reference is made of the routes, says all of them, and what it says is what they answer.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { undocumented } from "../../src/platform/http/openapi/document.ts";
+import { startApp, type TestApp } from "../support/app.ts";
+import { referenceOf } from "../support/reference.ts";
+import { fundedEscrow } from "../support/sale.ts";
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(() => app.stop());
+
+// biome-ignore lint/suspicious/noExplicitAny: what a client sees is untyped JSON
+const reference = async (): Promise<any> => (await asked("/openapi.json")).json();
+const asked = async (path: string) => fetch(`${app.url}${path}`);
+
+test("O5: every route that is mounted is in the document, and no other", async () => {
+  const { routes } = app.server.application.http;
+  expect(undocumented(routes)).toEqual([]);
+  const document = await reference();
+  const told = Object.entries(document.paths as Record<string, object>).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const mounted = routes
+    .filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+  expect(told.toSorted()).toEqual([...new Set(mounted)].toSorted());
+});
+
+test("O5: it is an OpenAPI 3.1 document, whose operations have names of their own", async () => {
+  const document = await reference();
+  expect(document.openapi).toStartWith("3.1");
+  const { valid, errors } = await new Validator().validate(structuredClone(document));
+  expect({ valid, errors }).toEqual({ valid: true, errors: undefined });
+  const ids = Object.values(
+    document.paths as Record<string, Record<string, { operationId: string }>>,
+  )
+    .flatMap((operations) => Object.values(operations))
+    .map(({ operationId }) => operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test("O5: what the proto says of a field, and what it demands, stands in the reference", async () => {
+  const { components } = await reference();
+  const body = components.schemas["escrow.v1.CreateEscrowRequest"];
+  expect(body.required).toEqual(["buyerId", "sellerId", "title", "amount"]);
+  expect(body.properties.statementDescriptorSuffix).toMatchObject({
+    maxLength: 22,
+    description: "What the buyer reads on his card's statement.",
+  });
+  expect(components.schemas["escrow.v1.MoneyInput"].properties.amount.pattern).toContain("[1-9]");
+});
+
+test("O5: an answer with a field the reference lacks, or without one it names, is found", async () => {
+  const { alice, escrowId } = await fundedEscrow(app);
+  const { misfit } = await referenceOf(app.server.application.http.routes);
+  const path = `/v1/escrows/${escrowId}`;
+  const { body, status } = await alice.get(path);
+  const answered = { method: "GET", path, status, type: "application/json", body };
+  expect(misfit(answered)).toBeUndefined();
+  expect(misfit({ ...answered, body: { ...body, more: 1 } })).toContain("additional properties");
+  expect(misfit({ ...answered, body: { ...body, state: undefined } })).toContain("state");
+  expect(misfit({ ...answered, body: { ...body, version: 4 } })).toContain("version");
+  expect(misfit({ ...answered, status: 299 })).toContain("status");
+});
+
+test("O5, bad input B21: /docs is one page that loads nothing and runs nothing", async () => {
+  const response = await asked("/docs");
+  const page = await response.text();
+  expect(response.headers.get("Content-Type")).toStartWith("text/html");
+  const policy = response.headers.get("Content-Security-Policy") ?? "";
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).not.toContain("unsafe");
+  const style = /<style>([\s\S]*?)<\/style>/.exec(page)?.[1] ?? "";
+  const hash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
+  expect(policy).toContain(`'sha256-${hash}'`);
+  expect(page.match(/<script|<link|<img|style=|src=|javascript:/)).toBeNull();
+  expect(page.includes("/v1/escrows/{id}/release")).toBe(true);
+  const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, to = ""]) => to);
+  const lost = links.filter((to) => !page.includes(`id="${to.slice(1)}"`));
+  expect([...new Set(lost)]).toEqual(["/openapi.json"]);
+});
+
+test("O5: a parameter nobody declared is refused by name", async () => {
+  const { status, body } = await app.as("root", "admin").get("/v1/providers?nmae=x");
+  expect({ status, code: body.code, field: body.field }).toEqual({
+    status: 422,
+    code: "UNKNOWN_PARAMETER",
+    field: "nmae",
+  });
+});
