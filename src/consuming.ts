@@ -70,12 +70,15 @@ export function listenersOf(deps: ConsumingDeps, modules: readonly Module[]): Li
 
 /** The consumer groups of these modules, and of the listeners. */
 export function groupsOf(modules: readonly Module[], listeners: Listeners): readonly string[] {
-  return [...modules.flatMap(({ handlers }) => handlers.map(nameOf)), ...listeners.groups()];
+  const handling = modules.flatMap(({ handlers }) => handlers.map(nameOf));
+  const reading = modules.flatMap((module) => module.reading?.group ?? []);
+  return [...handling, ...reading, ...listeners.groups()];
 }
 
 export function topicsReadBy(modules: readonly Module[], listeners: Listeners): readonly string[] {
   const handled = modules.flatMap(({ handlers }) => handlers.map(({ topic }) => topic.name));
-  return [...new Set([...handled, ...listeners.getRegisteredTopics()])];
+  const reading = modules.flatMap((module) => module.reading?.topics ?? []);
+  return [...new Set([...handled, ...reading, ...listeners.getRegisteredTopics()])];
 }
 
 function nameOf({ name }: AnyHandler): string {

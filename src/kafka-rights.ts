@@ -49,11 +49,13 @@ const projections = {
   ],
 };
 /** Nobody of ours writes what the outside tells of its contracts. */
-const outbox = {
-  writes: [...everyTopic.filter((name) => name !== contractsEvents.name), ...deadLetters],
-  reads: [],
-  groups: [],
-};
+export const outboxTopics: readonly string[] = [
+  ...everyTopic.filter((name) => name !== contractsEvents.name),
+  ...deadLetters,
+];
+
+/** It reads to see what a connector has published in its place. */
+const outbox = { writes: outboxTopics, reads: outboxTopics, groups: ["outbox.published"] };
 
 type Granted = Omit<KafkaRights, "administers">;
 

@@ -1,6 +1,6 @@
 /**
  * Each schema's outbox, and who publishes what lies in it: a relay per schema, or a connector whose
- * confirmed rows are removed.
+ * published rows are removed, with the relays for what it leaves behind.
  */
 import type { Clock } from "#platform/clock";
 import type { EventLog } from "#platform/messaging/event-log";
@@ -9,6 +9,7 @@ import type { Logger } from "#platform/telemetry/logger";
 import type { Metrics } from "#platform/telemetry/metrics";
 import type { Tracer } from "#platform/telemetry/tracing";
 import type { Config } from "./config.ts";
+import { outboxTopics } from "./kafka-rights.ts";
 import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
 
 export type Outboxes = Readonly<Record<MessagingSchema, Outbox>>;
@@ -42,20 +43,15 @@ export function publishingOf(deps: PublishingDeps, outboxes: Outboxes) {
     // Shown before anything was published, and where nothing can be.
     metrics.published(schema, 0);
     metrics.publishFailed(schema, 0);
+    metrics.overdue(schema, 0);
   }
-  if (config.OUTBOX_PUBLISHER === "cdc") {
-    const slot = config.OUTBOX_SLOT;
-    const graceMs = config.OUTBOX_CDC_GRACE * 1_000;
-    const confirmed = messagingSchemas.map((schema) => {
-      return { schema, db: databases[schema], slot, graceMs, clock, measure: metrics };
-    });
-    return { relays: [], confirmed };
-  }
+  const cdc = config.OUTBOX_PUBLISHER === "cdc";
+  const watched = messagingSchemas.map((schema) => ({ schema, db: databases[schema] }));
   return {
     relays: messagingSchemas.map((schema) => ({
       schema,
       db: databases[schema],
-      wakeOn: outboxes[schema],
+      ...(!cdc && { wakeOn: outboxes[schema] }),
       log,
       clock,
       logger,
@@ -64,6 +60,10 @@ export function publishingOf(deps: PublishingDeps, outboxes: Outboxes) {
       ...(tracer && { tracer }),
       // It holds copies of dead letters only, and nobody waits for those.
       ...(schema === "projections" && { idleMs: 500 }),
+      ...(cdc && { idleMs: 1_000, overdueAfterMs: config.OUTBOX_CDC_PATIENCE * 1_000 }),
     })),
+    ...(cdc && {
+      published: { outboxes: watched, log, topics: outboxTopics, clock, measure: metrics },
+    }),
   };
 }

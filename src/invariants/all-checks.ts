@@ -30,7 +30,7 @@ export function allChecks({ databases, clock, modules, books }: AllChecksDeps): 
 }
 
 /** What is younger is under way, not stuck. */
-export function patienceOf({ OUTBOX_PUBLISHER, OUTBOX_CDC_GRACE }: Config): number {
-  // A row that a connector published waits out the grace, and the one it is noted with another.
-  return 60_000 + (OUTBOX_PUBLISHER === "cdc" ? 2_000 * OUTBOX_CDC_GRACE : 0);
+export function patienceOf({ OUTBOX_PUBLISHER, OUTBOX_CDC_PATIENCE }: Config): number {
+  // What a connector leaves waits once or twice as long for the relay.
+  return 60_000 + (OUTBOX_PUBLISHER === "cdc" ? 2_000 * OUTBOX_CDC_PATIENCE : 0);
 }

@@ -37,6 +37,8 @@ export interface Module {
   readonly handlers: readonly AnyHandler[];
   readonly listeners?: readonly AnyListener[];
   readonly workers: readonly Worker[];
+  /** What a worker reads of the log as it lies there, in a group of its own. */
+  readonly reading?: { readonly group: string; readonly topics: readonly string[] } | undefined;
   readonly pending?: () => Promise<Pending>;
   /** The module's invariants, asked by `app verify`. */
   readonly checks?: readonly Check[];

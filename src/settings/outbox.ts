@@ -1,19 +1,14 @@
 /**
  * Who publishes the outbox: the relay of the role `outbox`, or a connector that reads the write-ahead
- * log; with a connector the role only removes what was published.
+ * log; then the role removes what was published, and publishes only what the connector leaves behind.
  */
-import { z } from "zod";
+import type { z } from "zod";
 import { oneOf, whole } from "./forms.ts";
 
 export const outboxSettings = {
   OUTBOX_PUBLISHER: oneOf(["relay", "cdc"]).default("relay"),
-  /** The connector's replication slot. */
-  OUTBOX_SLOT: z
-    .string()
-    .regex(/^[a-z0-9_]{1,63}$/, { error: "a slot's name: a-z, 0-9 and _" })
-    .default("app_outbox"),
-  /** Seconds; longer than the connector's `delivery.timeout.ms`. */
-  OUTBOX_CDC_GRACE: whole(0, 86_400).default(90),
+  /** Seconds; what the connector has not brought to its topic by then, or twice then, the relay does. */
+  OUTBOX_CDC_PATIENCE: whole(1, 86_400).default(60),
 };
 
 interface Settings extends Readonly<z.output<z.ZodObject<typeof outboxSettings>>> {

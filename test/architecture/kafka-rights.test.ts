@@ -17,7 +17,8 @@ afterAll(() => stores.close());
 
 /** What a process with this role would read, without a broker: its groups, and the topics they read. */
 function declaredBy(role: string) {
-  const config = testConfig({ APP_ROLE: role });
+  // A connector's publishing is read; otherwise the outbox only writes.
+  const config = { ...testConfig({ APP_ROLE: role }), OUTBOX_PUBLISHER: "cdc" as const };
   const clock = createSystemClock();
   const { groups, reads } = buildApplication({
     config,

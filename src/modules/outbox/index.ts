@@ -1,7 +1,8 @@
-/** The outbox module's face: for each module schema that has an outbox its relay, or
- * what follows a connector that publishes in the relay's place. */
+/** The outbox module's face: for each module schema that has an outbox its relay; where a connector
+ * publishes, also what removes the rows whose messages it has brought to the log. */
 import type { Module } from "#platform/module";
-import { type ConfirmedRowsOptions, createConfirmedRows } from "./confirmed-rows.ts";
+import { publishedGroup } from "./published-positions.ts";
+import { createPublishedRows, type PublishedRowsOptions } from "./published-rows.ts";
 import { createRelay, type RelayOptions } from "./relay.ts";
 
 export { listHeld, retryHeld } from "./held.ts";
@@ -9,12 +10,16 @@ export { createRelay, type PublishMeasures, type RelayOptions } from "./relay.ts
 
 export interface OutboxModuleOptions {
   readonly relays: readonly RelayOptions[];
-  /** Instead of relays where a connector publishes. */
-  readonly confirmed?: readonly ConfirmedRowsOptions[];
+  /** Where a connector publishes; the relays then have `overdueAfterMs`. */
+  readonly published?: PublishedRowsOptions | undefined;
 }
 
 /** Its workers belong to the supervisor's last stage: they publish what the others have said. */
-export function createOutboxModule({ relays, confirmed = [] }: OutboxModuleOptions): Module {
-  const workers = [...relays.map(createRelay), ...confirmed.map(createConfirmedRows)];
-  return { name: "outbox", handlers: [], workers };
+export function createOutboxModule({ relays, published }: OutboxModuleOptions): Module {
+  const workers = [
+    ...relays.map(createRelay),
+    ...(published === undefined ? [] : [createPublishedRows(published)]),
+  ];
+  const reading = published && { group: publishedGroup, topics: published.topics };
+  return { name: "outbox", handlers: [], workers, reading };
 }

@@ -12,6 +12,8 @@ import { passingTracer, type Tracer, traceIdOf } from "#platform/telemetry/traci
 import type { WakeableWorker } from "#platform/workers/worker-loop";
 import { createFloors } from "./floors.ts";
 import { createLeases } from "./leases.ts";
+import { createOverdue } from "./overdue.ts";
+import { forgetPositions } from "./published-positions.ts";
 import { createOutboxRows, type OutboxRow } from "./rows.ts";
 import { createSending } from "./sending.ts";
 import { traceSends } from "./trace-sends.ts";
@@ -33,6 +35,8 @@ export interface RelayOptions {
   readonly leaseMs?: number;
   /** How soon rows of another process are found. */
   readonly idleMs?: number;
+  /** Another publishes; only what waits for this long, or twice as long, is left to this relay. */
+  readonly overdueAfterMs?: number;
 }
 
 /** Counts for the metrics of this process. */
@@ -42,6 +46,8 @@ export interface PublishMeasures {
   publishFailed(schema: string, rows: number): void;
   /** The log will never take a row. */
   refused(schema: string): void;
+  /** Rows another publisher should have brought to the log. */
+  overdue(schema: string, rows: number): void;
 }
 
 /** A few busy keys fill one shard only. */
@@ -49,11 +55,12 @@ const leastPerShard = 32;
 
 export function createRelay(options: RelayOptions): WakeableWorker {
   const { db, schema, log, clock, owner, wakeOn, batchSize = 100, leaseMs = 5_000 } = options;
-  const { idleMs = 25, tracer = passingTracer } = options;
+  const { idleMs = 25, tracer = passingTracer, overdueAfterMs: afterMs } = options;
   const logger = options.logger.child({ worker: `outbox.${schema}` });
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
   const floors = createFloors({ db, schema, clock });
   const rows = createOutboxRows(db, schema);
+  const overdue = afterMs === undefined ? undefined : createOverdue({ db, schema, clock, afterMs });
   const sending = createSending({
     log,
     clock,
@@ -64,6 +71,9 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     onSent: (sent, startedAt) => {
       options.measure?.published(schema, sent.length);
       traceSends(tracer, sent, startedAt);
+      if (overdue === undefined) return;
+      options.measure?.overdue(schema, sent.length);
+      tellOverdue(logger, sent);
     },
     onFailed: (count) => options.measure?.publishFailed(schema, count),
   });
@@ -74,15 +84,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     const moved = lease !== undefined && (await rows.setAside(row, lease, owner, error.message));
     if (!moved) return;
     options.measure?.refused(schema);
-    const { pos, topic, key, headers } = row;
-    const traced = {
-      correlationId: headers["correlation-id"],
-      traceId: traceIdOf(headers.traceparent),
-    };
-    logger.error(
-      { pos, topic, key, ...traced, err: error },
-      "the log refuses a message: its key is held back",
-    );
+    tellRefused(logger, row, error);
   }
 
   async function read(): Promise<readonly OutboxRow[]> {
@@ -94,6 +96,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
       floors: await floors.of(mine),
       paused: sending.excluded(),
       perShard: Math.max(leastPerShard, Math.ceil(limit / mine.length)),
+      upTo: await overdue?.upTo(),
     });
     floors.read(found);
     if (found.length >= limit / 2) limit = Math.min(batchSize * 10, limit * 2);
@@ -112,7 +115,10 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     name: `outbox.${schema}`,
     idleMs,
     onWake: (listener) => wakeOn?.onWake(listener) ?? (() => undefined),
-    start: () => assertOutboxSequence(db, schema),
+    start: async () => {
+      await assertOutboxSequence(db, schema);
+      if (overdue === undefined) await forgetPositions(db, schema);
+    },
     step: async () => {
       try {
         await leases.keep();
@@ -131,4 +137,26 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     },
     problem: () => sending.problem(),
   };
+}
+
+function tellRefused(logger: Logger, row: OutboxRow, error: RecordRefusedError): void {
+  const { pos, topic, key, headers } = row;
+  const traced = {
+    correlationId: headers["correlation-id"],
+    traceId: traceIdOf(headers.traceparent),
+  };
+  logger.error(
+    { pos, topic, key, ...traced, err: error },
+    "the log refuses a message: its key is held back",
+  );
+}
+
+function tellOverdue(logger: Logger, rows: readonly OutboxRow[]): void {
+  const [first] = rows;
+  if (first === undefined) return;
+  const { pos, topic, key, headers } = first;
+  logger.warn(
+    { rows: rows.length, pos, topic, key, messageId: headers["message-id"] },
+    "the connector has left messages behind: published in its place",
+  );
 }

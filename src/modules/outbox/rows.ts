@@ -18,6 +18,8 @@ export interface ReadOptions {
   /** Topics that wait by themselves. */
   readonly paused: readonly string[];
   readonly perShard: number;
+  /** Rows beyond are not looked at; all are unless said. */
+  readonly upTo?: bigint | undefined;
 }
 
 export interface OutboxRows {
@@ -28,6 +30,7 @@ export interface OutboxRows {
   setAside(row: OutboxRow, lease: ShardLease, owner: string, error: string): Promise<boolean>;
 }
 
+const lastPosition = 9_223_372_036_854_775_807n;
 /** Per shard and read; the first row always comes. */
 const maxBytesPerShard = 1_048_576;
 
@@ -37,7 +40,7 @@ export function createOutboxRows(db: Database, schema: string): OutboxRows {
   const lease = new SqlName(schema, "outbox_lease");
   return {
     // LATERAL: each shard walks its index from the floor; `shard = ANY` would sort the backlog.
-    read: ({ leases, floors, paused, perShard }) => db.sql<OutboxRow>`
+    read: ({ leases, floors, paused, perShard, upTo = lastPosition }) => db.sql<OutboxRow>`
       SELECT m.pos, m.shard, m.aggregatetype AS topic, m.aggregateid AS key,
              m.payload AS value, m.headers
       FROM unnest(${leases.map(({ shard }) => shard)}::smallint[], ${floors}::bigint[])
@@ -46,7 +49,7 @@ export function createOutboxRows(db: Database, schema: string): OutboxRows {
         SELECT n.*, sum(octet_length(n.payload)) OVER (ORDER BY n.pos) AS bytes
         FROM (
           SELECT o.* FROM ${outbox} AS o
-          WHERE o.shard = s.shard AND o.pos > s.floor
+          WHERE o.shard = s.shard AND o.pos > s.floor AND o.pos <= ${upTo}::bigint
             AND o.aggregatetype <> ALL(${paused}::text[])
             AND NOT EXISTS (
               SELECT 1 FROM ${held} AS h

@@ -12,6 +12,8 @@ export interface MessageMetrics {
   publishFailed(schema: string, count: number): void;
   /** The log refuses a row for good. */
   refused(schema: string): void;
+  /** Rows that another publisher has left, and the relay published. */
+  overdue(schema: string, count: number): void;
   /** Each message taken by a handler that turns commands or webhooks into events. */
   answered(kind: "command" | "webhook", waitedMs: readonly number[]): void;
 }
@@ -51,6 +53,12 @@ export function createMessageMetrics(registry: Registry): MessageMetrics {
     labelNames: ["schema"],
     registers,
   });
+  const overdueTotal = new Counter({
+    name: "outbox_overdue_published_total",
+    help: "Outbox rows a connector has left behind and the relay published, by schema",
+    labelNames: ["schema"],
+    registers,
+  });
   const latencies = {
     command: new Histogram({
       name: "command_to_event_seconds",
@@ -77,6 +85,7 @@ export function createMessageMetrics(registry: Registry): MessageMetrics {
       publishErrors.inc({ schema }, count);
     },
     refused: (schema) => publishErrors.inc({ schema }),
+    overdue: (schema, count) => overdueTotal.inc({ schema }, count),
     answered(kind, waitedMs) {
       for (const ms of waitedMs) latencies[kind].observe(ms / 1_000);
     },

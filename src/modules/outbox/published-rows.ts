@@ -1,0 +1,166 @@
+/**
+ * Removes outbox rows that a connector publishes. It reads the topics and deletes exactly the rows
+ * whose message it has seen there: same topic, key, id and bytes, and every header of the row. What
+ * it has not seen stays, whatever anybody says of having sent it.
+ */
+import type { Clock } from "#platform/clock";
+import { SqlName, type Tx } from "#platform/database/database";
+import type { Handled } from "#platform/messaging/consumer";
+import type { EventLog, LogBatch, LogRecord, Subscription } from "#platform/messaging/event-log";
+import { storable } from "#platform/messaging/storable";
+import type { Worker } from "#platform/module";
+import { WorkerLostError } from "#platform/workers/worker-lost-error";
+import {
+  createPublishedPositions,
+  publishedGroup,
+  type WatchedOutbox,
+} from "./published-positions.ts";
+import type { PublishMeasures } from "./relay.ts";
+
+export interface PublishedRowsOptions {
+  readonly outboxes: readonly WatchedOutbox[];
+  readonly log: Pick<EventLog, "subscribe" | "clusterId" | "ends">;
+  /** All that the outboxes write. */
+  readonly topics: readonly string[];
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly measure?:
+    | (Pick<PublishMeasures, "published"> & { handled(batch: Handled): void })
+    | undefined;
+  /** How often positions are kept. What is read a second time proves the same. */
+  readonly keepEveryMs?: number;
+}
+
+/** One look at the outboxes serves what has come of all partitions meanwhile. */
+const idleMs = 250;
+const waitMs = 500;
+const mostRecords = 5_000;
+const mostPerBatch = 1_000;
+const retryMs = 1_000;
+
+interface Waiting {
+  readonly pos: bigint;
+  readonly id: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly digest: string;
+}
+
+export function createPublishedRows(options: PublishedRowsOptions): Worker {
+  const { outboxes, log, topics, clock, measure, keepEveryMs = 5_000 } = options;
+  const positions = createPublishedPositions({ outboxes, log });
+  let subscription: Subscription | undefined;
+  let keepAtMs = 0;
+
+  async function settle(batches: readonly LogBatch[]): Promise<void> {
+    const seen = byId(batches.flatMap(({ records }) => records));
+    const due = clock.monotonicMs() >= keepAtMs;
+    for (const { schema, db } of outboxes) {
+      const removed = await db.withTx(async (tx) => {
+        const count = await removeSeen(tx, schema, seen);
+        if (due) await positions.keep(tx, schema, batches);
+        return count;
+      });
+      measure?.published(schema, removed);
+    }
+    positions.passed(batches, due);
+    if (due) keepAtMs = clock.monotonicMs() + keepEveryMs;
+  }
+
+  async function step(): Promise<"worked" | "idle"> {
+    if (subscription?.state() === "lost")
+      throw new WorkerLostError(`${publishedGroup} lost its group`);
+    const startedMs = clock.monotonicMs();
+    const batches = subscription === undefined ? [] : await gather(subscription);
+    if (batches.length === 0) return "idle";
+    try {
+      await settle(batches);
+    } catch (error) {
+      for (const batch of batches) batch.retryAfter(retryMs);
+      throw error;
+    }
+    for (const batch of batches) await batch.done(nextOf(batch));
+    const count = batches.reduce((sum, { records }) => sum + records.length, 0);
+    const durationMs = clock.monotonicMs() - startedMs;
+    measure?.handled({ handler: publishedGroup, count, parked: 0, durationMs, waitedMs: [] });
+    return count >= mostRecords ? "worked" : "idle";
+  }
+
+  return {
+    name: publishedGroup,
+    idleMs,
+    async start() {
+      subscription ??= log.subscribe({
+        group: publishedGroup,
+        topics,
+        startAt: positions.startAt,
+        maxRecords: mostPerBatch,
+      });
+    },
+    step,
+    async stop() {
+      await subscription?.close();
+      subscription = undefined;
+    },
+    problem: () =>
+      subscription?.state() === "joined"
+        ? undefined
+        : `${publishedGroup} has not joined its group: published rows stay`,
+  };
+}
+
+/** Waits for the first only. */
+async function gather(subscription: Subscription): Promise<LogBatch[]> {
+  const batches: LogBatch[] = [];
+  let records = 0;
+  while (records < mostRecords) {
+    const batch = await subscription.poll(batches.length === 0 ? waitMs : 0);
+    if (batch === null) break;
+    batches.push(batch);
+    records += batch.records.length;
+  }
+  return batches;
+}
+
+/** Strangers write whatever they like; a text the database cannot keep is none of ours. */
+function byId(records: readonly LogRecord[]): Map<string, LogRecord[]> {
+  const own = records.filter((record) => storable(idOf(record)) === idOf(record));
+  return Map.groupBy(own, idOf);
+}
+
+function idOf({ headers }: LogRecord): string {
+  return headers["message-id"] ?? "";
+}
+
+async function removeSeen(
+  tx: Tx,
+  schema: string,
+  seen: ReadonlyMap<string, readonly LogRecord[]>,
+): Promise<number> {
+  const outbox = new SqlName(schema, "outbox");
+  const rows = await tx.sql<Waiting>`
+    SELECT pos, id, aggregatetype AS topic, aggregateid AS key, headers,
+           encode(sha256(payload), 'hex') AS digest
+    FROM ${outbox} WHERE id = ANY(${[...seen.keys()]}::text[])`;
+  const proved = rows.filter((row) => seen.get(row.id)?.some((record) => isOf(row, record)));
+  if (proved.length === 0) return 0;
+  const removed = await tx.sql`
+    DELETE FROM ${outbox} WHERE pos = ANY(${proved.map(({ pos }) => pos)}::bigint[]) RETURNING pos`;
+  return removed.length;
+}
+
+/**
+ * Copies of dead letters share topic, key, id and bytes, and differ in headers alone. More headers
+ * than the row has may have been added on the way.
+ */
+function isOf(row: Waiting, record: LogRecord): boolean {
+  if (record.topic !== row.topic || record.key !== row.key) return false;
+  const own = Object.entries(row.headers);
+  if (own.some(([name, text]) => record.headers[name] !== text)) return false;
+  return new Bun.CryptoHasher("sha256").update(record.value).digest("hex") === row.digest;
+}
+
+function nextOf({ records, low }: LogBatch): bigint {
+  const last = records.at(-1);
+  return last === undefined ? low : last.offset + 1n;
+}
