@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../process.ts";
 import { connectPrograms } from "./install.ts";
-import { forget, freePorts, launch, ownFolder, tail } from "./server.ts";
+import { forget, freePorts, launch, ownFolder, type RunningServer, tail } from "./server.ts";
 
 export interface Connect {
   /** Creates a connector, or sets it anew, and waits until its task runs. */
@@ -14,7 +14,10 @@ export interface Connect {
   /** Its task ends; its positions stay. */
   stopConnector(name: string): Promise<void>;
   resume(name: string): Promise<void>;
+  /** Without a word, as a machine that is gone. */
   kill(): Promise<void>;
+  /** After `kill`: it goes on where its positions, kept in Kafka, say. */
+  restart(): Promise<void>;
   /** The end of its log, for messages. */
   log(): string;
   stop(): Promise<void>;
@@ -46,7 +49,8 @@ export async function startConnect(
   const folder = await ownFolder("connect");
   const [port = 0] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
-  const log = join(folder, "connect.log");
+  let lives = 0;
+  let log = "";
   const values = { ...env, CONNECT_PORT: String(port) };
   const given = Object.entries(values).map(([name, value]) => `${name}=${value}`);
   const file = join(folder, "worker.properties");
@@ -54,13 +58,18 @@ export async function startConnect(
   writeFileSync(file, deployed.replace(/^plugin\.path=.*$/m, `plugin.path=${programs.plugins}`));
   const java = ["java", "-Xmx384m", "-cp", join(programs.jars, "*")];
   const main = "org.apache.kafka.connect.cli.ConnectDistributed";
-  const server = await launch({
-    command: ["env", ...given, ...java, main, file],
-    folder,
-    log,
-    ready: (text) => text.includes("Kafka Connect started"),
-    stopSignal: "SIGTERM",
-  });
+  const start = (): Promise<RunningServer> => {
+    lives += 1;
+    log = join(folder, `connect-${lives}.log`);
+    return launch({
+      command: ["env", ...given, ...java, main, file],
+      folder,
+      log,
+      ready: (text) => text.includes("Kafka Connect started"),
+      stopSignal: "SIGTERM",
+    });
+  };
+  let server = await start();
   const call = async (method: string, path: string, body?: object): Promise<unknown> => {
     const headers = { "Content-Type": "application/json" };
     const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
@@ -102,6 +111,9 @@ export async function startConnect(
     async kill() {
       server.signal("SIGKILL");
       await server.gone();
+    },
+    async restart() {
+      server = await start();
     },
     log: () => tail(readFileSync(log, "utf8"), 60),
     async stop() {

@@ -9,6 +9,7 @@ import { mint } from "../cli/token.ts";
 import type { Config } from "../config.ts";
 import { hasSecrets, tokenSecret } from "../secrets.ts";
 import { hasEmbeddedData, type Stores } from "../stores.ts";
+import { examineOutboxes } from "./examine-outboxes.ts";
 import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
 
 /** Nothing of an embedded database is opened: a server may have it. */
@@ -81,7 +82,10 @@ export async function examinePostgres(stores: Stores): Promise<Finding[]> {
   const each = await Promise.all(distinct.map(examineOne));
   const found = each.flat();
   if (found.some((one) => one.unreachable)) return found;
-  return [...found, await examineMigrations(stores)];
+  const migrated = await examineMigrations(stores);
+  // Without its tables nothing more can be asked.
+  const outboxes = migrated.verdict === "ok" ? await examineOutboxes(stores) : [];
+  return [...found, migrated, ...outboxes];
 }
 
 async function examineOne(db: Database): Promise<Finding[]> {

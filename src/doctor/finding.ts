@@ -4,6 +4,7 @@ export interface Finding {
   readonly area:
     | "settings"
     | "database"
+    | "outbox"
     | "kafka"
     | "topics"
     | "rights"

@@ -10,7 +10,15 @@ export class TransientError extends Error {
 
 /** Trying again cannot help: undecodable, invalid, a broken invariant. The message is parked. */
 export class TerminalError extends Error {
-  override readonly name = "TerminalError";
+  override readonly name: string = "TerminalError";
+}
+
+/**
+ * A numbered message came before the one it follows. Parked like any other; but what is missing may
+ * come later, behind it, and is let through first.
+ */
+export class GapError extends TerminalError {
+  override readonly name = "GapError";
 }
 
 /** The program may not go on at all: wrong cluster, missing table, newer schema. Stops its worker. */

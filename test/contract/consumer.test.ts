@@ -94,6 +94,35 @@ for (const adapter of adapters) {
       expect(await redriver().step()).toBe("idle");
     });
 
+    test("a message that comes behind its successors is let through before them", async () => {
+      const numbered = tallyHandler({ numbered: true });
+      append("a1", "a3", "a4", "b1");
+      const consumer = await started(numbered);
+      await consumer.step();
+      expect(await effects(world.db)).toBe("a1 b1");
+      const redrive = redriver(numbered);
+      await redrive.step();
+      expect(await parkedNotes(world.db)).toBe("1a:waiting:2 2a:waiting:0");
+      // Far behind, with repeats and more of what waits for it in between.
+      append("a3", ...Array.from({ length: 60 }, (_, n) => `a${n + 5}`), "a2");
+      await consumer.step();
+      expect(await effects(world.db)).toBe("a1 b1");
+      while ((await redrive.step()) === "worked");
+      const all = Array.from({ length: 64 }, (_, n) => `a${n + 1}`);
+      expect(await effects(world.db)).toBe(["a1", "b1", ...all.slice(1)].join(" "));
+      expect(await blocked()).toBe("");
+    });
+
+    test("a gap that nothing closes ends as any failure does", async () => {
+      const numbered = tallyHandler({ numbered: true });
+      append("a2", "a3");
+      await (await started(numbered)).step();
+      const redrive = redriver(numbered);
+      while ((await redrive.step()) === "worked");
+      expect(await parkedNotes(world.db)).toBe("0a:dead:5 1a:waiting:0");
+      expect(await effects(world.db)).toBe("");
+    });
+
     test("pitfall 45: after five tries a message is dead, with a copy of its bytes, and blocks its key", async () => {
       await poison("a");
       append("a1:poison", "a2");

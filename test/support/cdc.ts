@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSystemClock } from "#platform/clock-system";
-import type { Database } from "#platform/database/database";
+import { type Database, SqlName } from "#platform/database/database";
 import { openPostgres } from "#platform/database/postgres";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createKafkaLog } from "#platform/messaging/kafka/log";
@@ -85,6 +85,13 @@ export async function startCdcWorld() {
     async waiting(): Promise<number> {
       const counts = await Promise.all(moduleSchemas.map((schema) => waiting(db, schema)));
       return counts.reduce((sum, count) => sum + count, 0);
+    },
+    /** How many messages wait beside the stream. */
+    async parked(): Promise<number> {
+      const counts = await Promise.all(
+        moduleSchemas.map((schema) => db.sql`SELECT 1 FROM ${new SqlName(schema, "parked")}`),
+      );
+      return counts.reduce((sum, rows) => sum + rows.length, 0);
     },
     /** What the connector and what a relay made of all rows ever written to the outboxes. */
     async both(): Promise<{ connector: Published[]; relay: Published[]; rows: number }> {

@@ -5,7 +5,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Queryable } from "#platform/database/database";
-import { TerminalError } from "#platform/errors";
+import { GapError, TerminalError } from "#platform/errors";
 import type { NewRecord } from "#platform/messaging/event-log";
 import type { HandlerDeclaration, Incoming } from "#platform/messaging/handler";
 import type { Topic } from "#platform/messaging/topic";
@@ -70,9 +70,11 @@ export function tallyHandler(
     before?: (notes: readonly Note[]) => void;
     /** false: nothing but the consumer keeps a message from taking effect twice. */
     dedupes?: boolean;
+    /** A note that does not follow on the last of its key fails. */
+    numbered?: boolean;
   } = {},
 ): TallyHandler {
-  const { before, dedupes = true, ...declared } = options;
+  const { before, dedupes = true, numbered = false, ...declared } = options;
   return {
     name: "tally.notes",
     topic: noteTopic,
@@ -93,11 +95,16 @@ export function tallyHandler(
           }>`SELECT key FROM tally.poison WHERE key = ANY(${keys}::text[])`
         ).map(({ key }) => key),
       );
+      const reached = numbered ? await lastOf(tx, keys) : undefined;
       const accepted: { note: Note; incoming: Incoming<StringValue> }[] = [];
       batch.each((incoming) => {
         const note = noteOf(incoming.message.value);
         if (known.has(note.id)) return;
         if (note.does === "poison" && poisoned.has(note.key)) throw new Error(`poison ${note.id}`);
+        if (reached !== undefined && note.n > (reached.get(note.key) ?? 0) + 1) {
+          throw new GapError(`${note.id} too early`);
+        }
+        reached?.set(note.key, note.n);
         if (note.does === "terminal") throw new TerminalError("never");
         accepted.push({ note, incoming });
       });
@@ -125,6 +132,12 @@ export function tallyHandler(
     },
     ...declared,
   };
+}
+
+async function lastOf(tx: Queryable, keys: readonly string[]): Promise<Map<string, number>> {
+  const rows = await tx.sql<{ key: string; n: number }>`
+    SELECT key, max(n) AS n FROM tally.effect WHERE key = ANY(${keys}::text[]) GROUP BY key`;
+  return new Map(rows.map(({ key, n }) => [key, n]));
 }
 
 async function writeOutcomes(tx: Queryable, notes: readonly Note[]): Promise<void> {

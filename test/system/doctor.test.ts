@@ -130,6 +130,25 @@ test("seed E6: a DATA_KEY of another database and a moved clock are found before
     await fresh.drop();
   }
 }, 120_000);
+if (process.env.DATABASE_URL !== undefined)
+  test("rows that do not leave for the log are named, whoever should publish them", async () => {
+    const { url, drop } = await freshPostgres();
+    const env = { ...secrets, DATABASE_URL: url };
+    expect((await runApp(await emptyPlace(), ["migrate"], env)).code).toBe(0);
+    const outboxLines = async () =>
+      (await doctor(env)).findings.filter(({ area }) => area === "outbox");
+    expect(await outboxLines()).toMatchObject([{ verdict: "ok" }]);
+    const db = openPostgres({ url, max: 1 });
+    await db.sql`
+      INSERT INTO payments.outbox (shard, id, aggregatetype, aggregateid, type, payload, headers, at)
+      VALUES (0, 'evt_1', 'payments.events.v1', 'esc_1', 'x', '', '{}', now() - interval '1 hour'),
+             (0, 'evt_2', 'payments.events.v1', 'esc_1', 'x', '', '{}', now())`;
+    const [line] = await outboxLines();
+    expect(line).toMatchObject({ verdict: "warn", remedy: expect.stringContaining("OutboxStuck") });
+    expect(line?.text).toContain("1 messages of payments have waited");
+    await db.close();
+    await drop();
+  }, 60_000);
 
 const { KAFKA_BROKERS } = process.env;
 if (KAFKA_BROKERS !== undefined)

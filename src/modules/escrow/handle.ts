@@ -9,7 +9,7 @@ import { type Command, CommandSchema, CreateEscrowSchema } from "#gen/escrow/v1/
 import { Actor_Kind } from "#gen/escrow/v1/types_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
 import { generateCommandEventId, hashFields } from "#kernel/ids";
-import { TerminalError } from "#platform/errors";
+import { GapError, TerminalError } from "#platform/errors";
 import type { HandleBatch, Incoming, Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
 import { lockPartyDays, uncounted } from "./party-days.ts";
@@ -116,7 +116,7 @@ function applyFact(work: Work, incoming: Incoming<PaymentsEvent>): void {
   const seen = work.seenPayments(escrowId);
   if (version <= seen) return;
   if (version !== seen + 1n) {
-    throw new TerminalError(`${escrowId}: payments event ${version} after ${seen}`);
+    throw new GapError(`${escrowId}: payments event ${version} after ${seen}`);
   }
   if (!work.find(escrowId)) throw new TerminalError(`payments knows ${escrowId}, escrow does not`);
   const now = fact.occurredAt ?? timestampFromDate(incoming.appendedAt);

@@ -1,7 +1,8 @@
 /**
  * Removes outbox rows that a connector publishes. It reads the topics and deletes exactly the rows
  * whose message it has seen there: same topic, key, id and bytes, and every header of the row. What
- * it has not seen stays, whatever anybody says of having sent it.
+ * it has not seen stays, whatever anybody says of having sent it, and keeps what follows it of its key:
+ * whoever publishes it late can then repeat that behind it, in order.
  */
 import type { Clock } from "#platform/clock";
 import { SqlName, type Tx } from "#platform/database/database";
@@ -144,8 +145,17 @@ async function removeSeen(
     FROM ${outbox} WHERE id = ANY(${[...seen.keys()]}::text[])`;
   const proved = rows.filter((row) => seen.get(row.id)?.some((record) => isOf(row, record)));
   if (proved.length === 0) return 0;
+  const unseen = await tx.sql<{ topic: string; key: string; pos: bigint }>`
+    SELECT aggregatetype AS topic, aggregateid AS key, min(pos) AS pos FROM ${outbox}
+    WHERE aggregateid = ANY(${[...new Set(proved.map(({ key }) => key))]}::text[])
+      AND NOT pos = ANY(${proved.map(({ pos }) => pos)}::bigint[])
+    GROUP BY aggregatetype, aggregateid`;
+  const first = new Map(unseen.map(({ topic, key, pos }) => [`${topic} ${key}`, pos]));
+  const gone = proved.filter(
+    ({ topic, key, pos }) => pos < (first.get(`${topic} ${key}`) ?? pos + 1n),
+  );
   const removed = await tx.sql`
-    DELETE FROM ${outbox} WHERE pos = ANY(${proved.map(({ pos }) => pos)}::bigint[]) RETURNING pos`;
+    DELETE FROM ${outbox} WHERE pos = ANY(${gone.map(({ pos }) => pos)}::bigint[]) RETURNING pos`;
   return removed.length;
 }
 

@@ -9,7 +9,7 @@ import type { Event } from "#gen/escrow/v1/events_pb";
 import { Actor_Kind } from "#gen/escrow/v1/types_pb";
 import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
-import { TerminalError } from "#platform/errors";
+import { GapError } from "#platform/errors";
 import { defineHandler, type HandleBatch, type Incoming } from "#platform/messaging/handler";
 import { writtenWith } from "#platform/sealing/written-text";
 import { topics } from "#topics";
@@ -114,7 +114,7 @@ function projectPaymentsEvents(tables: ReadModels): HandleBatch<PaymentsEvent> {
       const seen = progress.get(escrowId) ?? 0n;
       if (version !== 0n && version <= seen) return;
       if (version > seen + 1n) {
-        throw new TerminalError(`${escrowId}: payments event ${version} after ${seen}`);
+        throw new GapError(`${escrowId}: payments event ${version} after ${seen}`);
       }
       if (version !== 0n) progress.set(escrowId, version);
       entries.push(paymentEntry(incoming));

@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Event } from "#gen/escrow/v1/events_pb";
 import { type EscrowRecord, EscrowRecordSchema } from "#gen/escrow/v1/queries_pb";
-import { TerminalError } from "#platform/errors";
+import { GapError, TerminalError } from "#platform/errors";
 
 /** The next record; undefined for an event that was applied before. Throws on a gap. */
 export function applyEvent(
@@ -15,7 +15,7 @@ export function applyEvent(
   const seen = record?.version ?? 0n;
   if (event.version <= seen) return undefined;
   if (event.version !== seen + 1n) {
-    throw new TerminalError(`${event.escrowId}: event ${event.version} after ${seen}`);
+    throw new GapError(`${event.escrowId}: event ${event.version} after ${seen}`);
   }
   const next = record ?? firstRecord(event);
   return {

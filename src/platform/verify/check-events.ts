@@ -1,6 +1,7 @@
 /**
  * A topic of events against the history it was published from: everything is there (I6), per key in
- * order, byte for byte, in its key's partition (I3).
+ * order, byte for byte, in its key's partition (I3). What came too early must be repeated behind what it
+ * follows: whoever drops it then still reads all in order.
  */
 import type { Message } from "@bufbuild/protobuf";
 import { type Database, SqlName } from "../database/database.ts";
@@ -46,9 +47,10 @@ export async function checkEventTopic<M extends Message>(
       // A stranger's bytes are none of ours, and no loss: consumers park them.
       if (message === undefined) continue;
       missing.delete(topic.idOf(message));
-      disorder ??= order(record, message);
+      disorder ??= order.see(record, message);
     }
   }
+  disorder ??= order.end();
   if (reachesBack(ends)) {
     const [lost] = missing;
     if (lost !== undefined) nothingLost = `event ${lost} is in the history, not on ${topic.name}`;
@@ -83,10 +85,11 @@ interface OrderOptions<M extends Message> extends Pick<EventTopicCheck<M>, "topi
   readonly fromTheStart: boolean;
 }
 
-/** Says what is wrong with a record, given those of its key before it. */
+/** `see` says what is wrong with a record, `end` what was never put in order. */
 function orderOf<M extends Message>({ topic, versionOf, expected, fromTheStart }: OrderOptions<M>) {
   const seen = new Map<string, bigint>();
-  return (record: LogRecord, message: M): string | undefined => {
+  const early = new Map<string, { readonly version: bigint; readonly text: string }>();
+  const see = (record: LogRecord, message: M): string | undefined => {
     const key = topic.keyOf(message);
     const version = versionOf(message);
     const at = `${topic.name}/${record.partition}@${record.offset}: ${key} version ${version}`;
@@ -97,10 +100,16 @@ function orderOf<M extends Message>({ topic, versionOf, expected, fromTheStart }
       return `${at} differs from the history`;
     if (version === 0n) return undefined;
     const last = seen.get(key) ?? (fromTheStart ? 0n : version - 1n);
-    if (version > last + 1n) return `${at} after ${last}`;
-    if (version > last) seen.set(key, version);
+    if (version > last + 1n) {
+      if (version > (early.get(key)?.version ?? 0n)) {
+        early.set(key, { version, text: `${at} after ${last}` });
+      }
+    } else if (version > last) seen.set(key, version);
     return undefined;
   };
+  const end = (): string | undefined =>
+    [...early].find(([key, { version }]) => version > (seen.get(key) ?? 0n))?.[1].text;
+  return { see, end };
 }
 
 function upToEnds(ends: readonly PartitionEnds[]): Map<number, bigint> {

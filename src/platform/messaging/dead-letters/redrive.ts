@@ -1,11 +1,12 @@
 /**
  * Tries parked messages again, beside the stream: key by key, in the order of the log, until one
- * fails. The lock on the key's block keeps the stream from passing it: a batch waits, and then sees
- * either the block, or a key with nothing left behind.
+ * fails; only for the predecessor that a numbered message lacks it looks further behind. The lock on
+ * the key's block keeps the stream from passing it: a batch waits, and then sees either the block, or a
+ * key with nothing left behind.
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Tx } from "../../database/database.ts";
-import { TransientError } from "../../errors.ts";
+import { GapError, TransientError } from "../../errors.ts";
 import type { Worker } from "../../module.ts";
 import { passingTracer } from "../../telemetry/tracing.ts";
 import { aboutMessage } from "../about-message.ts";
@@ -41,6 +42,8 @@ export interface RedriveOptions<M extends Message>
 
 const unitsPerStep = 20;
 const messagesPerUnit = 50;
+/** So far behind a message its missing predecessor is looked for. */
+const gapReach = 500;
 const usualHeldMs = 10_000;
 
 interface Deps<M extends Message> extends RedriveOptions<M> {
@@ -87,6 +90,8 @@ export function createRedrive<M extends Message>(options: RedriveOptions<M>): Wo
 interface Outcome {
   readonly tried: boolean;
   readonly passed: number;
+  /** What the first lacks may lie further behind. */
+  readonly further?: boolean;
 }
 
 async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<boolean> {
@@ -102,6 +107,7 @@ async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<bo
       throw error;
     });
   if (!outcome.tried) return false;
+  if (outcome.further) return redrive({ ...deps, lock: { ...lock, limit: gapReach } }, unit);
   outbox.wake();
   const durationMs = clock.monotonicMs() - startedMs;
   const handled = { handler: handler.name, count: outcome.passed, parked: 0, waitedMs: [] };
@@ -132,22 +138,19 @@ async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): 
   const rows = found && inOurHand(found, lock.owner);
   if (rows === undefined || rows[0]?.due === false) return { tried: false, passed: 0 };
 
-  const passed: ParkedRow[] = [];
-  let copy: NewRecord | undefined;
-  for (const row of rows) {
-    if (row.state === "dead") break;
-    const failure = await tryRow(tx, deps, row);
-    if (failure === undefined) {
-      passed.push(row);
-      continue;
-    }
-    if (failure.class === "permanent") copy = await failAgain(tx, deps, row, failure.error);
-    // What went through before it is kept: otherwise a long row of messages never gets through.
-    else if (passed.length === 0) throw failure.error;
-    break;
+  const { passed, failed } = await tryRows(tx, deps, rows);
+  const far = passed.length === 0 && failed?.error instanceof GapError;
+  if (far && rows.length === lock.limit && lock.limit < gapReach) {
+    await letGo(tx, tables, consumer, lock.owner, rows);
+    return { tried: true, passed: 0, further: true };
   }
+  let copy: NewRecord | undefined;
+  if (failed?.class === "permanent") copy = await failAgain(tx, deps, failed.row, failed.error);
+  // What went through before it is kept: otherwise a long row of messages never gets through.
+  else if (failed !== undefined && passed.length === 0) throw failed.error;
   await deletePassed(tx, tables, consumer, passed);
-  await letGo(tx, tables, consumer, lock.owner, rows.slice(passed.length));
+  const rest = rows.filter((row) => !passed.includes(row));
+  await letGo(tx, tables, consumer, lock.owner, rest);
   if (unit.kind === "key") await unblockEmpty(tx, tables, consumer, [unit.key]);
   if (copy !== undefined) await outbox.enqueueRaw(tx, [copy]);
   return { tried: true, passed: passed.length };
@@ -158,6 +161,45 @@ function inOurHand(rows: readonly ParkedRow[], owner: string): readonly ParkedRo
   const end = rows.findIndex(({ inHandOf }) => inHandOf !== owner);
   if (end === 0) return undefined;
   return end < 0 ? rows : rows.slice(0, end);
+}
+
+interface Tried {
+  readonly passed: readonly ParkedRow[];
+  /** The first that failed, and still does. */
+  readonly failed?: (RowFailure & { readonly row: ParkedRow }) | undefined;
+}
+
+/** Again from the first, as long as something behind a gap goes through. */
+async function tryRows<M extends Message>(
+  tx: Tx,
+  deps: Deps<M>,
+  rows: readonly ParkedRow[],
+): Promise<Tried> {
+  const passed: ParkedRow[] = [];
+  for (let rest = rows; ; rest = rest.filter((row) => !passed.includes(row))) {
+    const before = passed.length;
+    const failed = await tryInOrder(tx, deps, rest, passed);
+    const closed = failed?.error instanceof GapError && passed.length > before;
+    if (!closed) return { passed, failed };
+  }
+}
+
+/** Adds to `passed`; stops at the first failure that is no gap. */
+async function tryInOrder<M extends Message>(
+  tx: Tx,
+  deps: Deps<M>,
+  rows: readonly ParkedRow[],
+  passed: ParkedRow[],
+): Promise<Tried["failed"]> {
+  let failed: Tried["failed"];
+  for (const row of rows) {
+    if (row.state === "dead") break;
+    const failure = await tryRow(tx, deps, row);
+    if (failure === undefined) passed.push(row);
+    else failed ??= { ...failure, row };
+    if (failure !== undefined && !(failure.error instanceof GapError)) break;
+  }
+  return failed;
 }
 
 interface RowFailure {
