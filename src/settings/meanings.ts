@@ -43,8 +43,8 @@ export const meanings: Readonly<Record<SettingName, string>> = {
   KAFKA_SCHEMA_REGISTRY_PASSWORD: "its password",
   OUTBOX_PUBLISHER:
     "who publishes the outbox: relay, or cdc (a connector reads the database's log)",
-  OUTBOX_SLOT: "the connector's replication slot",
-  OUTBOX_CDC_GRACE: "seconds a published row is kept after the connector confirmed it",
+  OUTBOX_CDC_PATIENCE:
+    "seconds; what a connector has not published by then, or twice then, the relay does",
   JWT_SECRET:
     "tokens signed with it (HS256) are believed; at least 32 bytes; embedded it is generated",
   JWT_JWKS_URL: "tokens of the issuer behind this address are believed, in place of JWT_SECRET",
