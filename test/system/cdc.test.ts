@@ -51,7 +51,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       await expectRuns(["topics"], env);
       await expectRuns(["topics"], { ...env, ...world.relayedEnv });
       await world.prepare();
-      market = createMarket({ url: () => url, secret, patienceMs: 60_000 });
+      market = createMarket({ url: () => url, secret, patienceMs: 180_000 });
     }, 180_000);
 
     afterAll(async () => {
@@ -66,7 +66,9 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
 
     async function startWith(publisher: "relay" | "cdc", more: object = {}): Promise<void> {
       app = startApp(place, ["--port", "0"], { ...env, OUTBOX_PUBLISHER: publisher, ...more });
-      url = await app.ready(60_000);
+      url = await app.ready(120_000);
+      // It reads from its first joining on.
+      await until("it is not ready", async () => (await fetch(`${url}/readyz`)).ok, 120_000);
     }
 
     async function until(what: string, ask: () => Promise<boolean>, ms = 60_000): Promise<void> {
@@ -79,7 +81,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       }
     }
 
-    const allRemoved = () => until("rows stay", async () => (await world.waiting()) === 0);
+    const allRemoved = () => until("rows stay", async () => (await world.waiting()) === 0, 180_000);
 
     /** Every row came to its readers as a relay would have sent it; the order is each key's. */
     async function expectSame(): Promise<{ repeats: number }> {
@@ -96,7 +98,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       const sold = await runReadmeSale(place, url, env);
       expect(sold.state).toBe("RELEASED");
       expect(sold.funds).toEqual(fundsOfSale);
-    }, 120_000);
+    }, 300_000);
 
     test("K8: each message has the key, the bytes, the headers and the partition of the relay's", async () => {
       await Promise.all(Array.from({ length: 6 }, () => market.sell()));
@@ -107,7 +109,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       const { connector } = await world.both();
       expect(connector.filter(({ topic }) => topic.endsWith(".dlq"))).toHaveLength(awkward.length);
       expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
-    }, 120_000);
+    }, 300_000);
 
     test("a connector that stands still and a slot that is lost lose nothing: rows wait in the table", async () => {
       await world.connect.stopConnector(world.outbox.name);
@@ -119,7 +121,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       await sale;
       await allRemoved();
       await expectSame();
-    }, 180_000);
+    }, 300_000);
 
     test("over to the relay and back: repeats harm nobody", async () => {
       await world.connect.stopConnector(world.outbox.name);
@@ -136,31 +138,29 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       await allRemoved();
       expect((await expectSame()).repeats).toBeGreaterThan(0);
       expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
-    }, 180_000);
+    }, 300_000);
 
     test("killed under load, the connector goes on: every row's message stands on its topic, in order", async () => {
       const outbox = createOutbox({ schema: "escrow", writer: "x", producerName: "x", clock });
-      let writing = true;
-      const load = (async () => {
-        for (let batch = 0; writing; batch += 1) {
+      const write = async (from: number, to: number) => {
+        for (let batch = from; batch < to; batch += 1) {
           await world.db.withTx((tx) => outbox.enqueueRaw(tx, numbered(batch)));
           await Bun.sleep(20);
         }
-        return true;
-      })();
+      };
       const sales = Promise.all([market.sell(), market.sell()]);
-      await Bun.sleep(2_000);
+      await write(0, 60);
+      const load = write(60, 120);
       await world.connect.kill();
-      await until("nothing waits", async () => (await world.waiting()) > 200);
+      await load;
+      expect(await world.waiting()).toBeGreaterThan(200);
       await world.connect.restart();
-      await until("it does not go on", async () => (await world.waiting()) < 200, 120_000);
-      writing = false;
-      await Promise.all([load, sales]);
+      await sales;
       await allRemoved();
       await expectSame();
       expect(await leftBehind()).toBe(0);
       expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
-    }, 240_000);
+    }, 400_000);
 
     test("what the connector leaves out comes late, by the relay, and its readers recover by themselves", async () => {
       await app.stop();
@@ -177,7 +177,7 @@ if (process.env.KAFKA_BROKERS !== undefined && (await hasConnect()))
       expect(idsOf(connector)).toEqual(idsOf(relay));
       await until("messages stay parked", async () => (await world.parked()) === 0, 120_000);
       expect(await verify(place, env)).toMatchObject({ code: 0, ok: true });
-    }, 300_000);
+    }, 400_000);
 
     /** The server never hands the connector what the publication does not hold; the slot passes it. */
     async function leaveOut(rows: string): Promise<void> {

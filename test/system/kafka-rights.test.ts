@@ -118,6 +118,15 @@ if (process.env.KAFKA_BROKERS !== undefined && process.env.DATABASE_URL !== unde
       120_000,
     );
 
+    test("seed B6: where a connector publishes, the outbox's user may read what it writes, in a group", async () => {
+      const cdc = { ...as("outbox"), OUTBOX_PUBLISHER: "cdc" };
+      const app = startApp(place, ["--role=outbox", "--port", "0"], cdc);
+      const url = await app.ready(120_000);
+      await eventually(async () => (await fetch(`${url}/readyz`)).ok, 120_000);
+      expect(app.stderr()).not.toContain("AUTHORIZATION");
+      expect((await app.stop()).code).toBe(0);
+    }, 300_000);
+
     test("seed B6: one process for all roles, with the user of all", async () => {
       const app = startApp(place, ["--port", "0"], as("all"));
       const sold = await runReadmeSale(place, await app.ready(120_000), env, "sale-2");
