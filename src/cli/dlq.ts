@@ -6,9 +6,9 @@ import type { Config } from "../config.ts";
 import type { Discarded } from "../dead-letters/discards.ts";
 import type { GroupView, LetterView, OpenLetterView } from "../dead-letters/letter-view.ts";
 import type { Replayed } from "../dead-letters/replays.ts";
-import { filterOf } from "../dead-letters/selection.ts";
+import { filterOf, selectionOf } from "../dead-letters/selection.ts";
 import { askOperator, type ServerOptions, type Wish } from "./ask-operator.ts";
-import { ExitError } from "./exit.ts";
+import { ExitError, explain } from "./exit.ts";
 import { groupLines, letterLines, openLetterText, printed } from "./letter-text.ts";
 
 export interface DlqOptions extends ServerOptions {
@@ -134,6 +134,7 @@ async function act<T>(
   };
   // The same rules as the server's, where none runs.
   const request = checked(() => toMessage(LetterRequestSchema, body));
+  checked(() => selectionOf(request, realTime));
   return askOperator<T>(config, options, {
     method: "POST",
     path: `/v1/dead-letters/${action}`,
@@ -182,5 +183,7 @@ export function checked<T>(work: () => T): T {
 }
 
 export function say(options: { readonly json?: boolean }, data: object, text: () => string): void {
+  // Whoever reads it may have seen enough, as `head` has.
+  process.stdout.once("error", (error) => process.exit(explain(error).code));
   process.stdout.write(options.json ? `${JSON.stringify(data)}\n` : text());
 }
