@@ -47,7 +47,7 @@ async function park(...notes: string[]): Promise<void> {
   const consumer = createConsumer({
     ...common,
     handler: tallyHandler(),
-    retryDelaysMs: [0],
+    redriveDelaysMs: [0],
     pollMs: 0,
   });
   await consumer.start?.();

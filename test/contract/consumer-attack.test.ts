@@ -158,7 +158,7 @@ function ourWorkers({ real, log, chance, dedupes }: OurWorkers): Worker[] {
     logger: silentLogger,
     pollMs: 0,
     // Poison comes and goes here: nothing may die of it.
-    retryDelaysMs: Array.from({ length: 1_000 }, () => 5),
+    redriveDelaysMs: Array.from({ length: 1_000 }, () => 5),
     maxRecords: 5,
   };
   return [

@@ -24,8 +24,8 @@ for (const adapter of adapters) {
     async function parkA1(delays: readonly number[]) {
       await poison("a");
       append("a1:poison", "a2");
-      await (await started(tallyHandler(), { retryDelaysMs: delays })).step();
-      return createRedrive({ ...world.common(tallyHandler()), retryDelaysMs: delays });
+      await (await started(tallyHandler(), { redriveDelaysMs: delays })).step();
+      return createRedrive({ ...world.common(tallyHandler()), redriveDelaysMs: delays });
     }
 
     test("K5: a replay of one that waits is its next try: when that fails, it keeps its later ones", async () => {

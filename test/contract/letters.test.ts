@@ -204,8 +204,8 @@ for (const adapter of adapters) {
     test("seed E5: tries by itself come later and later, five of them, then a person is asked", async () => {
       await poison("a");
       append("a1:poison");
-      const { retryDelaysMs: _, ...options } = world.common(tallyHandler());
-      await (await started(tallyHandler(), { retryDelaysMs: undefined })).step();
+      const { redriveDelaysMs: _, ...options } = world.common(tallyHandler());
+      await (await started(tallyHandler(), { redriveDelaysMs: undefined })).step();
       const redrive = createRedrive(options);
       const waits: number[] = [];
       for (let tries = 1; tries < 5; tries += 1) {

@@ -51,7 +51,7 @@ export function tallyWorld(adapter: (typeof adapters)[number]) {
     clock,
     logger: silentLogger,
     pollMs: 0,
-    retryDelaysMs: [0, 0, 0, 0],
+    redriveDelaysMs: [0, 0, 0, 0],
     onHandled: (one: Handled) => {
       handled.push(one);
     },

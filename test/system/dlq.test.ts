@@ -225,7 +225,9 @@ test("without a server the folder itself is asked, and what was done is in the a
   // The replay is tried, and written into the audit log, by the server that has the folder next.
   const rows = async () => {
     const { code, stdout } = await runApp(place, ["audit", "verify", "--json"], quiet);
-    const { logs } = JSON.parse(stdout) as { logs: { log: string; rows: number; waiting: number }[] };
+    const { logs } = JSON.parse(stdout) as {
+      logs: { log: string; rows: number; waiting: number }[];
+    };
     return { code, ...logs.find(({ log }) => log === "escrow") };
   };
   const atRest = await rows();

@@ -88,7 +88,7 @@ describe.each([...kinds])("a poisoned stream in $kind", ({ brokers }) => {
     const outbox = createOutbox({ schema: "tally", writer: "tally", producerName: "test", clock });
     const options = { handler, schema: "tally", db, outbox, clock, logger: silentLogger };
     // Nothing is tried again by itself: the replay is to do it.
-    const consumer = createConsumer({ ...options, log, retryDelaysMs: [3_600_000] });
+    const consumer = createConsumer({ ...options, log, redriveDelaysMs: [3_600_000] });
     const redrive = createRedrive(options);
     for (let key = 0; poison && key < poisonedKeys; key += 1) {
       await db.sql`INSERT INTO tally.poison (key) VALUES (${`key-${key}`})`;

@@ -41,7 +41,7 @@ export const columnParsers: ReadonlyMap<number, ColumnParser> = new Map(
 );
 
 /** One-dimensional `{a,"b,c",NULL}`. */
-export function parseArray(text: string, parse: ColumnParser): unknown[] {
+function parseArray(text: string, parse: ColumnParser): unknown[] {
   const elements: unknown[] = [];
   let at = 1;
   while (at < text.length - 1) {

@@ -14,7 +14,7 @@ export class UnknownTypeError extends Error {
   override readonly name = "UnknownTypeError";
 }
 
-export const schemaVersion = "1";
+const schemaVersion = "1";
 const maxValueBytes = 1_048_576;
 
 /**

@@ -22,7 +22,7 @@ import { classifyFailure, createFailureWindow } from "./failure.ts";
 import { createGathering } from "./gathering.ts";
 import type { HandlerDeclaration } from "./handler.ts";
 import type { Outbox } from "./outbox.ts";
-import { defaultRetryDelaysMs } from "./parking.ts";
+import { defaultRedriveDelaysMs } from "./parking.ts";
 import { createPortion } from "./portion.ts";
 import { createSettlement, type Settlement } from "./settlement.ts";
 
@@ -50,7 +50,7 @@ export interface ConsumerOptions<M extends Message> {
   /** How long a step waits for a batch. */
   readonly pollMs?: number;
   /** How long a parked message waits after its n-th failure. */
-  readonly retryDelaysMs?: readonly number[];
+  readonly redriveDelaysMs?: readonly number[];
   readonly tracer?: Tracer;
   readonly onHandled?: (handled: Handled) => void;
 }
@@ -117,7 +117,7 @@ function attemptDeps<M extends Message>(
   maxRecords: number,
 ): Omit<AttemptDeps<M>, "onApart"> {
   const { handler, schema, db, log, outbox, tracer = passingTracer } = options;
-  const { retryDelaysMs = defaultRetryDelaysMs } = options;
+  const { redriveDelaysMs = defaultRedriveDelaysMs } = options;
   let cluster: string | undefined;
   return {
     handler,
@@ -129,7 +129,7 @@ function attemptDeps<M extends Message>(
     window: createFailureWindow(),
     guard: createCrashGuard(maxRecords),
     portion: createPortion(),
-    firstDelayMs: retryDelaysMs[0] ?? 0,
+    firstDelayMs: redriveDelaysMs[0] ?? 0,
     clusterId: async () => {
       cluster ??= await log.clusterId();
       return cluster;

@@ -20,7 +20,7 @@ export interface SetAside {
 }
 
 /** A parked message waits this long after its n-th failure; after the last it is dead. */
-export const defaultRetryDelaysMs: readonly number[] = [2_000, 8_000, 30_000, 120_000];
+export const defaultRedriveDelaysMs: readonly number[] = [2_000, 8_000, 30_000, 120_000];
 const maxCauseLength = 2_000;
 const maxStackLength = 4_000;
 

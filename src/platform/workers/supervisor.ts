@@ -25,8 +25,6 @@ export interface Supervisor {
   /** Resolves, at the deadline at the latest, to the names of workers that were still busy. */
   stop(deadlineMs: number): Promise<readonly string[]>;
   problems(): readonly WorkerProblem[];
-  /** How many steps of each worker have thrown since the start. */
-  restarts(): ReadonlyMap<string, number>;
   /** A worker is lost for good: the process must end, with a failure. */
   onFatal(listener: (worker: string, error: WorkerLostError) => void): () => void;
 }
@@ -75,7 +73,6 @@ export function createSupervisor({ logger, clock }: SupervisorOptions): Supervis
         const problem = loop.problem();
         return problem === undefined ? [] : [{ name: loop.name, problem }];
       }),
-    restarts: () => new Map(all().map(({ name, failures }) => [name, failures])),
     onFatal: (listener) => {
       fatal.add(listener);
       return () => {

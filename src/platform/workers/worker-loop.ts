@@ -17,8 +17,6 @@ export interface WorkerLoop {
   readonly name: string;
   /** Resolves once the last step has ended and the worker was stopped. Never rejects. */
   readonly done: Promise<void>;
-  /** How many steps have thrown. */
-  readonly failures: number;
   problem(): string | undefined;
   /** "now": after the step in hand. "drained": after the first step that finds nothing to do. */
   stop(when: "now" | "drained"): void;
@@ -42,7 +40,6 @@ export function runWorker({ worker, clock, logger, onLost }: WorkerLoopOptions):
   let ending: "no" | "drained" | "now" = "no";
   let givenUp: string | undefined;
   let wakes = 0;
-  let failures = 0;
 
   const interrupt = (): void => {
     wakes += 1;
@@ -58,7 +55,6 @@ export function runWorker({ worker, clock, logger, onLost }: WorkerLoopOptions):
 
   function failed(lane: number, error: unknown): void {
     const problem = error instanceof Error ? error.message : String(error);
-    failures += 1;
     problems.set(lane, problem);
     const hopeless = error instanceof SystemicError || error instanceof WorkerLostError;
     logger.error(
@@ -117,9 +113,6 @@ export function runWorker({ worker, clock, logger, onLost }: WorkerLoopOptions):
   return {
     name: worker.name,
     done: run(),
-    get failures() {
-      return failures;
-    },
     problem: () => givenUp ?? [...problems.values()][0] ?? worker.problem?.(),
     stop: (when) => {
       if (ending !== "now") ending = when;

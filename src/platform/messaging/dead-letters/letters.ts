@@ -49,23 +49,9 @@ export function listLetters(
   filter: LetterFilter,
   limit: number,
 ): Promise<readonly Letter[]> {
-  const f = nulls(filter);
   return db.sql<Letter>`
-    SELECT consumer, topic, part AS partition, off AS "offset", key, message_id AS "messageId",
-      message_type AS "messageType", state, attempts, next_at AS "nextAt",
-      cause_class AS "causeClass", cause, fingerprint, first_failed_at AS "firstFailedAt",
-      failed_at AS "failedAt", requested_by AS "requestedBy"
-    FROM ${new SqlName(schema, "letter")}
-    WHERE (${f.type}::text IS NULL OR message_type = ${f.type}::text
-        OR right(message_type, length(${f.type}::text) + 1) = '.' || ${f.type}::text)
-      AND (${f.since}::timestamptz IS NULL OR failed_at >= ${f.since}::timestamptz)
-      AND (${f.topic}::text IS NULL OR topic = ${f.topic}::text)
-      AND (${f.key}::text IS NULL OR key = ${f.key}::text)
-      AND (${f.consumer}::text IS NULL OR consumer = ${f.consumer}::text)
-      AND (${f.cause}::text IS NULL OR cause_class = ${f.cause}::text)
-      AND (${f.state}::text IS NULL OR state = ${f.state}::text)
-      AND (${f.fingerprint}::text IS NULL OR fingerprint = ${f.fingerprint}::text)
-    ORDER BY first_failed_at, consumer, topic, part, off LIMIT ${limit}::int`;
+    SELECT * FROM ${wantedLetters(schema)}(${JSON.stringify(filter)}::jsonb)
+    ORDER BY "firstFailedAt", consumer, topic, "partition", "offset" LIMIT ${limit}::int`;
 }
 
 /** Letters of one cause and type. */
@@ -88,37 +74,17 @@ export function groupLetters(
   schema: string,
   filter: LetterFilter,
 ): Promise<readonly LetterGroup[]> {
-  const f = nulls(filter);
   return db.sql<LetterGroup>`
-    SELECT fingerprint, min(cause_class) AS "causeClass", min(message_type) AS "messageType",
+    SELECT fingerprint, min("causeClass") AS "causeClass", min("messageType") AS "messageType",
       count(*)::int AS letters, (count(*) FILTER (WHERE state = 'dead'))::int AS dead,
       array_agg(DISTINCT consumer ORDER BY consumer) AS consumers, min(cause) AS cause,
-      min(first_failed_at) AS "firstFailedAt", max(failed_at) AS "failedAt"
-    FROM ${new SqlName(schema, "letter")}
-    WHERE (${f.type}::text IS NULL OR message_type = ${f.type}::text
-        OR right(message_type, length(${f.type}::text) + 1) = '.' || ${f.type}::text)
-      AND (${f.since}::timestamptz IS NULL OR failed_at >= ${f.since}::timestamptz)
-      AND (${f.topic}::text IS NULL OR topic = ${f.topic}::text)
-      AND (${f.key}::text IS NULL OR key = ${f.key}::text)
-      AND (${f.consumer}::text IS NULL OR consumer = ${f.consumer}::text)
-      AND (${f.cause}::text IS NULL OR cause_class = ${f.cause}::text)
-      AND (${f.state}::text IS NULL OR state = ${f.state}::text)
-      AND (${f.fingerprint}::text IS NULL OR fingerprint = ${f.fingerprint}::text)
+      min("firstFailedAt") AS "firstFailedAt", max("failedAt") AS "failedAt"
+    FROM ${wantedLetters(schema)}(${JSON.stringify(filter)}::jsonb)
     GROUP BY fingerprint ORDER BY count(*) DESC, fingerprint LIMIT 200`;
 }
 
-function nulls(filter: LetterFilter) {
-  const { type, since, topic, key, consumer, cause, state, fingerprint } = filter;
-  return {
-    type: type ?? null,
-    since: since ?? null,
-    topic: topic ?? null,
-    key: key ?? null,
-    consumer: consumer ?? null,
-    cause: cause ?? null,
-    state: state ?? null,
-    fingerprint: fingerprint ?? null,
-  };
+function wantedLetters(schema: string): SqlName {
+  return new SqlName(schema, "wanted_letters");
 }
 
 /** A letter with all there is to know of it. */
@@ -136,17 +102,16 @@ export async function openLetter(
   schema: string,
   { consumer, topic, partition, offset }: LetterPlace,
 ): Promise<OpenLetter | undefined> {
+  const wanted = JSON.stringify({ consumer, topic });
   const [row] = await db.sql<OpenLetter>`
-    SELECT consumer, topic, part AS partition, off AS "offset", key, message_id AS "messageId",
-      message_type AS "messageType", state, attempts, next_at AS "nextAt",
-      cause_class AS "causeClass", cause, fingerprint, first_failed_at AS "firstFailedAt",
-      failed_at AS "failedAt", requested_by AS "requestedBy", value, headers, stack,
-      appended_at AS "appendedAt",
+    SELECT l.*, p.value, p.headers, p.stack, p.appended_at AS "appendedAt",
       (SELECT count(*)::int FROM ${new SqlName(schema, "parked")} b
-        WHERE b.consumer = l.consumer AND b.key = l.key
-          AND (b.topic, b.part, b.off) > (l.topic, l.part, l.off)) AS behind
-    FROM ${new SqlName(schema, "letter")} l
-    WHERE consumer = ${consumer} AND topic = ${topic} AND part = ${partition} AND off = ${offset}`;
+        WHERE b.consumer = p.consumer AND b.key = p.key
+          AND (b.topic, b.part, b.off) > (p.topic, p.part, p.off)) AS behind
+    FROM ${new SqlName(schema, "parked")} p, ${wantedLetters(schema)}(${wanted}::jsonb) l
+    WHERE p.consumer = ${consumer} AND p.topic = ${topic} AND p.part = ${partition}
+      AND p.off = ${offset} AND l.consumer = p.consumer AND l.topic = p.topic
+      AND l."partition" = p.part AND l."offset" = p.off`;
   return row;
 }
 

@@ -18,7 +18,7 @@ import type { NewRecord } from "../event-log.ts";
 import { classifyFailure } from "../failure.ts";
 import { receive } from "../intake.ts";
 import { traceMessages } from "../message-spans.ts";
-import { defaultRetryDelaysMs } from "../parking.ts";
+import { defaultRedriveDelaysMs } from "../parking.ts";
 import { deadLetterCopy } from "./dead-letter.ts";
 import { REDRIVE_CRASH, takeInHand } from "./in-hand.ts";
 import {
@@ -53,7 +53,7 @@ interface Deps<M extends Message> extends RedriveOptions<M> {
 }
 
 export function createRedrive<M extends Message>(options: RedriveOptions<M>): Worker {
-  const { handler, db, schema, retryDelaysMs: delaysMs = defaultRetryDelaysMs } = options;
+  const { handler, db, schema, redriveDelaysMs: delaysMs = defaultRedriveDelaysMs } = options;
   const logger = options.logger.child({ redrive: handler.name });
   const tables = consumerTables(schema);
   const lock = {
