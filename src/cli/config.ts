@@ -20,7 +20,8 @@ export function showConfig(
     process.stdout.write(`${JSON.stringify({ settings })}\n`);
     return;
   }
-  for (const one of shown) process.stdout.write(`${line(one)}\n`);
+  // At once: a reader who has seen enough, as `head` has, breaks no second write.
+  process.stdout.write(`${shown.map(line).join("\n")}\n`);
 }
 
 /** The value first, as an environment would have it; the rest is a comment. */

@@ -61,6 +61,11 @@ test.each(["2026-03-29T00:30:00.000Z", "2026-10-25T00:30:00.000Z", "2026-03-08T0
   },
 );
 
+test("a length is written to the nearest second", () => {
+  expect(formatDuration(3n * day - 4n)).toBe("P3D");
+  expect(formatDuration(499n)).toBe("PT0S");
+});
+
 test.each(["PT0S", "PT1S", "PT90M", "P7D", "P1DT2H3M4S", "P400DT23H59M59S"])(
   "%s is written as it is read",
   (text) => {

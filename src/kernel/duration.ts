@@ -15,10 +15,10 @@ export function parseDuration(text: string): bigint | undefined {
   return unitsMs.reduce((sum, unit, i) => sum + BigInt(parts[i] ?? 0) * unit, 0n);
 }
 
-/** In whole seconds, "P7DT2H"; "PT0S" for less than one. */
+/** To the nearest second, "P7DT2H"; "PT0S" for less than half of one. */
 export function formatDuration(ms: bigint): string {
   const [, ...units] = unitsMs;
-  let rest = ms;
+  let rest = ms + 500n;
   const [days, ...time] = units.map((unit, index) => {
     const count = rest / unit;
     rest -= count * unit;

@@ -201,3 +201,26 @@ test("config show says of each setting its value, where it is from, its default 
     meaning: expect.stringContaining("base64 of 32 bytes"),
   });
 });
+
+test("every command tells of itself with two examples, and an unknown flag ends with 2 and a sentence", async () => {
+  const { stdout } = await refusal(["--help"]);
+  const listed = /Commands:\n([\s\S]*?)\n\n/.exec(stdout)?.[1] ?? "";
+  const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = ""]) => name);
+  expect(names.length).toBeGreaterThan(12);
+  for (const name of names.filter((one) => one !== "help")) {
+    const help = await refusal([name, "--help"]);
+    expect({ name, code: help.code }).toEqual({ name, code: 0 });
+    expect(help.stdout).toContain(`Usage: app ${name}`);
+    if (name !== "version") expect(help.stdout).toContain("Examples:\n  app");
+    const { code, stderr, touched } = await refusal([
+      name,
+      "--nonsense",
+      "--sub",
+      "x",
+      "--party",
+      "x",
+    ]);
+    expect({ name, code, touched }).toEqual({ name, code: 2, touched: false });
+    expect(stderr).toContain("unknown option");
+  }
+}, 120_000);
