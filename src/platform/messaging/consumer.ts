@@ -57,7 +57,7 @@ export interface ConsumerOptions<M extends Message> {
 
 export function createConsumer<M extends Message>(options: ConsumerOptions<M>): Worker {
   const { handler, db, log, clock } = options;
-  const { lanes = db.kind === "pglite" ? 1 : 2, maxRecords = 250, pollMs = 500 } = options;
+  const { lanes = db.kind === "pglite" ? 1 : 3, maxRecords = 250, pollMs = 500 } = options;
   const { name, topic } = handler;
   const logger = options.logger.child({ consumer: name });
   const settlement = createSettlement({ consumer: name, logger });
