@@ -32,7 +32,7 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /** Above 1 is better than what it is held against. */
-export function ratioOf({ value, other, lowerIsBetter }: Figure): number {
+function ratioOf({ value, other, lowerIsBetter }: Figure): number {
   return lowerIsBetter ? other / value : value / other;
 }
 

@@ -19,7 +19,7 @@ import { clock, findServers, logger, openRound, type Round, type Servers } from 
 import { countdown, cpuUsPer, type Figure, median, type PipelineResult } from "./measure.ts";
 import { runSketch } from "./sketch.ts";
 
-export async function runPipeline(
+async function runPipeline(
   servers: Servers,
   { commands, maxRecords }: { readonly commands: number; readonly maxRecords?: number },
 ): Promise<PipelineResult> {

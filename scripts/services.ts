@@ -13,7 +13,7 @@ import { startKafka } from "./backing/kafka.ts";
 import { startPostgres } from "./backing/postgres.ts";
 
 export { type Kafka, startKafka } from "./backing/kafka.ts";
-export { type Postgres, startPostgres } from "./backing/postgres.ts";
+export { startPostgres } from "./backing/postgres.ts";
 
 type Only = (typeof names)[number];
 const names = ["postgres", "kafka", "engine"] as const;

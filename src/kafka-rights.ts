@@ -3,6 +3,7 @@
  * that each role checks at its start. What a role does not need it may not do: only the outbox
  * writes events, so that a stolen password of another role cannot invent one.
  */
+import { deadLetterTopic } from "#platform/messaging/topic-names";
 import type { RoleName } from "./config.ts";
 import { allTopics, topics } from "./topics.ts";
 
@@ -24,7 +25,7 @@ const { escrowCommands, paymentsCommands, webhookEvents } = topics;
 const { escrowEvents, paymentsEvents, contractsEvents } = topics;
 
 const everyTopic = allTopics.map(({ name }) => name);
-const deadLetters = everyTopic.map((name) => `${name}.dlq`);
+const deadLetters = everyTopic.map(deadLetterTopic);
 /** What HTTP routes publish; the events of modules leave by the outbox alone. */
 const requested = [escrowCommands.name, paymentsCommands.name, webhookEvents.name];
 

@@ -1,6 +1,6 @@
 /** The product's schemas and the registry they are kept in, where one is configured. */
 import type { Database } from "#platform/database/database";
-import { topicNameIn } from "#platform/messaging/topic-names";
+import { deadLetterTopic, topicNameIn } from "#platform/messaging/topic-names";
 import { createKeptIds } from "#platform/schemas/kept-ids";
 import { readProtoFile } from "#platform/schemas/proto-files";
 import { createSchemaRegistry, type SchemaRegistry } from "#platform/schemas/registry";
@@ -35,7 +35,9 @@ export function openSchemaIds(config: Config, db: Database, logger: Logger): Sch
   if (registry === undefined) return undefined;
   const written = new Set(config.APP_ROLE.flatMap((role) => rightsOf(role).writes));
   // Who copies dead letters frames them with the schema of their topic.
-  const topics = allTopics.filter(({ name }) => written.has(name) || written.has(`${name}.dlq`));
+  const topics = allTopics.filter(
+    ({ name }) => written.has(name) || written.has(deadLetterTopic(name)),
+  );
   return createSchemaIds({
     registry,
     kept: createKeptIds(db),

@@ -1,5 +1,6 @@
 /** The catalogue as topic settings, each with its dead letter topic, and the probe. */
 import type { TopicSettings } from "#platform/messaging/event-log";
+import { deadLetterTopic } from "#platform/messaging/topic-names";
 import { allTopics } from "#topics";
 import { probeTopic } from "./kafka-rights.ts";
 
@@ -14,7 +15,7 @@ export function topicSettings(): readonly TopicSettings[] {
   const own = allTopics.flatMap(
     ({ name, partitions, retentionDays, timestamps }): TopicSettings[] => [
       { name, partitions, retentionDays, timestamps },
-      { name: `${name}.dlq`, partitions, retentionDays: 30, timestamps: "create" },
+      { name: deadLetterTopic(name), partitions, retentionDays: 30, timestamps: "create" },
     ],
   );
   return [...own, probe];

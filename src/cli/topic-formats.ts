@@ -77,13 +77,13 @@ export function aclCommands({ naming }: FormatOptions): string {
   ].join("\n");
 }
 
-export interface Grant {
+interface Grant {
   readonly type: "topic" | "group";
   readonly names: readonly string[];
   readonly operations: readonly string[];
 }
 
-export function aclArguments(user: KafkaUser, { type, names, operations }: Grant): string[] {
+function aclArguments(user: KafkaUser, { type, names, operations }: Grant): string[] {
   return [
     "--add",
     "--allow-principal",
@@ -94,7 +94,7 @@ export function aclArguments(user: KafkaUser, { type, names, operations }: Grant
 }
 
 /** What Kafka must allow; Read and Write bring Describe along, but not the right to see settings. */
-export function grants(user: KafkaUser, naming: TopicNaming): readonly Grant[] {
+function grants(user: KafkaUser, naming: TopicNaming): readonly Grant[] {
   const { writes, reads, groups, administers } = rightsOf(user);
   const named = (list: readonly string[]) => list.map((name) => topicNameIn(naming, name));
   const both = reads.filter((name) => writes.includes(name));

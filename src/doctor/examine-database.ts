@@ -3,6 +3,7 @@ import { formatDuration } from "#kernel/duration";
 import { dataDirOwner } from "#platform/database/data-dir";
 import type { Database } from "#platform/database/database";
 import { sqlState } from "#platform/database/database-error";
+import { SchemaTooNew } from "#platform/database/migrate";
 import { assertDurable } from "#platform/database/postgres";
 import { SystemicError } from "#platform/errors";
 import { mint } from "../cli/token.ts";
@@ -74,6 +75,7 @@ const remedies: Readonly<Record<string, string>> = {
   "28P01": "mend the password in DATABASE_URL",
   "28000": "let this user in (pg_hba.conf), or mend the user in DATABASE_URL",
   "3D000": "make the database, or mend its name in DATABASE_URL",
+  "42501": "give the user in DATABASE_URL its rights on what is there",
   "53300": "raise max_connections, or lower DATABASE_POOL_SIZE",
 };
 
@@ -94,9 +96,13 @@ async function examineOne(db: Database): Promise<Finding[]> {
       SELECT current_setting('server_version') AS version, current_database() AS name`;
     return [well("database", `${row?.name}: PostgreSQL ${row?.version}`), await durability(db)];
   } catch (error) {
-    const remedy = remedies[sqlState(error) ?? ""] ?? "start it, or mend DATABASE_URL";
-    return [unreachable("database", `PostgreSQL cannot be used: ${textOf(error)}`, remedy)];
+    return [unusable(error)];
   }
+}
+
+function unusable(error: unknown): Finding {
+  const remedy = remedies[sqlState(error) ?? ""] ?? "start it, or mend DATABASE_URL";
+  return unreachable("database", `PostgreSQL cannot be used: ${textOf(error)}`, remedy);
 }
 
 async function durability(db: Database): Promise<Finding> {
@@ -109,13 +115,15 @@ async function durability(db: Database): Promise<Finding> {
   }
 }
 
-async function examineMigrations(stores: Stores): Promise<Finding> {
+/** Of `pending` alone, so that a test can fail it. */
+export async function examineMigrations(stores: Pick<Stores, "pending">): Promise<Finding> {
   try {
     const pending = await stores.pending();
     if (pending.length === 0) return well("database", "the schema is of this version");
     const text = `the schema lacks ${pending.length} migrations, the first ${pending[0]}`;
     return ill("database", text, "run `app migrate`");
   } catch (error) {
+    if (!(error instanceof SchemaTooNew)) return unusable(error);
     return ill("database", textOf(error), "run the version of `app` that made the schema");
   }
 }

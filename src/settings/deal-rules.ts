@@ -35,13 +35,13 @@ export function dealRules({ FEES, PARTY_DAILY_ESCROWS, PARTY_DAILY_AMOUNT }: Dea
   };
 }
 
-export interface ReadFees {
+interface ReadFees {
   readonly table: FeeTable;
   /** In words; the table holds only what is right. */
   readonly problems: readonly string[];
 }
 
-export function readFees(path: string): ReadFees {
+function readFees(path: string): ReadFees {
   let text: string;
   try {
     text = readFileSync(path, "utf8");

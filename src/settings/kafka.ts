@@ -130,7 +130,7 @@ function isEncrypted({ KAFKA_SSL, KAFKA_TLS, KAFKA_BROKERS = [] }: KafkaSettings
 }
 
 /** By the catalogue's names: escrow.events.v1 is KAFKA_TOPIC_ESCROW_EVENTS. */
-export function settingOfTopic(name: string): string {
+function settingOfTopic(name: string): string {
   return `KAFKA_TOPIC_${name
     .replace(/\.v\d+$/, "")
     .replaceAll(".", "_")

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { TransientError } from "#platform/errors";
 import { decode } from "#platform/messaging/codec";
-import { deadLetterTopic } from "#platform/messaging/dead-letters/dead-letter";
 import type { EventLog, LogRecord, NewRecord } from "#platform/messaging/event-log";
 import type { AnyTopic } from "#platform/messaging/topic";
+import { deadLetterTopic } from "#platform/messaging/topic-names";
 import { withFrames } from "#platform/schemas/framed-log";
 import { topics } from "#topics";
 import { type Golden, readGolden } from "../golden/samples.ts";

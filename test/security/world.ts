@@ -128,7 +128,7 @@ export function createWorld(db: PgliteDatabase, withOutcomes = true): World {
   };
 }
 
-export async function tokenFor(sub: string, roles: readonly string[] = []): Promise<string> {
+async function tokenFor(sub: string, roles: readonly string[] = []): Promise<string> {
   return mintToken({ secret, sub, roles, ...names, ttl: 600 });
 }
 

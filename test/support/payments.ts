@@ -35,7 +35,7 @@ import { freshPglite } from "./databases.ts";
 const secret = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
 const names = { issuer: "app", audience: "app" };
 const dataKey = new Uint8Array(32).fill(7);
-export const webhookSecret = "whsec_test";
+const webhookSecret = "whsec_test";
 
 export interface PaymentsWorld {
   readonly db: Database;

@@ -8,7 +8,7 @@ import { root } from "../../scripts/process.ts";
 import type { Place } from "./binary.ts";
 import type { Environment } from "./processes.ts";
 
-export function readmeSale(): string {
+function readmeSale(): string {
   const readme = readFileSync(join(root, "README.md"), "utf8");
   const [, marked] = /<!-- sale -->\n([\s\S]*?)<!-- \/sale -->/.exec(readme) ?? [];
   const lines = (marked ?? "").split("\n").filter((line) => !line.startsWith("```"));

@@ -30,7 +30,7 @@ export const noteTopic: Topic<StringValue> = {
   typeOf: () => "Note",
 };
 
-export const answerTopic: Topic<StringValue> = { ...noteTopic, name: "answers.v1" };
+const answerTopic: Topic<StringValue> = { ...noteTopic, name: "answers.v1" };
 
 export function noteIn(record: { readonly value: Uint8Array }): Note {
   return noteOf(fromBinary(StringValueSchema, record.value).value);

@@ -6,7 +6,7 @@ import { createPublishedRows, type PublishedRowsOptions } from "./published-rows
 import { createRelay, type RelayOptions } from "./relay.ts";
 
 export { listHeld, retryHeld } from "./held.ts";
-export { createRelay, type PublishMeasures, type RelayOptions } from "./relay.ts";
+export { createRelay } from "./relay.ts";
 
 export interface OutboxModuleOptions {
   readonly relays: readonly RelayOptions[];

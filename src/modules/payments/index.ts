@@ -35,7 +35,7 @@ import { partiesOf } from "./parties/parties-of.ts";
 import { createPartyAccess } from "./parties/party-access.ts";
 import { createPartyRoutes } from "./parties/party-routes.ts";
 import { createRefundAddressRoutes } from "./parties/refund-address-routes.ts";
-import { type PaymentsPreview, preview } from "./preview.ts";
+import { preview } from "./preview.ts";
 import { createPaymentsAudit } from "./proof/audit.ts";
 import { countBooks, paymentBooks, paymentsChecks } from "./proof/checks.ts";
 import { pendingWork } from "./proof/pending.ts";
@@ -122,8 +122,6 @@ export interface PaymentsModule extends Module {
   /** Names of the providers there are. */
   readonly providerNames: readonly string[];
 }
-
-export type { PaymentProvider, PaymentsPreview };
 
 export function createPayments(options: PaymentsOptions): PaymentsModule {
   const { db, clock, logger, outbox } = options;

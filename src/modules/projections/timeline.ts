@@ -46,7 +46,7 @@ export function sealedTextOf(hex: string): SealedText {
 }
 
 /** "escrow.v1.EscrowReleaseRequested" → "EscrowReleaseRequested". */
-export function shortType(type: string): string {
+function shortType(type: string): string {
   return type.slice(type.lastIndexOf(".") + 1);
 }
 

@@ -16,7 +16,6 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   BAD_REQUEST: 400,
   UNAUTHENTICATED: 401,
   INVALID_TOKEN: 401,
-  FORBIDDEN: 403,
   NOT_THE_BUYER: 403,
   NOT_THE_SELLER: 403,
   NOT_THE_DISPUTER: 403,

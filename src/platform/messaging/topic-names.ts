@@ -14,6 +14,11 @@ export interface TopicNaming {
 
 const deadLetters = ".dlq";
 
+/** Where copies of a topic's dead letters go. */
+export function deadLetterTopic(topic: string): string {
+  return topic + deadLetters;
+}
+
 /** What a topic of the catalogue is called in this cluster; dead letters follow their topic. */
 export function topicNameIn({ prefix, chosen }: TopicNaming, name: string): string {
   const dead = name.endsWith(deadLetters) ? deadLetters : "";

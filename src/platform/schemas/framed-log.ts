@@ -5,9 +5,9 @@
  */
 import { type DescMessage, fromBinary } from "@bufbuild/protobuf";
 import { TransientError } from "../errors.ts";
-import { deadLetterTopic } from "../messaging/dead-letters/dead-letter.ts";
 import type { EventLog, LogRecord, NewRecord } from "../messaging/event-log.ts";
 import type { AnyTopic } from "../messaging/topic.ts";
+import { deadLetterTopic } from "../messaging/topic-names.ts";
 import { isFramed, type WireFormat, wireFormatOf } from "./wire-format.ts";
 
 export interface FramedLogOptions {

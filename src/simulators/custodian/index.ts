@@ -10,7 +10,6 @@ import { Refusal } from "./refusal.ts";
 import { route } from "./routes.ts";
 import { type Credentials, checkRequest } from "./signatures.ts";
 
-export type { Book } from "./book.ts";
 export { mine, receive, reorganise } from "./chain.ts";
 export { judge } from "./payouts.ts";
 export { signWebhook } from "./signatures.ts";

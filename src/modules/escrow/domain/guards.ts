@@ -88,7 +88,7 @@ export function reviewGuard(escrow: Escrow): Rejection | undefined {
 }
 
 /** All that was asked for is disputed. */
-export function disputeGuard(escrow: Escrow, milestoneId: string): Rejection | undefined {
+function disputeGuard(escrow: Escrow, milestoneId: string): Rejection | undefined {
   const asked = addressed(escrow, milestoneId).filter((m) => inside(m) > 0n);
   const disputed = asked.length > 0 && asked.every((m) => disputeOn(escrow, m.milestoneId));
   return disputed ? lockedBy("the milestone is disputed") : undefined;

@@ -6,7 +6,7 @@ import type { ProviderRequest } from "../provider.ts";
 import type { Operation, Payment } from "./payment.ts";
 
 /** Providers forget keys after 24 hours; from here on the same key could pay again. */
-export const keyHorizonMs = 20 * 3_600_000;
+const keyHorizonMs = 20 * 3_600_000;
 /** A list may lag: two looks this far apart must agree that nothing is there. */
 export const lookupGapMs = 15 * 60_000;
 const longestBackoffMs = 15 * 60_000;

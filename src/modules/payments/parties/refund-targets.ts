@@ -71,7 +71,7 @@ function requestOf(row: WriteRow): ProviderRequest {
 }
 
 /** Key: `provider party`. */
-export async function refundAddresses(
+async function refundAddresses(
   tx: Tx,
   of: readonly { readonly provider: string; readonly partyId: string }[],
 ): Promise<ReadonlyMap<string, string>> {

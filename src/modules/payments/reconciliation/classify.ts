@@ -32,7 +32,7 @@ export type Verdict = BreakKind | "fresh" | undefined;
 /** The webhook and its handling follow a movement within this time. */
 export const freshMs = 60_000;
 /** Bank debits take four business days; what is open for longer is no longer a matter of time. */
-export const timingMs = 7 * 24 * 3_600_000;
+const timingMs = 7 * 24 * 3_600_000;
 
 export function classify(pair: Pair, now: Date): Verdict {
   const difference = differenceOf(pair);

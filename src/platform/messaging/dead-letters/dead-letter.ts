@@ -6,6 +6,7 @@ import type { LogRecord, NewRecord } from "../event-log.ts";
 import { keyOf } from "../intake.ts";
 import { maxMessageBytes, recordBytes } from "../record-size.ts";
 import { storable, storableHeaders } from "../storable.ts";
+import { deadLetterTopic } from "../topic-names.ts";
 
 export interface DeadLetter {
   readonly consumer: string;
@@ -19,10 +20,6 @@ export interface DeadLetter {
 
 const maxErrorLength = 1_000;
 const maxStackLength = 4_000;
-
-export function deadLetterTopic(topic: string): string {
-  return `${topic}.dlq`;
-}
 
 export function deadLetterCopy(letter: DeadLetter): NewRecord {
   const { record } = letter;
