@@ -12,7 +12,11 @@ const fixtures = join(import.meta.dir, "fixtures", "borders");
 interface Cruise {
   readonly modules: readonly { readonly source: string }[];
   readonly summary: {
-    readonly violations: readonly { readonly from: string; readonly rule: { name: string } }[];
+    readonly violations: readonly {
+      readonly from: string;
+      readonly to: string;
+      readonly rule: { name: string };
+    }[];
   };
 }
 
@@ -27,6 +31,7 @@ async function ruleNames(): Promise<string[]> {
   );
 }
 
+const inSource = (name: string): string => `src/${name}`;
 const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort();
 
 test("every rule fires on its own violation, and on nothing else", async () => {
@@ -35,6 +40,16 @@ test("every rule fires on its own violation, and on nothing else", async () => {
   const names = await ruleNames();
   expect(names.length).toBeGreaterThan(10);
   expect(sorted(fired)).toEqual(sorted(names.map((name) => `${name} in ${name}.ts`)));
+});
+
+test("platform and modules are kept from all that is not on their list", async () => {
+  const { summary } = await report(fixtures);
+  const refused = (rule: string) =>
+    sorted(summary.violations.filter((one) => one.rule.name === rule).map(({ to }) => to));
+  const above = ["config.ts", "dead-letters/desk.ts", "doctor/finding.ts", "settings/kafka.ts"];
+  const paths = (...names: string[]) => sorted([...above, "stores.ts", ...names]).map(inSource);
+  expect(refused("platform-imports-nothing-above")).toEqual(paths("roles.ts", "topics.ts"));
+  expect(refused("modules-import-nothing-above")).toEqual(paths("main.ts"));
 });
 
 test("every file of the real tree was seen, and none breaks a rule", async () => {

@@ -52,6 +52,7 @@ describe("the watchdog", () => {
   test("reports a group that is not joined although its topics exist", async () => {
     const dog = watch({ ends: ends(0n), assigned: false });
     await eventually(() => dog.reasons.length > 0);
+    expect(dog.reasons).toEqual(["nothing is assigned"]);
     dog.stop();
   });
 

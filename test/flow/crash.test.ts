@@ -1,5 +1,5 @@
 /**
- * Kill points: the process dies at each, another starts on the same data, and the sale goes on as if
+ * Crash points: the process dies at each, another starts on the same data, and the sale goes on as if
  * nothing had happened. Nothing is lost, nothing happens twice, nobody repairs anything by hand.
  */
 import { afterAll, describe, expect, test } from "bun:test";
@@ -8,29 +8,44 @@ import { type Client, memoryStores, startAppOn, type TestApp } from "../support/
 import { type CrashPoint, mortal, stuttering } from "../support/crash.ts";
 
 const points: Record<string, CrashPoint> = {
-  "K1 before the command is acknowledged": {
+  "crash point K1: before the command is acknowledged": {
     at: "send",
     topic: "escrow.commands.v1",
     when: "before",
   },
-  "K2 after the acknowledgement, before 202": {
+  "crash point K2: after the acknowledgement, before 202": {
     at: "send",
     topic: "escrow.commands.v1",
     when: "after",
   },
-  "K3 fetched": { at: "poll", topic: "escrow.commands.v1" },
-  "K4 in the transaction": { at: "statement", text: /INSERT INTO escrow\.history/ },
-  "K5 committed, offset not": { at: "commit", text: /INSERT INTO escrow\.history/ },
-  "K6 read by the relay": { at: "send", topic: "escrow.events.v1", when: "before" },
-  "K7 acknowledged, not deleted": { at: "send", topic: "escrow.events.v1", when: "after" },
-  "K8 operation written": { at: "commit", text: /INSERT INTO payments\.operation/ },
-  "K9 the provider did it, not recorded": { at: "commit", text: /INSERT INTO sandbox\.object/ },
-  "K10 in the projection's transaction": {
+  "crash point K3: fetched": { at: "poll", topic: "escrow.commands.v1" },
+  "crash point K4: in the transaction": { at: "statement", text: /INSERT INTO escrow\.history/ },
+  "crash point K5: committed, offset not": { at: "commit", text: /INSERT INTO escrow\.history/ },
+  "crash point K6: read by the relay": { at: "send", topic: "escrow.events.v1", when: "before" },
+  "crash point K7: acknowledged, not deleted": {
+    at: "send",
+    topic: "escrow.events.v1",
+    when: "after",
+  },
+  "crash point K8: operation written": { at: "commit", text: /INSERT INTO payments\.operation/ },
+  "crash point K9: the provider did it, not recorded": {
+    at: "commit",
+    text: /INSERT INTO sandbox\.object/,
+  },
+  "crash point K10: in the projection's transaction": {
     at: "statement",
     text: /INSERT INTO projections\.escrow_view/,
   },
-  "K11 webhook verified, not stored": { at: "send", topic: "webhook.events.v1", when: "before" },
-  "K12 webhook stored, not answered": { at: "send", topic: "webhook.events.v1", when: "after" },
+  "crash point K11: webhook verified, not stored": {
+    at: "send",
+    topic: "webhook.events.v1",
+    when: "before",
+  },
+  "crash point K12: webhook stored, not answered": {
+    at: "send",
+    topic: "webhook.events.v1",
+    when: "after",
+  },
 };
 
 const opened: Stores[] = [];
@@ -112,9 +127,9 @@ async function untilTrue(condition: () => boolean): Promise<undefined> {
   return undefined;
 }
 
-describe("kill points", () => {
+describe("crash points", () => {
   for (const [name, point] of Object.entries(points)) {
-    test(`${name}: the sale ends RELEASED, once`, async () => {
+    test(`${name}, and the sale ends RELEASED, once`, async () => {
       const stores = await freshStores();
       const doomed = mortal(stores, point);
       const survivors = { ...stores, close: async () => {} };

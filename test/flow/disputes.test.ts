@@ -226,7 +226,7 @@ describe("after the payout", () => {
   });
 });
 
-test("I1: verify names a dispute whose money is not where its entries say", async () => {
+test("invariant I1: verify names a dispute whose money is not where its entries say", async () => {
   const sale = await releasedSale(app, { sellerId: "sven" });
   const disputeId = await sale.dispute();
   const { payments } = stores.databases;

@@ -137,7 +137,7 @@ test("seed B4: a message that is set aside is named by its escrow, correlation i
   expect(line).toContain(traceId);
 });
 
-test("D6: a listener meets the trace of its message, and is measured like every other", async () => {
+test("seed D6: a listener meets the trace of its message, and is measured like every other", async () => {
   const { listeners } = app.server.application;
   const met: (string | undefined)[] = [];
   listeners.registerHandler({

@@ -18,7 +18,7 @@ afterAll(async () => {
 
 const refused = { status: 403, body: { code: "ROLE_REQUIRED" } };
 
-test("M8: a seller who is an operator clears no foreign movement of his own sale", async () => {
+test("B19: a seller who is an operator clears no foreign movement of his own sale", async () => {
   const sale = await fundedSale(app);
   await sale.root.post(`/sandbox/payments/${sale.paymentId}/refund`, { amount: "1000" });
   await app.settle();
@@ -31,7 +31,7 @@ test("M8: a seller who is an operator clears no foreign movement of his own sale
   expect((await sale.root.post(clear)).body.status).toBe("succeeded");
 });
 
-test("M8: a buyer who is an operator retries no operation of his own purchase", async () => {
+test("B19: a buyer who is an operator retries no operation of his own purchase", async () => {
   const { escrowId } = await fundedSale(app);
   const [operation] = await stores.databases.payments.sql<{ id: string }>`
     SELECT operation_id AS id FROM payments.operation WHERE escrow_id = ${escrowId}`;

@@ -99,7 +99,7 @@ const arrivals: fc.Arbitrary<Arrival> = fc.record({
 });
 
 test.each(races.map((race) => [`${race.deadline} and ${race.person.name}`, race] as const))(
-  "T3: %s",
+  "T3: between %s the log's time decides, however late and often they arrive",
   async (_, race) => {
     await fc.assert(
       fc.asyncProperty(arrivals, (arrival) => holds(race, arrival)),

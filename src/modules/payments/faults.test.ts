@@ -180,7 +180,7 @@ describe("unknown outcomes", () => {
     expect(await deals.transfersOf(escrowId)).toBe(1n);
   });
 
-  test("K8, K9: a process that died in a call leaves one effect", async () => {
+  test("crash points K8, K9: a process that died in a call leaves one effect", async () => {
     const escrowId = await deals.funded();
     await world.handle(transfer(escrowId, `rel-${escrowId}`));
     // Claimed, and the provider has done it; then the process is gone without a word.

@@ -103,7 +103,7 @@ describe("story 5: a full refund gives the fee back", () => {
       funds: { funded: 10_320n, refunded: 10_320n },
     });
   });
-  test("5b: one that fails after its confirmation is owed again", () => {
+  test("story 5b: one that fails after its confirmation is owed again", () => {
     const failed = [...refunded, s.refundFailed({ afterConfirmation: true })];
     expect(after(...failed)).toEqual({
       state: "REFUNDING",
@@ -188,7 +188,7 @@ describe("story 8: a chargeback before the release", () => {
   test("won: everything is as before", () => {
     expect(after(...frozen, s.chargebackWon(10_000n, 320n))).toEqual(after(...funded));
   });
-  test("8p: lost in part, the rest stays held", () => {
+  test("story 8p: lost in part, the rest stays held", () => {
     const part = [...funded, s.chargebackOpened(3_876n, 124n), s.chargebackLost()];
     expect(after(...part)).toEqual({
       state: "FUNDS_HELD",

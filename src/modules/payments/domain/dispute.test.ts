@@ -320,7 +320,7 @@ test("story 13: a debit that the bank returns is a dispute lost at once", () => 
   ]);
 });
 
-describe("P8: a currency that moves in steps of ten", () => {
+describe("pitfall 31: a currency that moves in steps of ten", () => {
   const steps = (amount = 0n) => amount % 10n;
 
   test.each([

@@ -189,7 +189,7 @@ describe("C2, story 13: what is taken while it is blocked is gone when the hit i
     return { payment: evolveAll(payment, effects), blocked: hits.at(-1)?.blocked };
   }
 
-  test("all of it", () => {
+  test("all of it: nothing is left to be paid out, and the hit stands", () => {
     const { payment, blocked } = takenFrom(10_320n);
     expect(payment.funds).toEqual({ ...noFunds, funded: 10_320n, chargedBack: 10_320n });
     expect(blocked).toEqual({ pending: 0n, held: 0n, fees: 0n, suspense: 0n });

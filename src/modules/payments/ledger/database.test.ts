@@ -102,7 +102,7 @@ describe("G1, pitfall 1: the database refuses", () => {
     expect(await refused(reserve)).toBe("balances_have_entries");
   });
 
-  test("money that appears", async () => {
+  test("a payment that has released money nobody paid in", async () => {
     const mint = (tx: Tx) => tx.sql`
       UPDATE payments.payment SET released = released + 1 WHERE escrow_no = ${escrowNo}`;
     expect(await refused(mint)).toBe("payment_conserves");

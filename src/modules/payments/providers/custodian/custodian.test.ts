@@ -142,9 +142,12 @@ describe("pitfall 31 and 36: what a token is in the books", () => {
     ["a made-up fortune", other, 0, "9".repeat(78), undefined],
     ["nothing", usdc, 6, "0", undefined],
   ];
-  test.each(cases)("%s", (_name, token, decimals, amount, booked) => {
-    expect(bookable(base, { token, decimals, amount })).toEqual(booked);
-  });
+  for (const [name, token, decimals, amount, booked] of cases) {
+    const sum = booked && `booked as ${booked.amount} ${booked.currency}`;
+    test(`${name} is ${sum ?? "not booked"}`, () => {
+      expect(bookable(base, { token, decimals, amount })).toEqual(booked);
+    });
+  }
 });
 
 describe("O13: the reference of an attempt", () => {
