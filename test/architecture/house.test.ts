@@ -74,3 +74,18 @@ test("what a page names is there", async () => {
   expect(missing(seededPage, there)).toEqual(["docs/a.md: src/gone.ts", "docs/a.md: docs/gone.md"]);
   expect(missing(files, there)).toEqual([]);
 });
+
+/** The files and folders directly in `src` that the map does not name. */
+function unmapped(map: string, there: readonly string[]): string[] {
+  const names = there
+    .filter((path) => path.startsWith("src/") && !path.endsWith(".test.ts"))
+    .map((path) => /^src\/[^/]+\/?/.exec(path)?.[0] ?? path);
+  return [...new Set(names)].filter((name) => !map.includes(name));
+}
+
+test("the map names everything that lies directly in src", async () => {
+  expect(unmapped("src/main.ts", ["src/main.ts", "src/cli/dlq.ts", "src/a.test.ts"])).toEqual([
+    "src/cli/",
+  ]);
+  expect(unmapped(files.get("ARCHITECTURE.md") ?? "", await tracked())).toEqual([]);
+});
