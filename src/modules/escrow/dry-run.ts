@@ -11,6 +11,7 @@ import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { statusOf as httpStatusOf } from "#platform/http/problem";
 import { topics } from "#topics";
+import { guardOrder } from "./domain/guards.ts";
 import type { Rejection } from "./domain/messages.ts";
 import { readPartyDays } from "./party-days.ts";
 import type { Preview, PreviewPayments } from "./preview.ts";
@@ -60,19 +61,18 @@ export function createDryRun({ db, clock, previewPayments, settings }: DryRunDep
   };
 }
 
-/** The ladder every command climbs; what stands above the failing rung was not looked at. */
-const ladder = ["exists", "version", "state", "actor", "rule"] as const;
-const rungOfStatus: Readonly<Record<number, (typeof ladder)[number]>> = {
+const guardOfStatus: Readonly<Record<number, (typeof guardOrder)[number]>> = {
   404: "exists",
   412: "version",
   409: "state",
   403: "actor",
 };
 
+/** What comes after the failing one was not looked at. */
 function guardsOf(rejected: Rejection | undefined) {
-  if (!rejected) return ladder.map((guard) => ({ guard, ok: true }));
-  const failing = rungOfStatus[httpStatusOf(CommandRejected_Code[rejected.code])] ?? "rule";
-  return ladder
-    .slice(0, ladder.indexOf(failing) + 1)
+  if (!rejected) return guardOrder.map((guard) => ({ guard, ok: true }));
+  const failing = guardOfStatus[httpStatusOf(CommandRejected_Code[rejected.code])] ?? "rule";
+  return guardOrder
+    .slice(0, guardOrder.indexOf(failing) + 1)
     .map((guard) => ({ guard, ok: guard !== failing }));
 }

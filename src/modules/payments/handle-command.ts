@@ -3,6 +3,7 @@
  * outcome for ever; money is reserved under the root's lock, so what was promised once cannot be
  * promised again.
  */
+
 import { Actor_Kind } from "#gen/escrow/v1/types_pb";
 import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
@@ -12,6 +13,7 @@ import { bodyTypeOf } from "#platform/messaging/topic";
 import { topics } from "#topics";
 import { type Context, decide, termsOf } from "./domain/decide.ts";
 import type { Effect } from "./domain/effect.ts";
+import { debtKey, nettableOf, sellersDebt } from "./domain/netting.ts";
 import { newPayment, type Operation } from "./domain/payment.ts";
 import { createJournal, type Journal, type Root } from "./journal.ts";
 import type { Providers } from "./provider.ts";
@@ -165,7 +167,7 @@ function newRoot({ body, escrowId }: Command, { freshNos, now }: Loaded): Root |
 function contextOf(
   root: Root,
   loaded: Loaded,
-  { providers, nettingPercent = 100 }: CommandHandlerOptions,
+  { providers, nettingPercent }: CommandHandlerOptions,
 ): Context {
   const { payment } = root;
   const provider = providers.get(payment.provider);
@@ -177,8 +179,8 @@ function contextOf(
     isTaken: (id) => [...loaded.operations.values()].some((operations) => operations.has(id)),
     sellerReady: receiver?.ready ?? provider?.describe().readyByDefault(payment.sellerId) ?? false,
     sellerAccount: receiver?.account ?? "",
-    nettable: (net) => (net * BigInt(nettingPercent)) / 100n,
-    debt: loaded.debts.get(`${payment.sellerId} ${payment.currency}`) ?? 0n,
+    nettable: nettableOf(nettingPercent),
+    debt: loaded.debts.get(sellersDebt(payment)) ?? 0n,
     providerKnown: provider !== undefined,
     providerStopped: loaded.desk.isStopped(payment.provider),
   };
@@ -195,7 +197,7 @@ function track(root: Root, effects: readonly Effect[], loaded: Loaded): void {
       operations.set(effect.operation.operationId, effect.operation);
     }
     if (effect.case === "netted") {
-      const key = `${effect.partyId} ${payment.currency}`;
+      const key = debtKey(effect.partyId, payment.currency);
       loaded.debts.set(key, (loaded.debts.get(key) ?? 0n) - effect.amount);
     }
   }

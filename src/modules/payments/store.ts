@@ -4,6 +4,7 @@
  * waited for the lock would be as old as its start).
  */
 import type { Tx } from "#platform/database/database";
+import { debtKey } from "./domain/netting.ts";
 import type { Operation } from "./domain/payment.ts";
 import type { Root } from "./journal.ts";
 import { type OperationRow, operationOf, type PaymentRow, paymentOf } from "./schema.ts";
@@ -111,7 +112,7 @@ export async function lockDebts(
     SELECT party_id, currency, owed FROM payments.seller_debt
     WHERE party_id = ANY(${unique(sellerIds)}::text[])
     ORDER BY party_id, currency FOR UPDATE`;
-  return new Map(rows.map(({ party_id, currency, owed }) => [`${party_id} ${currency}`, owed]));
+  return new Map(rows.map(({ party_id, currency, owed }) => [debtKey(party_id, currency), owed]));
 }
 
 /** The payout method an escrow's seller is paid by. */

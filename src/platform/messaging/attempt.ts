@@ -4,6 +4,7 @@
  * per transaction after crashes. What is no message's fault is said of its batch.
  */
 import type { Message } from "@bufbuild/protobuf";
+import { required } from "#kernel/assert";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Tracer } from "../telemetry/tracing.ts";
 import { type BatchResult, type BatchRun, type BatchRunDeps, runBatch } from "./batch-run.ts";
@@ -41,10 +42,10 @@ export async function attemptBatches<M extends Message>(
   const { guard } = deps;
   return guard.alone(async () => {
     const together = batches.length > 1 && !batches.some((batch) => isCareful(deps, batch));
-    const done = together ? await attemptTogether(deps, batches) : undefined;
+    const done = together ? await inOneTransaction(deps, batches) : undefined;
     if (done !== undefined) return done;
     const attempted: Attempted[] = [];
-    for (const batch of batches) attempted.push(await attemptAlone(deps, batch));
+    for (const batch of batches) attempted.push(await onePartition(deps, batch));
     return attempted;
   });
 }
@@ -54,7 +55,7 @@ function isCareful<M extends Message>({ guard }: AttemptDeps<M>, batch: LogBatch
 }
 
 /** Undefined when it failed, whatever the reason: nothing of it holds, and each is tried alone. */
-async function attemptTogether<M extends Message>(
+async function inOneTransaction<M extends Message>(
   deps: AttemptDeps<M>,
   batches: readonly LogBatch[],
 ): Promise<readonly Attempted[] | undefined> {
@@ -62,7 +63,7 @@ async function attemptTogether<M extends Message>(
   try {
     const portions = batches.map((batch) => portionOf(deps, batch));
     const results = await attempt(deps, portions, (run) => runBatch(deps, run));
-    return batches.map((batch, at) => ({ batch, result: results[at] ?? nothing(batch) }));
+    return batches.map((batch, at) => ({ batch, result: required(results[at], "a result") }));
   } catch (error) {
     const partitions = batches.map(({ partition }) => partition);
     logger.warn({ topic: handler.topic.name, partitions, err: error }, "each partition alone now");
@@ -71,13 +72,13 @@ async function attemptTogether<M extends Message>(
   }
 }
 
-async function attemptAlone<M extends Message>(
+async function onePartition<M extends Message>(
   deps: AttemptDeps<M>,
   batch: LogBatch,
 ): Promise<Attempted> {
   try {
     const careful = isCareful(deps, batch);
-    const result = await (careful ? attemptOneByOne(deps, batch) : attemptPortion(deps, batch));
+    const result = await (careful ? oneMessageAtATime(deps, batch) : asMuchAsGoes(deps, batch));
     return { batch, result };
   } catch (error) {
     return { batch, error };
@@ -95,7 +96,7 @@ function portionOf<M extends Message>({ portion }: AttemptDeps<M>, batch: LogBat
 }
 
 /** What is left of the batch is fetched again. */
-async function attemptPortion<M extends Message>(
+async function asMuchAsGoes<M extends Message>(
   deps: AttemptDeps<M>,
   batch: LogBatch,
 ): Promise<BatchResult> {
@@ -116,11 +117,7 @@ async function attemptOne<M extends Message>(
   part: Part,
 ): Promise<BatchResult> {
   const [result] = await attempt(deps, [part], (run) => runUntilDecided(deps, run));
-  return result ?? nothing(part.batch);
-}
-
-function nothing({ low }: LogBatch): BatchResult {
-  return { kind: "stale", next: low };
+  return required(result, "a result");
 }
 
 async function attempt<M extends Message>(
@@ -189,7 +186,7 @@ async function runUntilDecided<M extends Message>(
 }
 
 /** Each message alone, its offset committed first: see CrashGuard. */
-async function attemptOneByOne<M extends Message>(
+async function oneMessageAtATime<M extends Message>(
   deps: AttemptDeps<M>,
   batch: LogBatch,
 ): Promise<BatchResult> {
@@ -206,7 +203,7 @@ async function attemptOneByOne<M extends Message>(
     if (one.kind === "done") guard.passed(batch.partition, one.next);
     result = sum(result, one);
   }
-  return result ?? nothing(batch);
+  return required(result, "a record in a batch");
 }
 
 function sum(before: BatchResult | undefined, one: BatchResult): BatchResult {

@@ -5,6 +5,7 @@
  * since the cursors then tell.
  */
 import type { Message } from "@bufbuild/protobuf";
+import { required } from "#kernel/assert";
 import type { Database, Tx } from "../database/database.ts";
 import { SystemicError, TerminalError } from "../errors.ts";
 import { createSorting, type Decodable, type Sorting } from "./batch.ts";
@@ -68,7 +69,7 @@ export async function runBatch<M extends Message>(
     const { parts: places, clusterId } = run;
     const next = await lockCursors(tx, tables.cursor, { consumer, topic, places, clusterId });
     const slices = run.parts.map((part) => {
-      const position = next.get(part.partition) ?? part.low;
+      const position = required(next.get(part.partition), "a locked cursor");
       return { position, part, slice: sliceFrom(part.received, position, handler.gaps === true) };
     });
     const fresh = slices.flatMap(({ part, slice }): Fresh<M>[] =>

@@ -55,9 +55,14 @@ export interface ConsumerOptions<M extends Message> {
   readonly onHandled?: (handled: Handled) => void;
 }
 
+/** One waits for its commit while another decides; more of them find only one or two messages each. */
+function lanesOf({ kind }: Database): number {
+  return kind === "pglite" ? 1 : 3;
+}
+
 export function createConsumer<M extends Message>(options: ConsumerOptions<M>): Worker {
   const { handler, db, log, clock } = options;
-  const { lanes = db.kind === "pglite" ? 1 : 3, maxRecords = 250, pollMs = 500 } = options;
+  const { lanes = lanesOf(db), maxRecords = 250, pollMs = 500 } = options;
   const { name, topic } = handler;
   const logger = options.logger.child({ consumer: name });
   const settlement = createSettlement({ consumer: name, logger });

@@ -1,6 +1,5 @@
 /**
- * The guards every command passes, in the order exists, member, state, actor, rule. Membership
- * decides; roles only add rights.
+ * The guards that commands pass, always in one order. Membership decides; roles only add rights.
  */
 import {
   type Actor,
@@ -15,6 +14,9 @@ import { Code } from "./draft.ts";
 import { disputeOn, hasLock, inside, isBlocked, isFrozen, termsOf } from "./escrow.ts";
 import type { Context, Rejection } from "./messages.ts";
 import { isSettled } from "./status.ts";
+
+/** For whoever is no member it does not exist. */
+export const guardOrder = ["exists", "version", "state", "actor", "rule"] as const;
 
 /** May the actor know that this escrow exists? */
 export function isMember(escrow: Escrow, actor: Actor): boolean {

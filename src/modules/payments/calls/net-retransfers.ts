@@ -8,6 +8,7 @@ import { sha256Hex } from "#kernel/ids";
 import type { Tx } from "#platform/database/database";
 import { encodeBytes } from "#platform/database/statement";
 import type { Outgoing } from "#platform/messaging/handler";
+import { nettableOf, sellersDebt } from "../domain/netting.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { retransferNetted } from "../domain/reversal.ts";
 import { createJournal, type Root } from "../journal.ts";
@@ -32,7 +33,7 @@ export interface Netting {
 export async function netRetransfers(
   tx: Tx,
   rows: readonly OperationRow[],
-  { roots, now, nettingPercent = 100 }: NettingOptions,
+  { roots, now, nettingPercent }: NettingOptions,
 ): Promise<Netting> {
   const unsent = rows.flatMap((row) => {
     const root = roots.get(row.escrow_id);
@@ -46,10 +47,9 @@ export async function netRetransfers(
   const journal = createJournal({ now });
   const kept: Operation[] = [];
   for (const { row, root } of unsent) {
-    const { sellerId, currency } = root.payment;
-    const key = `${sellerId} ${currency}`;
+    const key = sellersDebt(root.payment);
     const owed = debts.get(key) ?? 0n;
-    const nettable = (net: bigint) => (net * BigInt(nettingPercent)) / 100n;
+    const nettable = nettableOf(nettingPercent);
     const decided = retransferNetted(root.payment, operationOf(row), { owed, nettable });
     if (decided === undefined) continue;
     const { correlation_id: correlationId, traceparent, operation_id: causationId } = row;

@@ -6,6 +6,7 @@ import type { Tx } from "#platform/database/database";
 import { loadDisputes } from "../disputes/dispute-rows.ts";
 import type { Dispute } from "../domain/dispute.ts";
 import type { Effect } from "../domain/effect.ts";
+import { sellersDebt } from "../domain/netting.ts";
 import type { Operation } from "../domain/payment.ts";
 import type { Screening } from "../domain/screening.ts";
 import type { LockedSurroundings } from "../domain/while-locked.ts";
@@ -65,7 +66,7 @@ export async function loadSurroundings(
     },
     track: (root, effects) => {
       // A seller's debt is one over all his escrows, those that were not asked for too.
-      const key = debtKey(root);
+      const key = sellersDebt(root.payment);
       const repaid = effects.reduce((sum, e) => sum + (e.case === "netted" ? e.amount : 0n), 0n);
       debts.set(key, (debts.get(key) ?? 0n) - repaid);
       const found = around.get(root.escrowNo);
@@ -88,11 +89,7 @@ function sellerOf(
   receivers: ReadonlyMap<string, Receiver>,
 ) {
   const sellerAccount = receivers.get(root.payment.escrowId)?.account ?? "";
-  return { owed: debts.get(debtKey(root)) ?? 0n, sellerAccount };
-}
-
-function debtKey({ payment }: Root): string {
-  return `${payment.sellerId} ${payment.currency}`;
+  return { owed: debts.get(sellersDebt(root.payment)) ?? 0n, sellerAccount };
 }
 
 async function loadMoneyOperations(

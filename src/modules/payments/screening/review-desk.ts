@@ -8,6 +8,7 @@ import type { Tx } from "#platform/database/database";
 import { decideForeign } from "../domain/decide-foreign.ts";
 import { type BookedDeposit, decideDeposit, decideReview } from "../domain/decide-review.ts";
 import type { Decision, Effect } from "../domain/effect.ts";
+import { debtKey, sellersDebt } from "../domain/netting.ts";
 import { reverseTransfer } from "../domain/reverse-transfer.ts";
 import type { Screening } from "../domain/screening.ts";
 import type { Root } from "../journal.ts";
@@ -57,7 +58,10 @@ export async function createReviewDesk(
       if (foreign !== undefined) return foreign;
       const { body } = command;
       if (body.case === "reverseTransfer") {
-        const debtor = { ...given.around, reversing: reversing.get(debtorOf(root)) ?? 0n };
+        const debtor = {
+          ...given.around,
+          reversing: reversing.get(sellersDebt(root.payment)) ?? 0n,
+        };
         return reverseTransfer(root.payment, command, body.value, debtor);
       }
       return body.case === "decideReview"
@@ -68,19 +72,14 @@ export async function createReviewDesk(
       surroundings.track(root, effects);
       for (const effect of effects) {
         if (effect.case === "opened" && effect.operation.kind === "REVERSAL") {
-          const before = reversing.get(debtorOf(root)) ?? 0n;
-          reversing.set(debtorOf(root), before + effect.operation.net);
+          const before = reversing.get(sellersDebt(root.payment)) ?? 0n;
+          reversing.set(sellersDebt(root.payment), before + effect.operation.net);
         }
         if (effect.case !== "screened") continue;
         screenings.get(root.escrowNo)?.set(effect.screening.reviewId, effect.screening);
       }
     },
   };
-}
-
-/** A debt is one over all escrows of a seller, so is what is being taken back for it. */
-function debtorOf({ payment }: Root): string {
-  return `${payment.sellerId} ${payment.currency}`;
 }
 
 /** The debts are locked: whoever opens a reversal holds its debtor's. */
@@ -96,7 +95,7 @@ async function loadReversing(
     WHERE p.seller_id = ANY(${sellers}::text[]) AND o.kind = 'REVERSAL'
       AND o.state NOT IN ('SUCCEEDED', 'REJECTED', 'WITHDRAWN')
     GROUP BY p.seller_id, p.currency`;
-  return new Map(rows.map((row) => [`${row.seller_id} ${row.currency}`, row.net]));
+  return new Map(rows.map((row) => [debtKey(row.seller_id, row.currency), row.net]));
 }
 
 async function loadBooked(
