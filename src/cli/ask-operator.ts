@@ -1,24 +1,23 @@
 /**
- * How `app dlq` and `app outbox` reach the data: through the server named by --server, else through
- * the one that holds the embedded folder, else in the database itself. The same desk answers.
+ * How `app dlq` and `app outbox` reach the operators' desks: through the server named by --server,
+ * else as any command does. Whoever sits at this machine is written down with what is done.
  */
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { partyPattern } from "#platform/http/path-id";
-import { HttpProblem } from "#platform/http/problem";
 import type { Principal } from "#platform/module";
 import type { Config } from "../config.ts";
 import type { OperatorDesks } from "../dead-letters/operator-desks.ts";
-import { askAt, askServer } from "./ask-server.ts";
+import { askOrOpen } from "./ask-or-open.ts";
+import { askAt } from "./ask-server.ts";
 import { ExitError } from "./exit.ts";
-import { withApplication } from "./with-application.ts";
 
 export interface ServerOptions {
   readonly server?: string;
   readonly tokenFile?: string;
 }
 
-export interface Wish<T> {
+export interface DeskWish<T> {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: object;
@@ -29,20 +28,21 @@ export interface Wish<T> {
 export async function askOperator<T>(
   config: Config,
   { server, tokenFile }: ServerOptions,
-  { method, path, body, here }: Wish<T>,
+  { path, here, ...question }: DeskWish<T>,
 ): Promise<T> {
-  const question = { method, ...(body && { body }) };
   if (server !== undefined) {
     return askAt<T>({ url: addressIn(server), token: tokenIn(tokenFile) }, path, question);
   }
   const subject = whoami();
-  const asked = await askServer<T>(config, path, { ...question, subject });
-  if (asked !== undefined) return asked;
   const operator = { issuer: config.JWT_ISSUER, subject, roles: ["admin"] };
-  return withApplication(config, ({ desks }) => here(desks, operator)).catch(refused);
+  return askOrOpen(config, {
+    ...question,
+    path,
+    subject,
+    here: ({ desks }) => here(desks, operator),
+  });
 }
 
-/** Who sits at this machine: written down with what is done. */
 function whoami(): string {
   const { username } = userInfo();
   return partyPattern.test(username) ? username : "command-line";
@@ -61,10 +61,4 @@ function tokenIn(file: string | undefined): string {
   } catch {
     throw new ExitError(2, `--token-file: cannot read "${file}"`);
   }
-}
-
-/** What a server would have answered with a status. */
-function refused(error: unknown): never {
-  if (!(error instanceof HttpProblem)) throw error;
-  throw new ExitError(6, `refused: ${error.code} ${error.message}`);
 }

@@ -5,9 +5,9 @@
 
 import { dataDirOwner } from "#platform/database/data-dir";
 import { TransientError } from "#platform/errors";
+import { HttpProblem } from "#platform/http/problem";
 import type { Config } from "../config.ts";
 import { tokenSecret } from "../secrets.ts";
-import { ExitError } from "./exit.ts";
 import { mint } from "./token.ts";
 
 export interface Question {
@@ -55,7 +55,7 @@ export async function askAt<T>(
   });
   if (response.status < 500 && response.status >= 400) {
     const { code, detail } = (await response.json()) as { code?: string; detail?: string };
-    throw new ExitError(6, `refused: ${code ?? response.status} ${detail ?? ""}`);
+    throw new HttpProblem(code ?? String(response.status), detail ?? "");
   }
   if (!response.ok) throw new TransientError(`${url}${path} answered ${response.status}`);
   return (await response.json()) as T;

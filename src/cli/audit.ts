@@ -1,9 +1,8 @@
 /** `app audit verify`: every link of the modules' audit logs, the first that is broken, exit 5. */
 import type { AuditReport } from "#platform/audit";
 import type { Config } from "../config.ts";
-import { askServer } from "./ask-server.ts";
+import { askOrOpen } from "./ask-or-open.ts";
 import { ExitError } from "./exit.ts";
-import { withApplication } from "./with-application.ts";
 
 export async function runAudit(
   config: Config,
@@ -11,8 +10,10 @@ export async function runAudit(
   { json = false }: { readonly json?: boolean },
 ): Promise<void> {
   if (action !== "verify") throw new ExitError(2, `"${action}": audit knows only verify`);
-  const asked = await askServer<{ logs: AuditReport[] }>(config, "/v1/operations/audit");
-  const logs = asked?.logs ?? (await withApplication(config, (application) => application.audit()));
+  const { logs } = await askOrOpen<{ logs: readonly AuditReport[] }>(config, {
+    path: "/v1/operations/audit",
+    here: async (application) => ({ logs: await application.audit() }),
+  });
   process.stdout.write(json ? `${JSON.stringify({ logs })}\n` : logs.map(textOf).join(""));
   if (logs.some(({ broken }) => broken !== undefined)) {
     throw new ExitError(5, "an audit log is broken");

@@ -1,48 +1,53 @@
 /** `app dlq`: lists, shows, replays and discards the messages that failed. */
 import { type LetterRequest, LetterRequestSchema } from "#gen/platform/v1/operations_pb";
 import { toMessage } from "#platform/http/body";
-import { HttpProblem, notFound } from "#platform/http/problem";
+import { notFound } from "#platform/http/problem";
 import type { Config } from "../config.ts";
 import type { Discarded } from "../dead-letters/discards.ts";
 import type { GroupView, LetterView, OpenLetterView } from "../dead-letters/letter-view.ts";
 import type { Replayed } from "../dead-letters/replays.ts";
 import { filterOf, selectionOf } from "../dead-letters/selection.ts";
-import { askOperator, type ServerOptions, type Wish } from "./ask-operator.ts";
-import { ExitError, explain } from "./exit.ts";
-import { groupLines, letterLines, openLetterText, printed } from "./letter-text.ts";
+import { askOperator, type DeskWish, type ServerOptions } from "./ask-operator.ts";
+import { ExitError } from "./exit.ts";
+import { groupLines, letterLines, openLetterText } from "./letter-text.ts";
+import { printed, say } from "./say.ts";
+import { checked, limitIn, wholeNumber } from "./usage.ts";
 
-export interface DlqOptions extends ServerOptions {
-  readonly type?: string;
-  readonly since?: string;
-  readonly where: readonly string[];
-  readonly limit?: string;
-  readonly rate?: string;
-  readonly reason?: string;
-  readonly group?: boolean;
-  readonly all?: boolean;
-  readonly dryRun?: boolean;
+export interface AnswerOptions extends ServerOptions {
   readonly json?: boolean;
 }
 
+interface FilterOptions {
+  readonly type?: string;
+  readonly since?: string;
+  readonly where: readonly string[];
+}
+
+export interface ListOptions extends AnswerOptions, FilterOptions {
+  readonly limit?: string;
+  readonly group?: boolean;
+}
+
+/** What a replay and a discard have in common. */
+export interface ActOptions extends AnswerOptions, FilterOptions {
+  readonly limit?: string;
+  readonly reason?: string;
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface ReplayOptions extends ActOptions {
+  readonly rate?: string;
+}
+
 const fields = ["topic", "key", "consumer", "cause", "state", "fingerprint"] as const;
+/** At once. */
+const mostLetters = 10_000;
 const realTime = { wall: () => new Date() };
 /** What the topic of dead letters calls it, and what the code does. */
 const alias: Readonly<Record<string, string>> = { handler: "consumer" };
 
-export async function runDlq(
-  config: Config,
-  action: string,
-  ids: readonly string[],
-  options: DlqOptions,
-): Promise<void> {
-  if (action === "list" && ids.length === 0) return list(config, options);
-  if (action === "show" && ids.length === 1) return show(config, ids[0] ?? "", options);
-  if (action === "replay") return replay(config, ids, options);
-  if (action === "discard") return discard(config, ids, options);
-  throw new ExitError(2, "expected list, show ID, replay or discard");
-}
-
-async function list(config: Config, options: DlqOptions): Promise<void> {
+export async function listLetters(config: Config, options: ListOptions): Promise<void> {
   const filter = filterIn(options);
   const limit = wholeNumber("--limit", options.limit ?? "100", 1_000);
   const wanted = checked(() => filterOf(filter, realTime));
@@ -66,7 +71,11 @@ async function list(config: Config, options: DlqOptions): Promise<void> {
 
 const none = "no message is set aside for having failed";
 
-async function show(config: Config, id: string, options: DlqOptions): Promise<void> {
+export async function showLetter(
+  config: Config,
+  id: string,
+  options: AnswerOptions,
+): Promise<void> {
   const letter = await askOperator<OpenLetterView>(config, options, {
     method: "GET",
     path: `/v1/dead-letters/${encodeURIComponent(id)}`,
@@ -79,8 +88,18 @@ async function show(config: Config, id: string, options: DlqOptions): Promise<vo
   say(options, letter, () => openLetterText(letter));
 }
 
-async function replay(config: Config, ids: readonly string[], options: DlqOptions) {
-  const done = await act<Replayed>(config, options, "replay", ids, (desks, operator, request) =>
+export async function replayLetters(
+  config: Config,
+  ids: readonly string[],
+  options: ReplayOptions,
+): Promise<void> {
+  const { rate } = options;
+  const wish = {
+    action: "replay",
+    ids,
+    ...(rate !== undefined && { ratePerSecond: rateIn(rate) }),
+  };
+  const done = await act<Replayed>(config, options, wish, (desks, operator, request) =>
     desks.letters.replay(request, operator),
   );
   say(options, done, () => {
@@ -90,8 +109,13 @@ async function replay(config: Config, ids: readonly string[], options: DlqOption
   });
 }
 
-async function discard(config: Config, ids: readonly string[], options: DlqOptions) {
-  const done = await act<Discarded>(config, options, "discard", ids, (desks, operator, request) =>
+export async function discardLetters(
+  config: Config,
+  ids: readonly string[],
+  options: ActOptions,
+): Promise<void> {
+  const wish = { action: "discard", ids };
+  const done = await act<Discarded>(config, options, wish, (desks, operator, request) =>
     desks.letters.discard(request, operator),
   );
   say(options, done, () => discardText(done));
@@ -108,13 +132,18 @@ function discardText({ status, letters, approvalId, needsSecondOperator }: Disca
   );
 }
 
-type Desks = Parameters<Wish<unknown>["here"]>;
+type Desks = Parameters<DeskWish<unknown>["here"]>;
+
+interface Act {
+  readonly action: string;
+  readonly ids: readonly string[];
+  readonly ratePerSecond?: string;
+}
 
 async function act<T>(
   config: Config,
-  options: DlqOptions,
-  action: string,
-  ids: readonly string[],
+  options: ActOptions,
+  { action, ids, ...rate }: Act,
   here: (desks: Desks[0], operator: Desks[1], request: LetterRequest) => Promise<T>,
 ): Promise<T> {
   const filter = filterIn(options);
@@ -129,8 +158,8 @@ async function act<T>(
     all,
     dryRun,
     reason: reason ?? "dry run",
-    ...(options.rate !== undefined && { ratePerSecond: rateIn(action, options.rate) }),
-    ...(options.limit !== undefined && { limit: options.limit }),
+    ...rate,
+    ...(options.limit !== undefined && { limit: limitIn(ids, options.limit, mostLetters) }),
   };
   // The same rules as the server's, where none runs.
   const request = checked(() => toMessage(LetterRequestSchema, body));
@@ -143,14 +172,13 @@ async function act<T>(
   });
 }
 
-function rateIn(action: string, text: string): string {
-  if (action !== "replay") throw new ExitError(2, `--rate: ${action} takes none, replay does`);
+function rateIn(text: string): string {
   const [, rate = "0"] = /^([0-9]{1,4}(?:[.][0-9]{1,2})?)(?:\/s)?$/.exec(text) ?? [];
   if (Number(rate) > 0) return rate;
   throw new ExitError(2, `--rate: "${text}" is no rate from 0.01/s to 9999/s, such as 20/s`);
 }
 
-function filterIn({ type, since, where }: DlqOptions): Record<string, string> {
+function filterIn({ type, since, where }: FilterOptions): Record<string, string> {
   const filter: Record<string, string> = {
     ...(type !== undefined && { type }),
     ...(since !== undefined && { since }),
@@ -165,25 +193,4 @@ function filterIn({ type, since, where }: DlqOptions): Record<string, string> {
     filter[name] = condition.slice(at + 1);
   }
   return filter;
-}
-
-export function wholeNumber(name: string, text: string, most: number): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number <= most) return number;
-  throw new ExitError(2, `${name}: expected a number from 1 to ${most}`);
-}
-
-export function checked<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof HttpProblem)) throw error;
-    throw new ExitError(2, `${error.field ?? ""}: ${error.message}`);
-  }
-}
-
-export function say(options: { readonly json?: boolean }, data: object, text: () => string): void {
-  // Whoever reads it may have seen enough, as `head` has.
-  process.stdout.once("error", (error) => process.exit(explain(error).code));
-  process.stdout.write(options.json ? `${JSON.stringify(data)}\n` : text());
 }

@@ -1,11 +1,13 @@
 /**
  * Exit codes, one table: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 a dependency is
- * unreachable, 5 a check found something, 6 refused for safety.
+ * unreachable, 5 a check found something, 6 refused. A request that is refused ends with 6
+ * whichever way it was asked; what is wrong before anything is asked is usage, 2.
  */
 import { CommanderError } from "commander";
 import { DataDirLocked } from "#platform/database/data-dir";
 import { sqlState } from "#platform/database/database-error";
 import { AddressError, SystemicError, TransientError } from "#platform/errors";
+import { HttpProblem } from "#platform/http/problem";
 import { ConfigError, ProductionRefused } from "../config.ts";
 
 /** Ends the command with a code and one message. */
@@ -45,6 +47,13 @@ export function explain(error: unknown): { code: number; message: string } {
   const folder = folderRefused(error);
   if (folder !== undefined) {
     return { code: 3, message: `wrong settings:\n  DATA_DIR: ${folder}` };
+  }
+  // A server's answer, or what it would have answered.
+  if (error instanceof HttpProblem && error.status < 500) {
+    return { code: 6, message: `refused: ${error.code} ${error.message}` };
+  }
+  if (error instanceof HttpProblem) {
+    return { code: 4, message: `unreachable: ${error.code} ${error.message}` };
   }
   if (error instanceof SystemicError) return { code: 6, message: `refused: ${error.message}` };
   if (error instanceof TransientError) return { code: 4, message: `unreachable: ${error.message}` };

@@ -1,14 +1,13 @@
 /** `app keys`: makes, lists and revokes API keys, through the server that holds the data where one runs. */
-import type { JsonObject } from "@bufbuild/protobuf";
 import { CreateApiKeyRequestSchema } from "#gen/platform/v1/http_pb";
 import { parseDuration } from "#kernel/duration";
 import type { ApiKey } from "#platform/http/api-keys";
 import { toMessage } from "#platform/http/body";
-import { HttpProblem } from "#platform/http/problem";
+import { notFound } from "#platform/http/problem";
 import type { Config } from "../config.ts";
-import { askServer } from "./ask-server.ts";
+import { askOrOpen } from "./ask-or-open.ts";
 import { ExitError } from "./exit.ts";
-import { withApplication } from "./with-application.ts";
+import { checked } from "./usage.ts";
 
 export interface KeyOptions {
   readonly name?: string;
@@ -32,9 +31,12 @@ export async function runKeys(
   if (action === "create") return createKey(config, options);
   if (action === "revoke" && id !== undefined) return revokeKey(config, id);
   if (action !== "list") throw new ExitError(2, "expected create, list, or revoke ID");
-  const asked = await askServer<{ items: Shown[] }>(config, "/v1/api-keys", { method: "GET" });
-  const keys = asked?.items ?? (await withApplication(config, ({ apiKeys }) => apiKeys.list()));
-  for (const key of keys) process.stdout.write(`${line(key)}\n`);
+  const { items } = await askOrOpen<{ items: readonly Shown[] }>(config, {
+    method: "GET",
+    path: "/v1/api-keys",
+    here: async ({ apiKeys }) => ({ items: await apiKeys.list() }),
+  });
+  for (const key of items) process.stdout.write(`${line(key)}\n`);
 }
 
 async function createKey(config: Config, options: KeyOptions): Promise<void> {
@@ -46,32 +48,31 @@ async function createKey(config: Config, options: KeyOptions): Promise<void> {
   if (config.MEMORY) throw new ExitError(2, "keys create: a key in memory would be gone at once");
   const roles = role.length > 0 ? role : ["service"];
   const body = { name, subject, roles, scopes, expiresIn };
-  refuseWrong({ ...body, roles: [...roles], scopes: [...scopes] });
-  const asked = await askServer<{ key: string }>(config, "/v1/api-keys", { method: "POST", body });
-  const made = () =>
-    withApplication(config, ({ apiKeys }) =>
-      apiKeys.create({ name, subject, roles, scopes, createdBy: "command-line", lifetimeMs }),
-    );
+  checked(() =>
+    toMessage(CreateApiKeyRequestSchema, { ...body, roles: [...roles], scopes: [...scopes] }),
+  );
+  const { key } = await askOrOpen(config, {
+    path: "/v1/api-keys",
+    body,
+    here: async ({ apiKeys }) => {
+      const wanted = { name, subject, roles, scopes, createdBy: "command-line", lifetimeMs };
+      return { key: (await apiKeys.create(wanted)).secret };
+    },
+  });
   // The key alone, so that a script can keep it; nothing shows it again.
-  process.stdout.write(`${asked?.key ?? (await made()).secret}\n`);
-}
-
-/** The same rules as the server's, where none runs. */
-function refuseWrong(body: JsonObject): void {
-  try {
-    toMessage(CreateApiKeyRequestSchema, body);
-  } catch (error) {
-    if (!(error instanceof HttpProblem)) throw error;
-    throw new ExitError(2, `keys create: ${error.field ?? ""}: ${error.message}`);
-  }
+  process.stdout.write(`${key}\n`);
 }
 
 async function revokeKey(config: Config, id: string): Promise<void> {
-  const path = `/v1/api-keys/${encodeURIComponent(id)}`;
-  const key =
-    (await askServer<Shown>(config, path, { method: "DELETE" })) ??
-    (await withApplication(config, ({ apiKeys }) => apiKeys.revoke(id)));
-  if (key === undefined) throw new ExitError(1, `there is no key ${id}`);
+  const key = await askOrOpen<Shown>(config, {
+    method: "DELETE",
+    path: `/v1/api-keys/${encodeURIComponent(id)}`,
+    here: async ({ apiKeys }) => {
+      const revoked = await apiKeys.revoke(id);
+      if (revoked === undefined) throw notFound();
+      return revoked;
+    },
+  });
   process.stdout.write(`${line(key)}\n`);
 }
 

@@ -1,6 +1,7 @@
 /** Dead letters and held rows as lines for people; `--json` gives the same as data. */
 import type { HeldView } from "../dead-letters/held-desk.ts";
 import type { GroupView, LetterView, OpenLetterView } from "../dead-letters/letter-view.ts";
+import { printable } from "./say.ts";
 
 const causeWidth = 160;
 
@@ -63,12 +64,6 @@ export function heldLines(rows: readonly HeldView[]): string[] {
   ]);
 }
 
-export function printed(lines: readonly string[], more: boolean, none: string): string {
-  const last = more ? ["… and more: narrow it down, or raise --limit"] : [];
-  const all = lines.length === 0 ? [none] : [...lines, ...last];
-  return `${all.map(printable).join("\n")}\n`;
-}
-
 function oneLine(text: string): string {
   const line = text.replace(/\s+/g, " ");
   return line.length > causeWidth ? `${line.slice(0, causeWidth)}…` : line;
@@ -76,9 +71,4 @@ function oneLine(text: string): string {
 
 function indented(text: string): string {
   return text.replace(/^/gm, "    ");
-}
-
-/** Keys, types and causes are a stranger's words: none of them may steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (sign) => (sign === "\n" ? sign : "\uFFFD"));
 }

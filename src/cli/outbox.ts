@@ -4,31 +4,27 @@ import { toMessage } from "#platform/http/body";
 import type { Config } from "../config.ts";
 import type { HeldView, Retried } from "../dead-letters/held-desk.ts";
 import { askOperator, type ServerOptions } from "./ask-operator.ts";
-import { checked, say, wholeNumber } from "./dlq.ts";
 import { ExitError } from "./exit.ts";
-import { heldLines, printed } from "./letter-text.ts";
+import { heldLines } from "./letter-text.ts";
+import { printed, say } from "./say.ts";
+import { checked, limitIn, wholeNumber } from "./usage.ts";
 
-export interface OutboxCommandOptions extends ServerOptions {
+export interface HeldOptions extends ServerOptions {
   readonly limit?: string;
-  readonly reason?: string;
-  readonly all?: boolean;
-  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
-export async function runOutbox(
-  config: Config,
-  action: string,
-  ids: readonly string[],
-  options: OutboxCommandOptions,
-): Promise<void> {
-  if (action === "list" && ids.length === 0) return list(config, options);
-  if (action === "retry") return retry(config, ids, options);
-  throw new ExitError(2, "expected list, or retry ID…");
+export interface RetryOptions extends HeldOptions {
+  readonly reason?: string;
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
 }
 
-async function list(config: Config, options: OutboxCommandOptions): Promise<void> {
-  const limit = wholeNumber("--limit", options.limit ?? "100", 1_000);
+/** Shown, or sent again, at once. */
+const mostRows = 1_000;
+
+export async function listHeldRows(config: Config, options: HeldOptions): Promise<void> {
+  const limit = wholeNumber("--limit", options.limit ?? "100", mostRows);
   const found = await askOperator<{ items: HeldView[]; more: boolean }>(config, options, {
     method: "GET",
     path: `/v1/outbox/held?limit=${limit}`,
@@ -39,15 +35,22 @@ async function list(config: Config, options: OutboxCommandOptions): Promise<void
   );
 }
 
-async function retry(
+export async function retryHeldRows(
   config: Config,
   ids: readonly string[],
-  options: OutboxCommandOptions,
+  options: RetryOptions,
 ): Promise<void> {
   const { all = false, dryRun = false, reason } = options;
   if (ids.length === 0 && !all) throw new ExitError(2, "retry: name ids, or --all");
   if (reason === undefined && !dryRun) throw new ExitError(2, "retry needs --reason");
-  const body = { ids: [...ids], all, dryRun, reason: reason ?? "dry run" };
+  if (ids.length > 0 && all) throw new ExitError(2, "retry: name ids, or --all, not both");
+  const body = {
+    ids: [...ids],
+    all,
+    dryRun,
+    reason: reason ?? "dry run",
+    ...(options.limit !== undefined && { limit: limitIn(ids, options.limit, mostRows) }),
+  };
   const request = checked(() => toMessage(RetryHeldRequestSchema, body));
   const done = await askOperator<Retried>(config, options, {
     method: "POST",

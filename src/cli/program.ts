@@ -27,7 +27,7 @@ import { runVerify } from "./verify.ts";
 
 const exitCodes = `
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 a dependency is unreachable,
-            5 a check found something, 6 refused for safety
+            5 a check found something, 6 refused
 Settings:   flags > environment > file (--config, TOML) > defaults; secrets also as NAME_FILE`;
 
 /** Which setting a flag stands for. */

@@ -4,18 +4,18 @@
  */
 import type { Config } from "../config.ts";
 import type { Report } from "../invariants/run-checks.ts";
-import { askServer } from "./ask-server.ts";
+import { askOrOpen } from "./ask-or-open.ts";
 import { ExitError } from "./exit.ts";
-import { withApplication } from "./with-application.ts";
 
 export interface VerifyOptions {
   readonly json?: boolean;
 }
 
 export async function runVerify(config: Config, { json = false }: VerifyOptions): Promise<void> {
-  const report =
-    (await askServer<Report>(config, "/v1/operations/verify")) ??
-    (await withApplication(config, (application) => application.verify()));
+  const report = await askOrOpen<Report>(config, {
+    path: "/v1/operations/verify",
+    here: (application) => application.verify(),
+  });
   if (json) {
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } else {

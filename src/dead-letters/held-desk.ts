@@ -57,7 +57,7 @@ const mostRetried = 1_000;
 export function createHeldDesk(options: HeldDeskOptions): HeldDesk {
   const { databases, listHeld, wake } = options;
 
-  /** All, or those of these names that there are. */
+  /** The oldest of all schemas, or those of these names that there are. */
   async function find(limit: number, ids?: readonly string[]): Promise<HeldView[]> {
     const found: HeldView[] = [];
     for (const schema of messagingSchemas) {
@@ -65,7 +65,9 @@ export function createHeldDesk(options: HeldDeskOptions): HeldDesk {
       const rows = await listHeld(databases[schema], schema, { limit, positions });
       found.push(...rows.map((row) => heldView(schema, row)));
     }
-    return found.sort((a, b) => (a.heldAt < b.heldAt ? -1 : 1));
+    // A schema's own order stands where several were refused at once.
+    found.sort((a, b) => Number(a.heldAt > b.heldAt) - Number(a.heldAt < b.heldAt));
+    return found.slice(0, limit);
   }
 
   return {
@@ -73,13 +75,13 @@ export function createHeldDesk(options: HeldDeskOptions): HeldDesk {
       const found = await find(limit + 1);
       return { items: found.slice(0, limit), more: found.length > limit };
     },
-    retry: async ({ ids, all: everything, reason, dryRun }, operator) => {
+    retry: async ({ ids, all: everything, reason, dryRun, limit }, operator) => {
       if (everything === ids.length > 0) {
         throw new HttpProblem("INVALID_FIELD", "Name rows by their ids, or say all.", {
           field: "ids",
         });
       }
-      const wanted = await find(mostRetried, everything ? undefined : ids);
+      const wanted = everything ? await find(limit || mostRetried) : await find(mostRetried, ids);
       const asked = everything ? wanted.length : ids.length;
       if (dryRun) return answer("dry_run", wanted, asked);
       const act = { reason, askedBy: personOf(operator) };

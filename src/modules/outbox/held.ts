@@ -28,7 +28,7 @@ export async function listHeld(
             WHERE o.shard = h.shard AND o.aggregatetype = h.aggregatetype
               AND o.aggregateid = h.aggregateid) AS behind
     FROM ${held} AS h WHERE (${only}::bigint[] IS NULL OR h.pos = ANY(${only}::bigint[]))
-    ORDER BY h.pos LIMIT ${limit}::int`;
+    ORDER BY h.held_at, h.pos LIMIT ${limit}::int`;
 }
 
 /**
