@@ -1,5 +1,6 @@
 /** How modules' handlers and listeners are made to run: with retries beside the stream, and measured. */
 import type { Clock } from "#platform/clock";
+import { SystemicError } from "#platform/errors";
 import { createListeners, type Listeners } from "#platform/listening/listeners";
 import { createConsumer, type Handled } from "#platform/messaging/consumer";
 import { createRedrive } from "#platform/messaging/dead-letters/redrive";
@@ -12,7 +13,7 @@ import type { Metrics } from "#platform/telemetry/metrics";
 import type { Tracer } from "#platform/telemetry/tracing";
 import { allTopics } from "#topics";
 import type { Outboxes } from "./outboxes.ts";
-import type { Databases, MessagingSchema } from "./stores.ts";
+import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
 
 export interface ConsumingDeps {
   readonly databases: Databases;
@@ -21,6 +22,28 @@ export interface ConsumingDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly tracer?: Tracer;
+}
+
+/**
+ * A handler runs on the tables of its module's schema, and its letters are found by the schema its
+ * name begins with. Throws SystemicError about one that would compile and never run.
+ */
+export function assertConsumed(modules: Readonly<Record<string, Module>>): void {
+  const schemas: readonly string[] = messagingSchemas;
+  for (const [schema, { handlers }] of Object.entries(modules)) {
+    for (const { name } of handlers) {
+      if (!schemas.includes(schema)) {
+        throw new SystemicError(
+          `nothing would run the handler ${name}: the schema ${schema} is not among ${schemas.join(", ")} (messagingSchemas)`,
+        );
+      }
+      if (!name.startsWith(`${schema}.`)) {
+        throw new SystemicError(
+          `the handler ${name} of the module ${schema} needs a name that begins with "${schema}."`,
+        );
+      }
+    }
+  }
 }
 
 /** Each handler of a module: its consumer, and the worker that tries its parked messages again. */

@@ -10,18 +10,12 @@ import type { Metrics } from "#platform/telemetry/metrics";
 import type { Tracer } from "#platform/telemetry/tracing";
 import type { Config } from "./config.ts";
 import { outboxTopics } from "./kafka-rights.ts";
-import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import { bySchema, type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
 
 export type Outboxes = Readonly<Record<MessagingSchema, Outbox>>;
 
 export function createOutboxes({ clock }: { readonly clock: Clock }): Outboxes {
-  const create = (schema: MessagingSchema) =>
-    createOutbox({ schema, writer: schema, producerName: "app", clock });
-  return {
-    escrow: create("escrow"),
-    payments: create("payments"),
-    projections: create("projections"),
-  };
+  return bySchema((schema) => createOutbox({ schema, writer: schema, producerName: "app", clock }));
 }
 
 export interface PublishingDeps {

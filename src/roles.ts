@@ -21,7 +21,14 @@ import type { Metrics } from "#platform/telemetry/metrics";
 import { passingTracer, type Tracer } from "#platform/telemetry/tracing";
 import { createHealth, type Health } from "#platform/workers/health";
 import type { Config, RoleName } from "./config.ts";
-import { consumersOf, groupsOf, listenersOf, logWorkers, topicsReadBy } from "./consuming.ts";
+import {
+  assertConsumed,
+  consumersOf,
+  groupsOf,
+  listenersOf,
+  logWorkers,
+  topicsReadBy,
+} from "./consuming.ts";
 import { createOperatorDesks, type OperatorDesks } from "./dead-letters/operator-desks.ts";
 import { allChecks, patienceOf } from "./invariants/all-checks.ts";
 import { type Report, runChecks } from "./invariants/run-checks.ts";
@@ -35,7 +42,7 @@ import { deriveKey, type Secrets } from "./secrets.ts";
 import { custodianConfig, screeningConfig } from "./settings/custodian.ts";
 import { dealRules } from "./settings/deal-rules.ts";
 import { stripeConfig, stripeLimits } from "./settings/stripe.ts";
-import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import { bySchema, type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
 import { underWay } from "./test-clock/quiet.ts";
 import { createTokenAuth } from "./token-auth.ts";
 import { version } from "./version.ts";
@@ -115,6 +122,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
   const publisher = createPublisher({ log: guarded, clock, logger, tracer, producerName: "app" });
   const health = createHealth({ clock, logger });
   const { keyring, ...modules } = createModules(deps, outboxes, publisher);
+  assertConsumed(modules);
   const apiKeys = createApiKeys({
     db: databases.platform,
     clock,
@@ -254,23 +262,15 @@ function createModules(deps: ApplicationDeps, outboxes: Outboxes, publisher: Pub
 
 type Modules = Omit<ReturnType<typeof createModules>, "keyring">;
 
-function createDesks(
-  deps: ApplicationDeps,
-  { escrow, payments, projections }: Modules,
-  outboxes: Outboxes,
-): OperatorDesks {
+function createDesks(deps: ApplicationDeps, modules: Modules, outboxes: Outboxes): OperatorDesks {
   const wake = () => {
     for (const name of messagingSchemas) outboxes[name].wake();
   };
   const partiesOf = async (keys: readonly string[]) => [
-    ...(await escrow.partiesOf(keys)),
-    ...(await payments.partiesOf(keys)),
+    ...(await modules.escrow.partiesOf(keys)),
+    ...(await modules.payments.partiesOf(keys)),
   ];
-  const handlers = {
-    escrow: escrow.handlers,
-    payments: payments.handlers,
-    projections: projections.handlers,
-  };
+  const handlers = bySchema((name) => modules[name].handlers);
   return createOperatorDesks({ ...deps, handlers, partiesOf, listHeld, retryHeld, wake });
 }
 

@@ -26,6 +26,15 @@ import { allTopics } from "./topics.ts";
 /** Schemas with cursors and an outbox of their own. */
 export const messagingSchemas = ["escrow", "payments", "projections"] as const;
 export type MessagingSchema = (typeof messagingSchemas)[number];
+
+/** One of something for each of them. */
+export function bySchema<T>(
+  make: (schema: MessagingSchema) => T,
+): Readonly<Record<MessagingSchema, T>> {
+  const made = messagingSchemas.map((schema) => [schema, make(schema)]);
+  return Object.fromEntries(made) as Readonly<Record<MessagingSchema, T>>;
+}
+
 const platformSchemas = ["keyring", "log", "access"] as const;
 
 export interface Databases extends Readonly<Record<MessagingSchema, Database>> {
@@ -129,7 +138,7 @@ async function openEmbedded(config: Config, snapshot: Snapshot | undefined): Pro
 }
 
 function allIn(db: Database): Databases {
-  return { platform: db, escrow: db, payments: db, projections: db };
+  return { platform: db, ...bySchema(() => db) };
 }
 
 function openServers(config: Config, logger: Logger): Opened {

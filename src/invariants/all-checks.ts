@@ -3,7 +3,7 @@ import type { Clock } from "#platform/clock";
 import type { Module } from "#platform/module";
 import type { Check } from "#platform/verify/checks";
 import type { Config } from "../config.ts";
-import { type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
+import { bySchema, type Databases, type MessagingSchema, messagingSchemas } from "../stores.ts";
 import { type BooksDeps, booksAgree } from "./books-agree.ts";
 import { lettersAccount } from "./letters-account.ts";
 import { nothingStuck } from "./nothing-stuck.ts";
@@ -16,11 +16,7 @@ export interface AllChecksDeps {
 }
 
 export function allChecks({ databases, clock, modules, books }: AllChecksDeps): Check[] {
-  const handlers = {
-    escrow: modules.escrow.handlers,
-    payments: modules.payments.handlers,
-    projections: modules.projections.handlers,
-  };
+  const handlers = bySchema((name) => modules[name].handlers);
   return [
     ...messagingSchemas.flatMap((name) => modules[name].checks ?? []),
     lettersAccount({ databases, handlers }),
