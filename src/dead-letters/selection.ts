@@ -46,7 +46,7 @@ function placeIn(id: string): LetterPlace {
 export function filterOf(given: FilterFields, clock: Pick<Clock, "wall">): LetterFilter {
   const { since, type, topic, key, consumer, cause, state, fingerprint } = given;
   if (state && state !== "dead" && state !== "waiting") {
-    throw new HttpProblem("BAD_REQUEST", "A letter is dead or waiting.", { field: "state" });
+    throw new HttpProblem("INVALID_FIELD", "A letter is dead or waiting.", { field: "state" });
   }
   return {
     type: type || undefined,

@@ -49,6 +49,9 @@ export interface HttpEnv {
   Variables: { principal: Principal; correlationId: string; traceparent: string };
 }
 
+/** What rights hang on; a token may name others, which add none. */
+export type CallerRole = "buyer" | "seller" | "admin" | "auditor" | "service";
+
 /** Who is calling, from the verified token. */
 export interface Principal {
   readonly issuer: string;

@@ -40,6 +40,12 @@ export const houseRules: readonly HouseRule[] = [
     finds: (_path, text) => text.match(/\b(process|Bun|import\.meta)\.env\b/g) ?? [],
   },
   {
+    name: "a header of the reference is read where its route declares it",
+    applies: (path) => path.startsWith("src/") && !path.endsWith("openapi/headers.ts"),
+    finds: (_path, text) =>
+      text.match(/\breq\.(header|raw\.headers\.get)\("(Idempotency-Key|Prefer|If-Match)"/gi) ?? [],
+  },
+  {
     name: "no test is skipped or left open",
     applies: (path) => path.endsWith(".test.ts"),
     finds: (_path, text) =>

@@ -8,6 +8,10 @@ const seeded: Readonly<Record<string, readonly [path: string, text: string]>> = 
   "no folder without a name of its own": ["src/platform/utils/clock.ts", "/** x */"],
   "nothing is left to be done": ["src/kernel/money.ts", `/** x */ // ${"TO"}${"DO"} round`],
   "the environment is read in one place": ["src/topics.ts", "/** x */ process.env.PORT"],
+  "a header of the reference is read where its route declares it": [
+    "src/modules/escrow/http.ts",
+    'c.req.header("If-Match")',
+  ],
   "no test is skipped or left open": ["src/a.test.ts", ["test", "skipIf(true)"].join(".")],
   "every source says what it is responsible for": ["src/kernel/money.ts", "export const a = 1;"],
   "the repository stands alone: no path of one machine": [

@@ -50,7 +50,7 @@ export function createEvidenceRoutes(options: EvidencePackOptions): Hono<HttpEnv
     "/v1/escrows/:id/evidence-pack",
     documented({
       summary: "What a bank that takes money back is answered with, each line with its hash.",
-      roles: ["admin", "auditor", "the service that made the deal"],
+      audience: "roles admin and auditor, and the service that made the deal",
       answers: { 200: report },
     }),
     async (c) => {

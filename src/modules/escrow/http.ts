@@ -20,6 +20,7 @@ import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { fingerprintOf, idempotencyKeyOf } from "#platform/http/idempotency";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
+import { commandHeaders, headerOf, wishHeaders } from "#platform/http/openapi/headers";
 import type { Outcomes } from "#platform/http/outcomes";
 import { idOf } from "#platform/http/path-id";
 import { actorOf, principalKey } from "#platform/http/principal";
@@ -37,6 +38,8 @@ import { readEscrow } from "./store.ts";
 import { requestedTerms, type Seal } from "./terms-input.ts";
 
 const dryRunParameter = { dryRun: "true says what would happen, and writes nothing" };
+/** How long the log may take before the caller is told to come again. */
+const publishMs = 5_000;
 
 export interface EscrowRoutesOptions {
   readonly publisher: CommandPublisher;
@@ -44,8 +47,6 @@ export interface EscrowRoutesOptions {
   readonly clock: Pick<Clock, "now" | "offsetMs" | "monotonicMs" | "sleep">;
   readonly fingerprintKey: Uint8Array;
   readonly topics: { readonly escrowCommands: Topic<Command> };
-  /** How long the log may take before the caller is told to come again: 5 s unless said. */
-  readonly limits?: { readonly publishMs: number } | undefined;
   /** The escrow module's own database. */
   readonly db: Database;
   /** Absent where no projections are mounted: a wish to wait is then not honoured. */
@@ -56,14 +57,14 @@ export interface EscrowRoutesOptions {
 }
 
 export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> {
-  const { topics, limits } = options;
+  const { topics } = options;
   const app = new Hono<HttpEnv>();
   const membership = createMembership(options);
   const approvals = createEscrowApprovals(options);
   const accept = createAcceptor({
     ...options,
     topic: topics.escrowCommands,
-    publishMs: limits?.publishMs ?? 5_000,
+    publishMs,
   });
 
   app.post(
@@ -72,6 +73,7 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
       summary: "Propose a deal.",
       body: CreateEscrowRequestSchema,
       query: dryRunParameter,
+      headers: commandHeaders,
       answers: {},
       command: true,
     }),
@@ -79,7 +81,8 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
   );
   for (const route of commandRoutes) {
     app.post(`/v1/escrows/:id/${route.path}`, documented(commandDoc(route)), async (c) => {
-      const request = await readRequest(options, c);
+      const expectedVersion = () => expectedVersionOf(headerOf(c, "If-Match"));
+      const request = await readRequest(options, c, expectedVersion);
       const escrowId = idOf(c.req.param("id"));
       const standing = await membership.standing(escrowId, request.actor);
       requireStanding(standing, route, c);
@@ -100,9 +103,18 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
   return app;
 }
 
-function commandDoc({ summary, body, role }: CommandRoute): RouteDoc {
-  const roles = role && { roles: [role] };
-  return { summary, body, ...roles, query: dryRunParameter, answers: {}, command: true };
+function commandDoc({ summary, body, role, twoOperators }: CommandRoute): RouteDoc {
+  const own = twoOperators === "always" ? wishHeaders : commandHeaders;
+  return {
+    summary,
+    body,
+    // Who is no member learns that first, so the role is asked where the standing is known.
+    ...(role && { audience: `role ${role}` }),
+    query: dryRunParameter,
+    headers: { ...own, "If-Match": "optional" },
+    answers: {},
+    command: true,
+  };
 }
 
 /** What every command's request has in common, read and checked. */
@@ -121,13 +133,14 @@ interface CommandRequest {
 async function readRequest(
   { fingerprintKey, keyring }: EscrowRoutesOptions,
   c: Context<HttpEnv>,
+  // What is not made yet has no version.
+  expectedVersion: () => bigint = () => 0n,
 ): Promise<CommandRequest> {
   const principal = c.get("principal");
   const actor = actorOf(principal);
-  refuseUnknownParameters(c);
   const dryRun = isDryRun(c);
   // A dry run writes nothing, so there is nothing to repeat.
-  const key = dryRun ? "" : idempotencyKeyOf(c.req.raw);
+  const key = dryRun ? "" : idempotencyKeyOf(c);
   const json = await readJson(c.req.raw);
   return {
     actor,
@@ -135,20 +148,11 @@ async function readRequest(
     key,
     json,
     fingerprint: fingerprintOf(fingerprintKey, `${c.req.method} ${c.req.path}`, json),
-    expectedVersion: expectedVersionOf(c.req.header("If-Match")),
+    expectedVersion: expectedVersion(),
     correlationId: c.get("correlationId"),
     dryRun,
     seal: dryRun ? sealNothing(actor.id) : sealer(keyring, actor.id),
   };
-}
-
-/** A misspelt dryRun would carry out what it was meant to try. */
-function refuseUnknownParameters(c: Context<HttpEnv>): void {
-  const unknown = Object.keys(c.req.query()).find((name) => name !== "dryRun");
-  if (unknown === undefined) return;
-  throw new HttpProblem("UNKNOWN_PARAMETER", "The only parameter here is dryRun.", {
-    field: unknown,
-  });
 }
 
 /** What nobody here can carry out would leave a deal that nobody can pay. */

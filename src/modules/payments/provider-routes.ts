@@ -13,10 +13,10 @@ import {
 import { ProviderReasonRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
-import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
-import { instant, items, minor, money, report } from "#platform/http/openapi/answers";
+import { accepted, instant, items, minor, money, report } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
+import { commandHeaders, wishHeaders } from "#platform/http/openapi/headers";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
@@ -75,7 +75,6 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
       answers: { 200: items(providerAnswer) },
     }),
     async (c) => {
-      requireRole(c.get("principal"), "admin", "auditor");
       const stops = await stopsOf(db);
       const breaks = await openBreaks(db);
       const cover = await coverOf(db);
@@ -108,7 +107,6 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
       answers: { 200: items(holdingAnswer) },
     }),
     async (c) => {
-      requireRole(c.get("principal"), "admin", "auditor");
       return c.json({ items: (await openHoldings(db)).map(holdingView) });
     },
   );
@@ -118,6 +116,7 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
       summary: "Stop all releases over this provider.",
       roles: ["admin"],
       body: ProviderReasonRequestSchema,
+      headers: commandHeaders,
       answers: {},
       command: true,
     }),
@@ -133,8 +132,8 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
       summary: "Let releases go on; a second operator approves it.",
       roles: ["admin"],
       body: ProviderReasonRequestSchema,
-      answers: {},
-      command: true,
+      headers: wishHeaders,
+      answers: { 202: accepted },
     }),
     async (c) => {
       const { provider, reason, json } = await asked(c, options);
@@ -161,7 +160,6 @@ function holdingView(row: OpenHolding) {
 /** The reason is a person's own words: sealed under his name before it goes anywhere. */
 async function asked(c: Context<HttpEnv>, { providers, keyring }: ProviderRouteOptions) {
   const principal = c.get("principal");
-  requireRole(principal, "admin");
   const provider = c.req.param("name") ?? "";
   if (!providers.has(provider)) throw notFound();
   const json = await readJson(c.req.raw);

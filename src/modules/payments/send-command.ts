@@ -67,7 +67,7 @@ function commandOf(
   { clock, fingerprintKey }: CommandSenderOptions,
 ): Command {
   const principal = c.get("principal");
-  const key = idempotencyKeyOf(c.req.raw);
+  const key = idempotencyKeyOf(c);
   return create(CommandSchema, {
     commandId: generateCommandEventId(escrowId, body.case ?? "", principalKey(principal), key),
     escrowId,

@@ -10,6 +10,7 @@ import type { AppendedRecord } from "../messaging/event-log.ts";
 import type { Outgoing } from "../messaging/handler.ts";
 import type { Topic } from "../messaging/topic.ts";
 import type { HttpEnv } from "../module.ts";
+import { headerOf } from "./openapi/headers.ts";
 import { type CommandOutcome, idempotencyConflict, type Outcomes } from "./outcomes.ts";
 import { waitMsOf } from "./prefer.ts";
 import { HttpProblem, unavailable } from "./problem.ts";
@@ -67,7 +68,7 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
 
   return async (c, command) => {
     const { commandId, fingerprint } = command;
-    const waitMs = outcomes && waitMsOf(c.req.header("Prefer") ?? null);
+    const waitMs = outcomes && waitMsOf(headerOf(c, "Prefer"));
     const known = waitMs === undefined ? undefined : await outcomes?.find(commandId);
     if (known !== undefined) {
       return decided(c, command, known, outcomes, { ...replayed, ...waited });

@@ -11,7 +11,7 @@ import {
   type ProtectedHeaderParameters,
 } from "jose";
 import type { Clock } from "../clock.ts";
-import type { HttpEnv, Principal } from "../module.ts";
+import type { CallerRole, HttpEnv, Principal } from "../module.ts";
 import type { ApiKeyVerifier } from "./api-keys.ts";
 import type { Jwks } from "./jwks.ts";
 import { partyPattern } from "./path-id.ts";
@@ -94,7 +94,7 @@ export function requireAuth(auth: Auth): MiddlewareHandler<HttpEnv> {
 }
 
 /** 403 unless the caller has one of the roles. */
-export function requireRole(principal: Principal, ...roles: readonly string[]): void {
+export function requireRole(principal: Principal, ...roles: readonly CallerRole[]): void {
   if (roles.some((role) => principal.roles.includes(role))) return;
   throw new HttpProblem("ROLE_REQUIRED", `Needs the role ${roles.join(" or ")}.`);
 }

@@ -5,13 +5,16 @@
  */
 import { hkdfSync } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
+import type { Context } from "hono";
+import type { HttpEnv } from "../module.ts";
+import { headerOf } from "./openapi/headers.ts";
 import { HttpProblem } from "./problem.ts";
 
 const keyPattern = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
 
 /** The request's Idempotency-Key: 1 to 255 printable ASCII characters; 400 otherwise. */
-export function idempotencyKeyOf(request: Request): string {
-  const key = request.headers.get("Idempotency-Key") ?? "";
+export function idempotencyKeyOf(c: Context<HttpEnv>): string {
+  const key = headerOf(c, "Idempotency-Key") ?? "";
   if (keyPattern.test(key)) return key;
   throw new HttpProblem(
     "IDEMPOTENCY_KEY_REQUIRED",

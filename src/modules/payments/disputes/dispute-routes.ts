@@ -13,10 +13,10 @@ import {
 } from "#gen/payments/v1/commands_pb";
 import { ClearDisputeRequestSchema, WriteOffDebtRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Database } from "#platform/database/database";
-import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
-import { items, report } from "#platform/http/openapi/answers";
+import { accepted, items, report } from "#platform/http/openapi/answers";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
+import { commandHeaders, wishHeaders } from "#platform/http/openapi/headers";
 import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
@@ -46,6 +46,7 @@ const docs = {
     summary: "Set an inquiry or a warning aside.",
     roles: ["admin"],
     body: ClearDisputeRequestSchema,
+    headers: commandHeaders,
     answers: {},
     command: true,
   },
@@ -62,8 +63,8 @@ const docs = {
     summary: "Give a debt up; a second operator approves it.",
     roles: ["admin"],
     body: WriteOffDebtRequestSchema,
-    answers: {},
-    command: true,
+    headers: wishHeaders,
+    answers: { 202: accepted },
   },
 } satisfies Record<string, RouteDoc>;
 
@@ -75,7 +76,6 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     return c.json({ items: await disputesOf(db, row.escrow_no) });
   });
   app.post("/v1/disputes/:id/clear", documented(docs.postDisputesClear), async (c) => {
-    requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     toMessage(ClearDisputeRequestSchema, json);
     const reviewId = c.req.param("id");
@@ -103,7 +103,6 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     return c.json({ items: await debtsOf(db, partyId) });
   });
   app.post("/v1/debts/:id/write-off", documented(docs.postDebtsWriteOff), async (c) => {
-    requireRole(c.get("principal"), "admin");
     const partyId = partyIn(c);
     const json = await readJson(c.req.raw);
     const { amount, currency } = toMessage(WriteOffDebtRequestSchema, json);

@@ -12,10 +12,10 @@ import {
 } from "#gen/payments/v1/commands_pb";
 import { DecideDepositRequestSchema, DecideReviewRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Database } from "#platform/database/database";
-import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { report } from "#platform/http/openapi/answers";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
+import { commandHeaders } from "#platform/http/openapi/headers";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { ScreeningState } from "../domain/screening.ts";
@@ -49,6 +49,7 @@ const docs = {
     summary: "Clear a hit, or block the money; to lift a block a second operator approves it.",
     roles: ["admin"],
     body: DecideReviewRequestSchema,
+    headers: commandHeaders,
     answers: {},
     command: true,
   },
@@ -56,6 +57,7 @@ const docs = {
     summary: "Take a deposit that did not fit, or send it back.",
     roles: ["admin"],
     body: DecideDepositRequestSchema,
+    headers: commandHeaders,
     answers: {},
     command: true,
   },
@@ -64,19 +66,15 @@ const docs = {
 export function createReviewRoutes({ db, commands }: ReviewRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.get("/v1/reviews", documented(docs.getReviews), async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
     return c.json(await openReviews(db));
   });
   app.get("/v1/deposits", documented(docs.getDeposits), async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
     return c.json(await depositsWaiting(db));
   });
   app.get("/v1/blocked", documented(docs.getBlocked), async (c) => {
-    requireRole(c.get("principal"), "admin", "auditor");
     return c.json(await blockedReport(db));
   });
   app.post("/v1/reviews/:id/decide", documented(docs.postReviewsDecide), async (c) => {
-    requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     const { decision: word } = toMessage(DecideReviewRequestSchema, json);
     const reviewId = idOf(c.req.param("id"));
@@ -92,7 +90,6 @@ export function createReviewRoutes({ db, commands }: ReviewRouteOptions): Hono<H
     return lifts ? commands.ask(c, asked) : commands.send(c, asked);
   });
   app.post("/v1/deposits/:id/decide", documented(docs.postDepositsDecide), async (c) => {
-    requireRole(c.get("principal"), "admin");
     const json = await readJson(c.req.raw);
     const { decision: word } = toMessage(DecideDepositRequestSchema, json);
     const depositId = idOf(c.req.param("id"));

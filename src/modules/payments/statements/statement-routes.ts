@@ -65,7 +65,7 @@ export function createStatementRoutes(options: StatementRouteOptions): Hono<Http
       until: instantOf(query.until, "until") ?? clock.now(),
     };
     if (period.from > period.until) {
-      throw new HttpProblem("BAD_REQUEST", "Must not be after until.", { field: "from" });
+      throw new HttpProblem("INVALID_FIELD", "Must not be after until.", { field: "from" });
     }
     const format = oneOf(["json", "csv"], query.format ?? "json", "format");
     const statement = await statementFor(query, c.get("principal"), options);
@@ -91,7 +91,9 @@ async function statementFor(
 ): Promise<Statement> {
   const view = oneOf(["ledger", "party"], asked ?? "ledger", "view");
   if (escrow !== undefined && party !== undefined) {
-    throw new HttpProblem("BAD_REQUEST", "Name an escrow or a party, not both.");
+    throw new HttpProblem("INVALID_FIELD", "Name an escrow or a party, not both.", {
+      field: "party",
+    });
   }
   if (escrow !== undefined) {
     const row = await access.byEscrowId(idOf(escrow), principal, partiesAndOperators);
@@ -117,7 +119,7 @@ async function statementFor(
 
 function oneOf(allowed: readonly string[], given: string, field: string): string {
   if (allowed.includes(given)) return given;
-  throw new HttpProblem("BAD_REQUEST", `Must be ${allowed.join(" or ")}.`, { field });
+  throw new HttpProblem("INVALID_FIELD", `Must be ${allowed.join(" or ")}.`, { field });
 }
 
 function idOf(text: string): string {

@@ -6,6 +6,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { z } from "zod";
 import { accepted, messages, problem, settled, settledOrPreview } from "./answers.ts";
 import { docOf, type RouteDoc, type Shape } from "./documented.ts";
+import { type DeclaredHeader, headerMeanings } from "./headers.ts";
 import { type Comments, type JsonSchema, messageSchema, type Use } from "./proto-schema.ts";
 
 export interface MountedRoute {
@@ -103,19 +104,16 @@ export function undocumented(routes: readonly MountedRoute[]): readonly string[]
 }
 
 function operationOf(method: string, path: string, doc: RouteDoc, schemas: Schemas): Operation {
-  const { summary, roles, open = false, body, answers, command = false } = doc;
+  const { summary, open = false, body, answers, command = false } = doc;
+  const description = audienceOf(doc);
   const done = dryRuns(doc) ? settledOrPreview : settled;
   const all = { ...(command && { 200: done, 202: accepted }), ...answers };
   return {
     operationId: operationIdOf(method, path),
     tags: [tagOf(path)],
     summary,
-    ...(roles && { description: `Role ${roles.join(" or ")}.` }),
-    parameters: [
-      ...pathParameters(path),
-      ...queryParameters(doc),
-      ...(command ? commandHeaders : []),
-    ],
+    ...(description !== undefined && { description }),
+    parameters: [...pathParameters(path), ...queryParameters(doc), ...headerParameters(doc)],
     ...(body && {
       requestBody: {
         required: true,
@@ -136,6 +134,12 @@ function operationOf(method: string, path: string, doc: RouteDoc, schemas: Schem
     },
     security: open ? [] : [{ token: [] }],
   };
+}
+
+/** In a sentence; undefined where whoever has to do with it may call. */
+function audienceOf({ roles, audience }: RouteDoc): string | undefined {
+  if (audience !== undefined) return `For ${audience}.`;
+  return roles && `Role ${roles.join(" or ")}.`;
 }
 
 function dryRuns({ query }: RouteDoc): boolean {
@@ -228,22 +232,23 @@ function queryParameters({ query = {} }: RouteDoc): Parameter[] {
   }));
 }
 
-const commandHeaders: readonly Parameter[] = [
-  {
-    name: "Idempotency-Key",
-    in: "header",
-    required: true,
-    description: "1 to 255 characters of your own; not with dryRun.",
-    schema: { type: "string" },
-  },
-  {
-    name: "Prefer",
-    in: "header",
-    required: false,
-    description: "wait=5 waits up to five seconds for the outcome.",
-    schema: { type: "string" },
-  },
-];
+function headerParameters({ headers = {}, open = false }: RouteDoc): Parameter[] {
+  const own = Object.entries(headers).map(([name, need]) =>
+    headerParameter(name, headerMeanings[name as DeclaredHeader], need === "required"),
+  );
+  return open ? own : [...own, onBehalfOf];
+}
+
+function headerParameter(name: string, description: string, required: boolean): Parameter {
+  return { name, in: "header", required, description, schema: { type: "string" } };
+}
+
+/** Read with the token, before any route. */
+const onBehalfOf = headerParameter(
+  "On-Behalf-Of",
+  "The party a caller with role service acts for.",
+  false,
+);
 
 function operationIdOf(method: string, path: string): string {
   const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== "" && word !== "v1");

@@ -1,12 +1,15 @@
 /**
  * What a route says of itself, beside its handler: the reference is made of nothing else. It is held
- * to it: a query parameter that is not declared is refused, so that a misspelt one is not ignored.
+ * to it: who has none of the roles is turned away, a query parameter that is not declared is refused,
+ * so that a misspelt one is not ignored, and a header that is not declared cannot be read.
  */
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { MiddlewareHandler } from "hono";
 import type { z } from "zod";
-import type { HttpEnv } from "../../module.ts";
+import type { CallerRole, HttpEnv } from "../../module.ts";
+import { requireRole } from "../auth.ts";
 import { HttpProblem } from "../problem.ts";
+import { type DeclaredHeaders, declareHeaders } from "./headers.ts";
 
 /** A message in its JSON mapping, or a schema; made when somebody first reads the reference. */
 export type Shape = DescMessage | (() => z.ZodType);
@@ -14,8 +17,10 @@ export type Shape = DescMessage | (() => z.ZodType);
 export interface RouteDoc {
   /** One sentence. */
   readonly summary: string;
-  /** Any of these roles; absent: whoever has to do with what the path names. */
-  readonly roles?: readonly string[];
+  /** The caller needs any of these, or gets 403; absent: whoever has to do with what the path names. */
+  readonly roles?: readonly CallerRole[];
+  /** Whom it is for, where the handler judges that; completes "For …". */
+  readonly audience?: string;
   /** Nobody need be signed in. */
   readonly open?: boolean;
   readonly body?: Shape;
@@ -23,16 +28,20 @@ export interface RouteDoc {
   readonly query?: Readonly<Record<string, string>> | "any";
   /** By status: what a success answers. */
   readonly answers: Readonly<Record<number, Shape>>;
-  /** Takes Idempotency-Key and Prefer, and answers as every command does; `answers` adds to that. */
+  /** Those the handler reads; it can read no others. */
+  readonly headers?: DeclaredHeaders;
+  /** Answers as every command does; `answers` adds to that. */
   readonly command?: boolean;
 }
 
 const declared = new WeakMap<object, RouteDoc>();
 
 export function documented(doc: RouteDoc): MiddlewareHandler<HttpEnv> {
-  const { query = {} } = doc;
+  const { query = {}, roles, headers = {}, open = false } = doc;
   const handler: MiddlewareHandler<HttpEnv> = async (c, next) => {
     if (query !== "any") refuseUnknown(Object.keys(c.req.query()), Object.keys(query));
+    if (roles !== undefined) requireRole(c.get("principal"), ...roles);
+    if (!open) declareHeaders(c, headers);
     await next();
   };
   declared.set(handler, doc);

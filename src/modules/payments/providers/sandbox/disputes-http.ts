@@ -13,6 +13,7 @@ import {
 } from "#gen/payments/v1/http_pb";
 import { readJson, toMessage } from "#platform/http/body";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
+import { headerOf } from "#platform/http/openapi/headers";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
@@ -40,27 +41,34 @@ export interface SandboxDisputeRouteOptions {
 const docs = {
   postPaymentsDispute: {
     summary: "Play a bank that takes money back.",
+    audience: "operators and the marketplace's own key",
     body: SandboxDisputeRequestSchema,
+    headers: { "Idempotency-Key": "optional" },
     answers: { 202: playedAnswer },
   },
   postDisputesClose: {
     summary: "Play its decision.",
+    audience: "operators and the marketplace's own key",
     body: SandboxCloseDisputeRequestSchema,
     answers: { 202: playedAnswer },
   },
   postPaymentsWarn: {
     summary: "Play a warning of fraud.",
+    audience: "operators and the marketplace's own key",
     body: SandboxWarnRequestSchema,
     answers: { 202: playedAnswer },
   },
   postPaymentsRefund: {
     summary: "Play a refund on the provider's own page.",
+    audience: "operators and the marketplace's own key",
     body: SandboxRefundRequestSchema,
+    headers: { "Idempotency-Key": "optional" },
     answers: { 202: playedAnswer },
   },
   postPartiesPayout: {
     summary: "Play a payout to a seller's bank.",
     body: SandboxPayoutRequestSchema,
+    headers: { "Idempotency-Key": "optional" },
     answers: { 202: playedAnswer },
   },
 } satisfies Record<string, RouteDoc>;
@@ -141,5 +149,5 @@ function amountOf(text: string): bigint | undefined {
 
 /** The same request again is the same event. */
 function keyOf(c: Context<HttpEnv>): string {
-  return c.req.header("Idempotency-Key") ?? c.get("correlationId");
+  return headerOf(c, "Idempotency-Key") ?? c.get("correlationId");
 }

@@ -12,6 +12,7 @@ import {
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { documented } from "#platform/http/openapi/documented";
+import { headerOf } from "#platform/http/openapi/headers";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
@@ -44,6 +45,7 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
     documented({
       summary: "Play the buyer's bank.",
       body: SandboxPayRequestSchema,
+      headers: { "Idempotency-Key": "optional" },
       answers: { 202: played },
     }),
     async (c) => {
@@ -61,7 +63,7 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
       if (row.provider_ref === null) {
         throw unavailable({}, "The provider is still opening this payment: try again.");
       }
-      const key = c.req.header("Idempotency-Key");
+      const key = headerOf(c, "Idempotency-Key");
       if (!(await bank.pay(row.provider_ref, outcome, amount, key))) throw notFound();
       onPlayed();
       return c.json({ paymentId: row.payment_id, outcome, status: "accepted" }, 202);
@@ -73,15 +75,15 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
       summary: "Put a line into the provider's book that ours lacks.",
       roles: ["admin"],
       body: SandboxMovementRequestSchema,
+      headers: { "Idempotency-Key": "optional" },
       answers: { 202: played },
     }),
     async (c) => {
-      requireRole(c.get("principal"), "admin");
       const { amount, ...line } = toMessage(
         SandboxMovementRequestSchema,
         await readJson(c.req.raw),
       );
-      const key = c.req.header("Idempotency-Key") ?? c.get("correlationId");
+      const key = headerOf(c, "Idempotency-Key") ?? c.get("correlationId");
       await bank.adjust({ ...line, amount: BigInt(amount) }, key);
       return c.json({ status: "accepted" }, 202);
     },
