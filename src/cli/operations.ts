@@ -6,7 +6,7 @@ import type { Clock } from "#platform/clock";
 import { requireRole } from "#platform/http/auth";
 import { readJson } from "#platform/http/body";
 import { instantOf } from "#platform/http/instant";
-import { instant, report } from "#platform/http/openapi/answers";
+import { instant, providerBreak } from "#platform/http/openapi/answers";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
@@ -17,7 +17,43 @@ import type { TestClock } from "../test-clock/test-clock.ts";
 const clockAnswer = () => z.object({ now: instant(), real: instant(), ahead: z.string() });
 const advanceBody = () => z.object({ by: z.string().describe("ISO 8601, such as P7D.") });
 const advanced = () => z.object({ now: instant(), fired: z.int(), settled: z.literal(true) });
-const verified = () => z.object({ ok: z.boolean(), checks: z.array(report()) });
+const verdict = () =>
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    ok: z.boolean(),
+    checked: z.int(),
+    detail: z.string().optional().describe("The first counter-example."),
+  });
+const verified = () => z.object({ ok: z.boolean(), checks: z.array(verdict()) });
+const reconciled = () =>
+  z.object({
+    providers: z.array(
+      z.object({
+        provider: z.string(),
+        from: instant(),
+        until: instant(),
+        movements: z.int().describe("Read of the provider's book."),
+        compared: z.int(),
+        stopped: z.boolean().describe("Releases stand still."),
+        breaks: z.array(providerBreak()),
+      }),
+    ),
+  });
+const audited = () =>
+  z.object({
+    logs: z.array(
+      z.object({
+        log: z.string(),
+        links: z.int(),
+        rows: z.int(),
+        waiting: z.int().describe("Written, and not chained yet."),
+        head: z.string().describe("The last link's hash."),
+        broken: z.string().optional().describe("The first that is not as it was."),
+      }),
+    ),
+  });
+const rebuilt = () => z.object({ messages: z.string(), setAside: z.int() });
 
 export interface OperationDeps {
   readonly application: Application;
@@ -50,17 +86,17 @@ const docs = {
       from: "since this instant",
       until: "up to this instant",
     },
-    answers: { 200: report },
+    answers: { 200: reconciled },
   },
   postOperationsAudit: {
     summary: "Go through the audit logs' hash chains.",
     roles: ["admin", "auditor"],
-    answers: { 200: report },
+    answers: { 200: audited },
   },
   postOperationsRebuild: {
     summary: "Make the read models anew.",
     roles: ["admin"],
-    answers: { 200: report },
+    answers: { 200: rebuilt },
   },
 } satisfies Record<string, RouteDoc>;
 

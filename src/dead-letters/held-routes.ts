@@ -2,9 +2,9 @@
 import { Hono } from "hono";
 import { RetryHeldRequestSchema } from "#gen/platform/v1/operations_pb";
 import { readJson, toMessage } from "#platform/http/body";
-import { report } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import type { HttpEnv } from "#platform/module";
+import { listedHeld, retried } from "./answers.ts";
 import type { HeldDesk } from "./held-desk.ts";
 import { limitOf } from "./routes.ts";
 
@@ -16,7 +16,7 @@ export function heldRoutes(desk: HeldDesk): Hono<HttpEnv> {
         summary: "Rows the log refused.",
         roles: ["admin", "auditor"],
         query: { limit: "how many" },
-        answers: { 200: report },
+        answers: { 200: listedHeld },
       }),
       async (c) => {
         return c.json(await desk.list(limitOf(c.req.query("limit"))));
@@ -28,7 +28,7 @@ export function heldRoutes(desk: HeldDesk): Hono<HttpEnv> {
         summary: "Put them back into the line.",
         roles: ["admin"],
         body: RetryHeldRequestSchema,
-        answers: { 200: report },
+        answers: { 200: retried },
       }),
       async (c) => {
         const request = toMessage(RetryHeldRequestSchema, await readJson(c.req.raw));

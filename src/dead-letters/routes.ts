@@ -8,11 +8,12 @@ import type { Clock } from "#platform/clock";
 import { createApprovalRoutes } from "#platform/http/approval-routes";
 import { readJson, toMessage } from "#platform/http/body";
 import { idempotencyKeyOf } from "#platform/http/idempotency";
-import { report } from "#platform/http/openapi/answers";
+import { lettersDiscarded } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import { headerOf } from "#platform/http/openapi/headers";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
+import { listedLetters, openLetter, replayed } from "./answers.ts";
 import type { LetterDesk } from "./desk.ts";
 import { filterOf, mostListed } from "./selection.ts";
 
@@ -37,7 +38,7 @@ export function letterRoutes(desk: LetterDesk, clock: Pick<Clock, "wall">): Hono
       summary: "Messages no handler could take.",
       roles: ["admin", "auditor"],
       query: letterParameters,
-      answers: { 200: report },
+      answers: { 200: listedLetters },
     }),
     async (c) => {
       const { limit, group, ...filter } = c.req.query();
@@ -51,7 +52,7 @@ export function letterRoutes(desk: LetterDesk, clock: Pick<Clock, "wall">): Hono
     documented({
       summary: "One of them: what it says, why it failed, what waits behind it.",
       roles: ["admin", "auditor"],
-      answers: { 200: report },
+      answers: { 200: openLetter },
     }),
     async (c) => {
       const letter = await desk.show(c.req.param("id"));
@@ -65,7 +66,7 @@ export function letterRoutes(desk: LetterDesk, clock: Pick<Clock, "wall">): Hono
       summary: "Try them again.",
       roles: ["admin"],
       body: LetterRequestSchema,
-      answers: { 200: report },
+      answers: { 200: replayed },
     }),
     async (c) => {
       return c.json(await desk.replay(await requestIn(c.req.raw), c.get("principal")));
@@ -78,7 +79,7 @@ export function letterRoutes(desk: LetterDesk, clock: Pick<Clock, "wall">): Hono
       roles: ["admin"],
       body: LetterRequestSchema,
       headers: { "Idempotency-Key": "optional" },
-      answers: { 200: report, 202: report },
+      answers: { 200: lettersDiscarded, 202: lettersDiscarded },
     }),
     async (c) => {
       const key = headerOf(c, "Idempotency-Key") && idempotencyKeyOf(c);

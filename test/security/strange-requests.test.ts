@@ -58,7 +58,7 @@ test("a body above every limit is refused as a problem, with a length and withou
 test("a statement that ends before it begins is a mistake", async () => {
   const path = "/v1/statements?from=2030-01-02T00:00:00Z&until=2030-01-01T00:00:00Z";
   const answer = await app.as("root", "admin").get(path);
-  expect(answer).toMatchObject({ status: 400, body: { field: "from" } });
+  expect(answer).toMatchObject({ status: 422, body: { field: "from" } });
 });
 
 test("Prefer: wait=banana is no preference that is understood, and is ignored", async () => {

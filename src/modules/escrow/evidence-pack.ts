@@ -9,13 +9,14 @@ import { createHash } from "node:crypto";
 import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Hono } from "hono";
+import { z } from "zod";
 import { type Event, EventSchema } from "#gen/escrow/v1/events_pb";
 import { type SealedText, type Terms, TermsSchema } from "#gen/escrow/v1/types_pb";
 import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { canonicalJson } from "#platform/http/idempotency";
-import { report } from "#platform/http/openapi/answers";
+import { instant, report } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import { actorOf } from "#platform/http/principal";
 import { HttpProblem, notFound } from "#platform/http/problem";
@@ -39,6 +40,52 @@ export interface EvidencePackOptions {
   readonly paymentEvidence: PaymentEvidenceOf;
 }
 
+const proven = () => ({ at: instant(), eventId: z.string(), sha256: z.string() });
+const packAnswer = () =>
+  z.object({
+    escrowId: z.string(),
+    builtAt: instant(),
+    dueBy: instant().optional().describe("Until when the next bank wants it."),
+    terms: z
+      .object({
+        title: z.string(),
+        description: z.string(),
+        agreed: report(),
+        canonical: z.string().describe("The text the hash is of."),
+        sha256: z.string(),
+      })
+      .nullable(),
+    acceptance: z.array(z.object({ ...proven(), by: z.string(), termsHash: z.string() })),
+    delivery: z.array(
+      z.object({ ...proven(), milestoneIds: z.array(z.string()), note: z.string() }),
+    ),
+    messages: z.array(
+      z.object({
+        at: instant(),
+        by: z.string(),
+        type: z.string(),
+        eventId: z.string(),
+        text: z.string(),
+        textSha256: z.string(),
+        erased: z.boolean().describe("Its key was destroyed."),
+        milestoneId: z.string().optional(),
+        fileSha256: z.string().optional(),
+        url: z.string().optional(),
+      }),
+    ),
+    timeline: z.array(
+      z.object({
+        ...proven(),
+        version: z.string(),
+        type: z.string(),
+        actor: z.string(),
+        termsHash: z.string(),
+      }),
+    ),
+    payment: report().nullable().describe("What payments can prove of it."),
+    sha256: z.string().describe("Of all of the above, in canonical JSON."),
+  });
+
 type Open = (sealed: SealedText | undefined) => Promise<string>;
 
 export function createEvidenceRoutes(options: EvidencePackOptions): Hono<HttpEnv> {
@@ -51,7 +98,7 @@ export function createEvidenceRoutes(options: EvidencePackOptions): Hono<HttpEnv
     documented({
       summary: "What a bank that takes money back is answered with, each line with its hash.",
       audience: "roles admin and auditor, and the service that made the deal",
-      answers: { 200: report },
+      answers: { 200: packAnswer },
     }),
     async (c) => {
       const escrowId = c.req.param("id");

@@ -19,7 +19,7 @@ import {
 import type { Database } from "#platform/database/database";
 import { readJson, toMessage } from "#platform/http/body";
 import { instantOf } from "#platform/http/instant";
-import { accepted, instant, minor, money, report } from "#platform/http/openapi/answers";
+import { accepted, instant, minor, money } from "#platform/http/openapi/answers";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { commandHeaders, wishHeaders } from "#platform/http/openapi/headers";
 import { idOf } from "#platform/http/path-id";
@@ -43,7 +43,15 @@ const paymentAnswer = () =>
     clientSecret: z.string().optional(),
     publishableKey: z.string().optional(),
     checkoutUrl: z.string().optional(),
-    deposit: report().optional(),
+    deposit: z
+      .object({
+        address: z.string(),
+        chainId: z.string(),
+        asset: z.string(),
+        confirmations: z.string(),
+        required: z.string().describe("Confirmations until it counts."),
+      })
+      .optional(),
   });
 const posting = () =>
   z.object({
@@ -57,6 +65,14 @@ const posting = () =>
   });
 const ledger = () =>
   z.object({ postings: z.array(posting()), balances: z.record(z.string(), minor()) });
+const trialBalanceAnswer = () =>
+  z.object({
+    currencies: z.record(
+      z.string(),
+      z.object({ accounts: z.record(z.string(), minor()), sum: minor().describe("Always 0.") }),
+    ),
+    violations: z.int().describe("Transactions that do not balance: 0."),
+  });
 
 export interface PaymentRouteOptions {
   readonly db: Database;
@@ -100,7 +116,7 @@ const docs = {
     summary: "Every account's balance; each currency sums to zero.",
     roles: ["auditor", "admin"],
     query: { as_of: "as it stood at this instant" },
-    answers: { 200: report },
+    answers: { 200: trialBalanceAnswer },
   },
 } satisfies Record<string, RouteDoc>;
 

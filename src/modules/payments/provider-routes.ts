@@ -14,7 +14,14 @@ import { ProviderReasonRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { readJson, toMessage } from "#platform/http/body";
-import { accepted, instant, items, minor, money, report } from "#platform/http/openapi/answers";
+import {
+  accepted,
+  instant,
+  items,
+  minor,
+  money,
+  providerBreak,
+} from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import { commandHeaders, wishHeaders } from "#platform/http/openapi/headers";
 import { notFound } from "#platform/http/problem";
@@ -44,7 +51,7 @@ const providerAnswer = () =>
     cover: z.array(
       z.object({ currency: z.string(), clearing: minor(), owed: minor(), cover: minor() }),
     ),
-    breaks: z.array(report()),
+    breaks: z.array(providerBreak()),
   });
 const holdingAnswer = () =>
   z.object({

@@ -4,9 +4,10 @@
  */
 import type { JsonValue } from "@bufbuild/protobuf";
 import { Hono } from "hono";
+import { z } from "zod";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
-import { report } from "#platform/http/openapi/answers";
+import { instant, items, money } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import type { HttpEnv } from "#platform/module";
 
@@ -26,6 +27,17 @@ interface WorkItemRow {
   readonly since: Date;
 }
 
+const workItem = () =>
+  z.object({
+    kind: z.string(),
+    id: z.string(),
+    escrowId: z.string(),
+    provider: z.string(),
+    amount: money(),
+    code: z.string().describe("Why it stands still."),
+    since: instant(),
+  });
+
 const mostShown = 500;
 /** A bank takes days to give back what it lost. */
 const reinstatementMs = 7 * 24 * 3_600_000;
@@ -37,7 +49,7 @@ export function createWorkItemRoutes({ db, clock }: WorkItemRouteOptions): Hono<
     documented({
       summary: "What waits for an operator.",
       roles: ["admin", "auditor"],
-      answers: { 200: report },
+      answers: { 200: items(workItem) },
     }),
     async (c) => {
       return c.json({ items: await workItems(db, clock.now()) });

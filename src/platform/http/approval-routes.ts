@@ -6,7 +6,7 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { HttpEnv } from "../module.ts";
 import type { Approvable, Approvals, OpenApprovals } from "./approvals.ts";
-import { instant, minor, report } from "./openapi/answers.ts";
+import { instant, lettersDiscarded, minor, settled } from "./openapi/answers.ts";
 import { documented } from "./openapi/documented.ts";
 import { idOf } from "./path-id.ts";
 
@@ -29,6 +29,9 @@ const approvalsAnswer = () =>
     ),
     more: z.boolean(),
   });
+
+/** A command that was waited for, or letters that were discarded. */
+const approved = () => z.union([settled(), lettersDiscarded()]);
 
 export interface ApprovalRoutesOptions<C extends Approvable> {
   readonly approvals: Approvals<C>;
@@ -60,7 +63,7 @@ export function createApprovalRoutes<C extends Approvable>({
       summary: "Approve it, as another operator than the one who asked.",
       roles: ["admin"],
       headers: { Prefer: "optional" },
-      answers: { 200: report },
+      answers: { 200: approved },
       command: true,
     }),
     async (c, next) => {

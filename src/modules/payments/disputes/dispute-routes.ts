@@ -14,7 +14,7 @@ import {
 import { ClearDisputeRequestSchema, WriteOffDebtRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Database } from "#platform/database/database";
 import { readJson, toMessage } from "#platform/http/body";
-import { accepted, items, report } from "#platform/http/openapi/answers";
+import { accepted } from "#platform/http/openapi/answers";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { commandHeaders, wishHeaders } from "#platform/http/openapi/headers";
 import { partyPattern } from "#platform/http/path-id";
@@ -24,6 +24,7 @@ import { type Access, partiesAndOperators } from "../access.ts";
 import { type PartyAccess, type PartyStanding, scopeOf } from "../parties/party-access.ts";
 import { payoutsOf } from "../parties/payouts.ts";
 import type { CommandSender } from "../send-command.ts";
+import { debts, disputes, payouts } from "./dispute-answers.ts";
 import { debtsOf, disputesOf, escrowOfDebt, escrowOfDispute } from "./dispute-views.ts";
 
 export interface DisputeRouteOptions {
@@ -40,7 +41,7 @@ const payoutReaders: readonly PartyStanding[] = [...debtReaders, "service"];
 const docs = {
   getEscrowsDisputes: {
     summary: "What banks took back of this deal.",
-    answers: { 200: items(report) },
+    answers: { 200: disputes },
   },
   postDisputesClear: {
     summary: "Set an inquiry or a warning aside.",
@@ -52,12 +53,12 @@ const docs = {
   },
   getPartiesPayouts: {
     summary: "What went to a seller's bank, and what came back.",
-    answers: { 200: items(report) },
+    answers: { 200: payouts },
   },
   getDebts: {
     summary: "What sellers owe: your own, or everybody's to operators.",
     query: { party: "this one's (admin, auditor)" },
-    answers: { 200: items(report) },
+    answers: { 200: debts },
   },
   postDebtsWriteOff: {
     summary: "Give a debt up; a second operator approves it.",

@@ -13,13 +13,13 @@ import {
 import { DecideDepositRequestSchema, DecideReviewRequestSchema } from "#gen/payments/v1/http_pb";
 import type { Database } from "#platform/database/database";
 import { readJson, toMessage } from "#platform/http/body";
-import { report } from "#platform/http/openapi/answers";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { commandHeaders } from "#platform/http/openapi/headers";
 import { notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { ScreeningState } from "../domain/screening.ts";
 import type { CommandSender } from "../send-command.ts";
+import { blocked, depositsThatWait, reviews } from "./review-answers.ts";
 import { blockedReport, depositsWaiting, openReviews } from "./review-views.ts";
 
 export interface ReviewRouteOptions {
@@ -33,17 +33,17 @@ const docs = {
   getReviews: {
     summary: "Screening hits that wait for a decision.",
     roles: ["admin", "auditor"],
-    answers: { 200: report },
+    answers: { 200: reviews },
   },
   getDeposits: {
     summary: "Deposits that wait for a decision.",
     roles: ["admin", "auditor"],
-    answers: { 200: report },
+    answers: { 200: depositsThatWait },
   },
   getBlocked: {
     summary: "What sanctions block.",
     roles: ["admin", "auditor"],
-    answers: { 200: report },
+    answers: { 200: blocked },
   },
   postReviewsDecide: {
     summary: "Clear a hit, or block the money; to lift a block a second operator approves it.",

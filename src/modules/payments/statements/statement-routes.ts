@@ -3,12 +3,10 @@
  * piece. A party reads what happened to his money, in his view; operators and auditors the ledger.
  */
 import { Hono } from "hono";
-import { z } from "zod";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { instantOf } from "#platform/http/instant";
-import { instant } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
@@ -18,19 +16,8 @@ import { csvOf } from "./csv.ts";
 import { ledgerStatement } from "./ledger-statement.ts";
 import { partyStatement } from "./party-statement.ts";
 import type { Statement } from "./statement.ts";
+import { statement as statementAnswer } from "./statement-answers.ts";
 
-/** In a party's view amounts are in its favour; in the ledger's, by account. */
-const row = () => z.record(z.string(), z.string());
-const statement = () =>
-  z.object({
-    party: z.string().optional(),
-    from: instant(),
-    until: instant(),
-    opening: z.array(row()),
-    lines: z.array(row()),
-    closing: z.array(row()),
-    next: z.string().nullable(),
-  });
 const statementDoc = {
   summary: "Opening balances, lines, closing balances; of a deal, a party, or all books (auditor).",
   query: {
@@ -42,7 +29,7 @@ const statementDoc = {
     format: "json, or csv in one piece",
     cursor: "`next` of the page before",
   },
-  answers: { 200: statement },
+  answers: { 200: statementAnswer },
 };
 
 export interface StatementRouteOptions {

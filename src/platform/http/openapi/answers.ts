@@ -60,5 +60,34 @@ const preview = () =>
 /** With dryRun the second. */
 export const settledOrPreview = () => z.union([settled(), preview()]);
 
+/** Letters that were given up, would be, or wait for a second operator. */
+export const lettersDiscarded = () =>
+  z.object({
+    status: z.enum(["discarded", "awaiting_approval", "dry_run"]),
+    letters: z.int(),
+    ids: z.array(z.string()),
+    leftOut: z.int().describe("Gone meanwhile."),
+    approvalId: z.string().optional(),
+    needsSecondOperator: z.boolean(),
+  });
+
+const side = () => z.object({ amount: minor(), fee: minor() });
+
+/** Where a provider's book and ours differ. */
+export const providerBreak = () =>
+  z.object({
+    breakId: z.string(),
+    kind: z.string(),
+    category: z.string(),
+    escrowId: z.string(),
+    reference: z.string(),
+    currency: z.string(),
+    ours: side(),
+    theirs: side(),
+    foundAt: instant(),
+    ageSeconds: z.int(),
+    accepted: z.boolean(),
+  });
+
 /** Told apart by nobody but its reader: a report whose parts have names of their own. */
 export const report = () => z.looseObject({});
