@@ -9,6 +9,7 @@ const defaultLimit = 50;
 const states = Object.values(EscrowStatus_State).filter(
   (name): name is string => typeof name === "string" && name !== "UNSPECIFIED",
 );
+const instantForm = "Must be an instant such as 2030-01-31T00:00:00Z.";
 const text = z.string().min(1).max(200);
 
 const parameters = z.strictObject({
@@ -22,8 +23,10 @@ const parameters = z.strictObject({
     .regex(/^[A-Z]{3,5}$/)
     .optional(),
   createdAfter: z.iso
-    .datetime({ offset: true })
+    .datetime({ offset: true, error: instantForm })
     .transform((at) => new Date(at))
+    // The database knows no year 0.
+    .refine((at) => at.getUTCFullYear() > 0, { error: instantForm })
     .optional(),
   q: text.optional(),
   sort: z.enum(["-createdAt"]).optional(),

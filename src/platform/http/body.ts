@@ -35,8 +35,12 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
   const declared = request.headers.get("Content-Length");
   if (Number(declared ?? "0") > maxBytes) throw tooLarge(maxBytes);
   // The server reads no more than was declared, and a stream of pieces costs a tenth of a request.
-  if (declared !== null) return request.bytes();
-  return readPieces(request, maxBytes);
+  const reading = declared === null ? readPieces(request, maxBytes) : request.bytes();
+  return reading.catch((cause: unknown) => {
+    if (cause instanceof HttpProblem) throw cause;
+    // Its sender went away, or is broken: nothing has failed here.
+    throw new HttpProblem("BAD_REQUEST", "The body was cut off.", { cause });
+  });
 }
 
 async function readPieces(request: Request, maxBytes: number): Promise<Uint8Array> {

@@ -4,6 +4,7 @@ import { TransientError } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createHealth } from "../workers/health.ts";
 import { createAuth } from "./auth.ts";
+import { readBytes } from "./body.ts";
 import { HttpProblem } from "./problem.ts";
 import { type HttpServer, serve } from "./serve.ts";
 import { createHttp } from "./server.ts";
@@ -19,11 +20,17 @@ const clock = {
   offsetMs: () => 0n,
   sleep: async () => new Promise<void>(() => undefined),
 };
-const lines: { fields: Record<string, unknown>; message: string }[] = [];
-const note = (fields: object, message: string) => {
-  lines.push({ fields: { ...fields }, message });
+const lines: { level: string; fields: Record<string, unknown>; message: string }[] = [];
+const noteAs = (level: string) => (fields: object, message: string) => {
+  lines.push({ level, fields: { ...fields }, message });
 };
-const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
+const logger: Logger = {
+  debug: noteAs("debug"),
+  info: noteAs("info"),
+  warn: noteAs("warn"),
+  error: noteAs("error"),
+  child: () => logger,
+};
 
 function build() {
   lines.length = 0;
@@ -33,7 +40,10 @@ function build() {
   const app = createHttp({ auth, health, logger, clock, rateLimit });
   app.get("/v1/things/:id", (c) => c.json({ id: c.req.param("id") }));
   app.post("/v1/things/:id/do", (c) => c.json({}));
-  app.post("/v1/webhooks/sandbox", (c) => c.json({}));
+  app.post("/v1/webhooks/sandbox", async (c) => {
+    await readBytes(c.req.raw, 1_000);
+    return c.json({});
+  });
   app.get("/v1/fails/:how", (c) => {
     throw failures[c.req.param("how")];
   });
@@ -236,6 +246,20 @@ test.each([
 ])("B8: %s is refused", async (_name, text, status) => {
   expect((await raw(listen(), text)).split(" ")[1]).toBe(status);
 });
+
+test.each(["Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"])(
+  "a body that is cut off after %j is its sender's mistake, not a failure of ours",
+  async (text) => {
+    const head = "POST /v1/webhooks/sandbox HTTP/1.1\r\nHost: a\r\n";
+    const socket = connect(listen(), "127.0.0.1", () => socket.write(head + text));
+    await Bun.sleep(50);
+    socket.destroy();
+    const served = () => lines.find(({ message }) => message === "request");
+    for (let tries = 0; served() === undefined && tries < 100; tries += 1) await Bun.sleep(20);
+    expect(served()?.fields).toMatchObject({ status: 400 });
+    expect(lines.map(({ level }) => level)).toEqual(["debug", "info"]);
+  },
+);
 
 test("B16: two Authorization headers are 401 over a real socket", async () => {
   const { Authorization } = await token();

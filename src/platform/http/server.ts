@@ -100,9 +100,11 @@ export function createHttp(options: HttpOptions): Hono<HttpEnv> {
   app.notFound((c) => problemResponse(nothingThere(app, c), c.get("correlationId")));
   app.onError((error, c) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) {
-      const traceId = traceIdOf(c.get("traceparent"));
-      const correlationId = c.get("correlationId");
+    const traceId = traceIdOf(c.get("traceparent"));
+    const correlationId = c.get("correlationId");
+    if (problem.status < 500) {
+      logger.debug({ err: error, correlationId, traceId }, "a request was refused");
+    } else {
       logger.error({ err: error, correlationId, traceId }, "a request failed");
     }
     return problemResponse(problem, c.get("correlationId"));
@@ -124,9 +126,10 @@ async function isOperator(auth: Auth, c: Context<HttpEnv>): Promise<boolean> {
 }
 
 const refuseControlCharacters: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  const [path = "", query = ""] = c.req.url.split("?", 2);
+  // A further question mark is a part of the query.
+  const [path = "", ...query] = c.req.url.split("?");
   if (controlCharacter.test(path)) throw notFound();
-  if (controlCharacter.test(query)) {
+  if (query.some((part) => controlCharacter.test(part))) {
     throw new HttpProblem("BAD_REQUEST", "A query holds no control characters.");
   }
   await next();

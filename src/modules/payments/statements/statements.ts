@@ -4,6 +4,7 @@
  * same entries.
  */
 import type { Database } from "#platform/database/database";
+import { HttpProblem } from "#platform/http/problem";
 import { type AccountKind, accountName } from "../ledger/accounts.ts";
 
 /** Whose. All absent: every book there is. */
@@ -144,18 +145,21 @@ export function cursorOf({ at, escrow_no, number, line }: Position): LineCursor 
   return Buffer.from(position).toString("base64url");
 }
 
-/** Where the next page begins; the first one begins at `from`. */
+/** Where the next page begins; the first one begins at `from`. HttpProblem 400 for no cursor of ours. */
 export function positionAfter(cursor: LineCursor | undefined, from: Date) {
-  return positionOf(cursor) ?? { at: from, no: -1n, number: 0n, line: 0 };
+  if (cursor === undefined) return { at: from, no: -1n, number: 0n, line: 0 };
+  const position = positionOf(Buffer.from(cursor, "base64url").toString("utf8"));
+  if (position !== undefined) return position;
+  throw new HttpProblem("BAD_REQUEST", "Not a cursor of a statement.", { field: "cursor" });
 }
 
-function positionOf(cursor: LineCursor | undefined) {
-  if (cursor === undefined) return undefined;
-  const [at = "", no = "", number = "", line = ""] = Buffer.from(cursor, "base64url")
-    .toString("utf8")
-    .split("|");
-  const instant = new Date(at);
-  const whole = [no, number, line].every((part) => /^\d{1,18}$/.test(part));
-  if (Number.isNaN(instant.getTime()) || !whole) return undefined;
-  return { at: instant, no: BigInt(no), number: BigInt(number), line: Number(line) };
+/** As `cursorOf` writes it: an instant of four digits' year, and numbers the database's types hold. */
+const written =
+  /^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z)\|([0-9]{1,18})\|([0-9]{1,18})\|([0-9]{1,9})$/;
+
+function positionOf(text: string) {
+  const [, instant = "", no = "", number = "", line = ""] = written.exec(text) ?? [];
+  const at = new Date(instant);
+  if (Number.isNaN(at.getTime()) || at.getUTCFullYear() === 0) return undefined;
+  return { at, no: BigInt(no), number: BigInt(number), line: Number(line) };
 }
