@@ -187,7 +187,7 @@ export const commandRoutes: readonly CommandRoute[] = [
   ),
   route(
     "amend",
-    "Propose other terms, or accept the proposed ones by their hash.",
+    "Propose other terms, or accept the deal's `proposedTerms` by their hash.",
     "AmendTerms",
     AmendRequestSchema,
     async (body, { seal, currentTerms }) => ({

@@ -166,9 +166,22 @@ function eventEntry({ message, messageType, appendedAt }: Incoming<Event>): Time
     type: messageType,
     actor: message.actor?.id ?? "",
     correlationId: message.correlationId,
-    summary: spoken(messageType),
+    summary: eventSummary(message, messageType),
     sealed: writtenWith(message),
   };
+}
+
+/** Ids and figures only: what people wrote stays sealed. */
+function eventSummary({ body }: Event, messageType: string): string {
+  if (body.case !== "termsAmendmentProposed") return spoken(messageType);
+  const { terms, termsHash } = body.value;
+  const { amount = 0n, currency = "" } = terms?.amount ?? {};
+  const { buyerFee = 0n, sellerFee = 0n, milestones = [], revision = 0 } = terms ?? {};
+  const parts = milestones.map((one) => `${one.milestoneId} ${one.amount}`).join(", ");
+  return (
+    `${spoken(messageType)}: revision ${revision}, ${amount} ${currency} (${parts}), ` +
+    `fees ${buyerFee} buyer, ${sellerFee} seller; terms hash ${termsHash}`
+  );
 }
 
 function commandEntry({ message, messageType, appendedAt }: Incoming<Command>): TimelineEntry {

@@ -1,6 +1,6 @@
 /**
  * The fold behind the escrow view: an event brings the escrow's standing with it, the terms come
- * from the creation and from amendments. Pure.
+ * from the creation and from amendments, what waits for acceptance from its proposal. Pure.
  */
 import { create } from "@bufbuild/protobuf";
 import type { Event } from "#gen/escrow/v1/events_pb";
@@ -19,7 +19,7 @@ export function applyEvent(
   }
   const next = record ?? firstRecord(event);
   return {
-    ...next,
+    ...withProposal(next, event),
     ...(event.body.case === "termsAmended" && {
       terms: event.body.value.terms,
       termsHash: event.body.value.termsHash,
@@ -28,6 +28,21 @@ export function applyEvent(
     status: event.status,
     updatedAt: event.occurredAt,
   } as EscrowRecord;
+}
+
+/** One proposal at a time: another takes its place, and none outlives its acceptance or the deal. */
+function withProposal(record: EscrowRecord, { body, occurredAt }: Event): EscrowRecord {
+  const { proposal: _, proposedAt: _since, ...rest } = record;
+  switch (body.case) {
+    case "termsAmendmentProposed":
+      return { ...rest, proposal: body.value, ...(occurredAt && { proposedAt: occurredAt }) };
+    case "termsAmended":
+    case "cancelled":
+    case "closed":
+      return rest;
+    default:
+      return record;
+  }
 }
 
 function firstRecord(event: Event): EscrowRecord {

@@ -30,15 +30,13 @@ export async function viewOf(
   { texts, allowedActions }: { texts: Texts; allowedActions: AllowedActions },
 ): Promise<EscrowView> {
   const { terms, status, created } = record;
-  const open = async (sealed: SealedText | undefined) =>
-    sealed ? ((await texts.open(sealed)) ?? "") : "";
+  const open = opener(texts);
   const parties = {
     buyerId: terms?.buyerId ?? "",
     sellerId: terms?.sellerId ?? "",
     serviceId: created?.serviceId ?? "",
   };
-  const buyerFee = terms?.buyerFee ?? 0n;
-  const sellerFee = terms?.sellerFee ?? 0n;
+  const proposedTerms = await proposedView(record, open);
   return create(EscrowViewSchema, {
     escrowId: record.escrowId,
     state: status?.state ?? EscrowStatus_State.UNSPECIFIED,
@@ -60,7 +58,7 @@ export async function viewOf(
     ...(status?.releaseBlocked && { releaseBlocked: status.releaseBlocked }),
     refundFailed: status?.refundFailed ?? false,
     ...(status?.funds && { funds: status.funds }),
-    fees: { buyer: buyerFee, seller: sellerFee, total: buyerFee + sellerFee },
+    fees: feesView(terms),
     timers: (status?.timers ?? []).map(({ kind, dueAt, paused, milestoneId }) => ({
       kind,
       ...(dueAt && { dueAt }),
@@ -76,7 +74,41 @@ export async function viewOf(
     metadata: created?.metadata ?? {},
     ...(record.createdAt && { createdAt: record.createdAt }),
     ...(record.updatedAt && { updatedAt: record.updatedAt }),
+    ...(proposedTerms && { proposedTerms }),
   });
+}
+
+type Open = (sealed: SealedText | undefined) => Promise<string>;
+
+function opener(texts: Texts): Open {
+  return async (sealed) => (sealed ? ((await texts.open(sealed)) ?? "") : "");
+}
+
+async function proposedView({ proposal, proposedAt }: EscrowRecord, open: Open) {
+  const terms = proposal?.terms;
+  if (terms === undefined) return undefined;
+  return {
+    termsHash: proposal?.termsHash ?? "",
+    proposedBy: proposal?.proposedBy ?? "",
+    ...(proposedAt && { proposedAt }),
+    title: await open(terms.title),
+    description: await open(terms.description),
+    ...(terms.amount && { amount: terms.amount }),
+    milestones: await Promise.all(
+      terms.milestones.map(async ({ milestoneId, amount, title }) => ({
+        milestoneId,
+        amount,
+        title: await open(title),
+      })),
+    ),
+    fees: feesView(terms),
+    terms: termsView(terms),
+  };
+}
+
+function feesView(terms: EscrowRecord["terms"]) {
+  const { buyerFee: buyer = 0n, sellerFee: seller = 0n } = terms ?? {};
+  return { buyer, seller, total: buyer + seller };
 }
 
 function termsView(terms: NonNullable<EscrowRecord["terms"]>) {

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { CommandRejected_Code, EscrowCreated } from "./events_pb.ts";
+import type { CommandRejected_Code, EscrowCreated, EscrowTermsAmendmentProposed } from "./events_pb.ts";
 import { file_escrow_v1_events } from "./events_pb.ts";
 import type { EscrowStatus, EscrowStatus_State, Funds, Lock, Money, ReleaseBlocked, SettlementOffer, Terms, Terms_ChargebackLiability, Terms_FeeRefund, Terms_Outcome, Timer_Kind } from "./types_pb.ts";
 import { file_escrow_v1_types } from "./types_pb.ts";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file escrow/v1/queries.proto.
  */
 export const file_escrow_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("Chdlc2Nyb3cvdjEvcXVlcmllcy5wcm90bxIJZXNjcm93LnYxIvMGCgpFc2Nyb3dWaWV3EhEKCWVzY3Jvd19pZBgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmVzY3Jvdy52MS5Fc2Nyb3dTdGF0dXMuU3RhdGUSDwoHdmVyc2lvbhgDIAEoAxIQCghidXllcl9pZBgEIAEoCRIRCglzZWxsZXJfaWQYBSABKAkSDQoFdGl0bGUYBiABKAkSEwoLZGVzY3JpcHRpb24YByABKAkSIAoGYW1vdW50GAggASgLMhAuZXNjcm93LnYxLk1vbmV5EiwKCm1pbGVzdG9uZXMYCSADKAsyGC5lc2Nyb3cudjEuTWlsZXN0b25lVmlldxISCgp0ZXJtc19oYXNoGAogASgJEiMKBXRlcm1zGAsgASgLMhQuZXNjcm93LnYxLlRlcm1zVmlldxIeCgVsb2NrcxgMIAMoCzIPLmVzY3Jvdy52MS5Mb2NrEjIKD3JlbGVhc2VfYmxvY2tlZBgNIAEoCzIZLmVzY3Jvdy52MS5SZWxlYXNlQmxvY2tlZBIVCg1yZWZ1bmRfZmFpbGVkGA4gASgIEh8KBWZ1bmRzGA8gASgLMhAuZXNjcm93LnYxLkZ1bmRzEiEKBGZlZXMYECABKAsyEy5lc2Nyb3cudjEuRmVlc1ZpZXcSJAoGdGltZXJzGBEgAygLMhQuZXNjcm93LnYxLlRpbWVyVmlldxIXCg9hbGxvd2VkX2FjdGlvbnMYEiADKAkSKgoGb2ZmZXJzGBMgAygLMhouZXNjcm93LnYxLlNldHRsZW1lbnRPZmZlchIbChNjYW5jZWxfcmVxdWVzdGVkX2J5GBQgASgJEhYKDmJ1eWVyX2FjY2VwdGVkGBUgASgIEhcKD3NlbGxlcl9hY2NlcHRlZBgWIAEoCBIRCglyZWZlcmVuY2UYFyABKAkSNQoIbWV0YWRhdGEYGCADKAsyIy5lc2Nyb3cudjEuRXNjcm93Vmlldy5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL0AQoNTWlsZXN0b25lVmlldxIUCgxtaWxlc3RvbmVfaWQYASABKAkSDQoFdGl0bGUYAiABKAkSDgoGYW1vdW50GAMgASgDEgwKBGhlbGQYBCABKAMSEAoIcmVzZXJ2ZWQYBSABKAMSEAoIcmVsZWFzZWQYBiABKAMSEAoIcmVmdW5kZWQYByABKAMSFAoMY2hhcmdlZF9iYWNrGAggASgDEg8KB2Jsb2NrZWQYCSABKAMSEQoJZGVsaXZlcmVkGAogASgIEjAKDGRlbGl2ZXJlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikwMKCVRlcm1zVmlldxIYChBmdW5kaW5nX2RlYWRsaW5lGAEgASgJEhkKEWRlbGl2ZXJ5X2RlYWRsaW5lGAIgASgJEhQKDGF1dG9fcmVsZWFzZRgDIAEoCRIYChBhcmJpdGVyX2RlYWRsaW5lGAQgASgJEjEKD2RlZmF1bHRfb3V0Y29tZRgFIAEoDjIYLmVzY3Jvdy52MS5UZXJtcy5PdXRjb21lEjIKEGRlbGl2ZXJ5X291dGNvbWUYBiABKA4yGC5lc2Nyb3cudjEuVGVybXMuT3V0Y29tZRIuCgpmZWVfcmVmdW5kGAcgASgOMhouZXNjcm93LnYxLlRlcm1zLkZlZVJlZnVuZBJCChRjaGFyZ2ViYWNrX2xpYWJpbGl0eRgIIAEoDjIkLmVzY3Jvdy52MS5UZXJtcy5DaGFyZ2ViYWNrTGlhYmlsaXR5EiIKGWNoYXJnZWJhY2tfc2VsbGVyX3BlcmNlbnQYjAEgASgJEhAKCHByb3ZpZGVyGAkgASgJEhAKCHJldmlzaW9uGAogASgFIjgKCEZlZXNWaWV3Eg0KBWJ1eWVyGAEgASgDEg4KBnNlbGxlchgCIAEoAxINCgV0b3RhbBgDIAEoAyKCAQoJVGltZXJWaWV3EiMKBGtpbmQYASABKA4yFS5lc2Nyb3cudjEuVGltZXIuS2luZBIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBhdXNlZBgDIAEoCBIUCgxtaWxlc3RvbmVfaWQYBCABKAkiTgoKRXNjcm93UGFnZRIkCgVpdGVtcxgBIAMoCzIVLmVzY3Jvdy52MS5Fc2Nyb3dWaWV3EhEKBG5leHQYAiABKAlIAIgBAUIHCgVfbmV4dCKqAQoLQ29tbWFuZFZpZXcSEgoKY29tbWFuZF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDAoEc2VlbhgDIAEoCBIRCgllc2Nyb3dfaWQYBCABKAkSMgoJcmVqZWN0aW9uGAUgASgLMh8uZXNjcm93LnYxLkNvbW1hbmRSZWplY3Rpb25WaWV3EhEKCWV2ZW50X2lkcxgGIAMoCRIPCgd2ZXJzaW9uGAcgASgDIlUKFENvbW1hbmRSZWplY3Rpb25WaWV3Ei0KBGNvZGUYASABKA4yHy5lc2Nyb3cudjEuQ29tbWFuZFJlamVjdGVkLkNvZGUSDgoGZGV0YWlsGAIgASgJIsYBCgxUaW1lbGluZUl0ZW0SJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYAiABKAkSDAoEdHlwZRgDIAEoCRINCgVhY3RvchgEIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgFIAEoCRIPCgdzdW1tYXJ5GAYgASgJEgoKAmlkGAcgASgJEg8KB3ZlcnNpb24YCCABKAMSDAoEdGV4dBgJIAEoCRIPCgZlcmFzZWQYtAEgASgIIjIKCFRpbWVsaW5lEiYKBWl0ZW1zGAEgAygLMhcuZXNjcm93LnYxLlRpbWVsaW5lSXRlbSKbAgoMRXNjcm93UmVjb3JkEhEKCWVzY3Jvd19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEikKB2NyZWF0ZWQYAyABKAsyGC5lc2Nyb3cudjEuRXNjcm93Q3JlYXRlZBIfCgV0ZXJtcxgEIAEoCzIQLmVzY3Jvdy52MS5UZXJtcxISCgp0ZXJtc19oYXNoGAUgASgJEicKBnN0YXR1cxgGIAEoCzIXLmVzY3Jvdy52MS5Fc2Nyb3dTdGF0dXMSLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_escrow_v1_events, file_escrow_v1_types, file_google_protobuf_timestamp]);
+  fileDesc("Chdlc2Nyb3cvdjEvcXVlcmllcy5wcm90bxIJZXNjcm93LnYxIqoHCgpFc2Nyb3dWaWV3EhEKCWVzY3Jvd19pZBgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmVzY3Jvdy52MS5Fc2Nyb3dTdGF0dXMuU3RhdGUSDwoHdmVyc2lvbhgDIAEoAxIQCghidXllcl9pZBgEIAEoCRIRCglzZWxsZXJfaWQYBSABKAkSDQoFdGl0bGUYBiABKAkSEwoLZGVzY3JpcHRpb24YByABKAkSIAoGYW1vdW50GAggASgLMhAuZXNjcm93LnYxLk1vbmV5EiwKCm1pbGVzdG9uZXMYCSADKAsyGC5lc2Nyb3cudjEuTWlsZXN0b25lVmlldxISCgp0ZXJtc19oYXNoGAogASgJEiMKBXRlcm1zGAsgASgLMhQuZXNjcm93LnYxLlRlcm1zVmlldxIeCgVsb2NrcxgMIAMoCzIPLmVzY3Jvdy52MS5Mb2NrEjIKD3JlbGVhc2VfYmxvY2tlZBgNIAEoCzIZLmVzY3Jvdy52MS5SZWxlYXNlQmxvY2tlZBIVCg1yZWZ1bmRfZmFpbGVkGA4gASgIEh8KBWZ1bmRzGA8gASgLMhAuZXNjcm93LnYxLkZ1bmRzEiEKBGZlZXMYECABKAsyEy5lc2Nyb3cudjEuRmVlc1ZpZXcSJAoGdGltZXJzGBEgAygLMhQuZXNjcm93LnYxLlRpbWVyVmlldxIXCg9hbGxvd2VkX2FjdGlvbnMYEiADKAkSKgoGb2ZmZXJzGBMgAygLMhouZXNjcm93LnYxLlNldHRsZW1lbnRPZmZlchIbChNjYW5jZWxfcmVxdWVzdGVkX2J5GBQgASgJEhYKDmJ1eWVyX2FjY2VwdGVkGBUgASgIEhcKD3NlbGxlcl9hY2NlcHRlZBgWIAEoCBIRCglyZWZlcmVuY2UYFyABKAkSNQoIbWV0YWRhdGEYGCADKAsyIy5lc2Nyb3cudjEuRXNjcm93Vmlldy5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKDnByb3Bvc2VkX3Rlcm1zGKwCIAEoCzIcLmVzY3Jvdy52MS5Qcm9wb3NlZFRlcm1zVmlldxovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEisQIKEVByb3Bvc2VkVGVybXNWaWV3EhIKCnRlcm1zX2hhc2gYASABKAkSEwoLcHJvcG9zZWRfYnkYAiABKAkSLwoLcHJvcG9zZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXRpdGxlGAQgASgJEhMKC2Rlc2NyaXB0aW9uGAUgASgJEiAKBmFtb3VudBgGIAEoCzIQLmVzY3Jvdy52MS5Nb25leRI0CgptaWxlc3RvbmVzGAcgAygLMiAuZXNjcm93LnYxLlByb3Bvc2VkTWlsZXN0b25lVmlldxIhCgRmZWVzGAggASgLMhMuZXNjcm93LnYxLkZlZXNWaWV3EiMKBXRlcm1zGAkgASgLMhQuZXNjcm93LnYxLlRlcm1zVmlldyJMChVQcm9wb3NlZE1pbGVzdG9uZVZpZXcSFAoMbWlsZXN0b25lX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEg4KBmFtb3VudBgDIAEoAyL0AQoNTWlsZXN0b25lVmlldxIUCgxtaWxlc3RvbmVfaWQYASABKAkSDQoFdGl0bGUYAiABKAkSDgoGYW1vdW50GAMgASgDEgwKBGhlbGQYBCABKAMSEAoIcmVzZXJ2ZWQYBSABKAMSEAoIcmVsZWFzZWQYBiABKAMSEAoIcmVmdW5kZWQYByABKAMSFAoMY2hhcmdlZF9iYWNrGAggASgDEg8KB2Jsb2NrZWQYCSABKAMSEQoJZGVsaXZlcmVkGAogASgIEjAKDGRlbGl2ZXJlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikwMKCVRlcm1zVmlldxIYChBmdW5kaW5nX2RlYWRsaW5lGAEgASgJEhkKEWRlbGl2ZXJ5X2RlYWRsaW5lGAIgASgJEhQKDGF1dG9fcmVsZWFzZRgDIAEoCRIYChBhcmJpdGVyX2RlYWRsaW5lGAQgASgJEjEKD2RlZmF1bHRfb3V0Y29tZRgFIAEoDjIYLmVzY3Jvdy52MS5UZXJtcy5PdXRjb21lEjIKEGRlbGl2ZXJ5X291dGNvbWUYBiABKA4yGC5lc2Nyb3cudjEuVGVybXMuT3V0Y29tZRIuCgpmZWVfcmVmdW5kGAcgASgOMhouZXNjcm93LnYxLlRlcm1zLkZlZVJlZnVuZBJCChRjaGFyZ2ViYWNrX2xpYWJpbGl0eRgIIAEoDjIkLmVzY3Jvdy52MS5UZXJtcy5DaGFyZ2ViYWNrTGlhYmlsaXR5EiIKGWNoYXJnZWJhY2tfc2VsbGVyX3BlcmNlbnQYjAEgASgJEhAKCHByb3ZpZGVyGAkgASgJEhAKCHJldmlzaW9uGAogASgFIjgKCEZlZXNWaWV3Eg0KBWJ1eWVyGAEgASgDEg4KBnNlbGxlchgCIAEoAxINCgV0b3RhbBgDIAEoAyKCAQoJVGltZXJWaWV3EiMKBGtpbmQYASABKA4yFS5lc2Nyb3cudjEuVGltZXIuS2luZBIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBhdXNlZBgDIAEoCBIUCgxtaWxlc3RvbmVfaWQYBCABKAkiTgoKRXNjcm93UGFnZRIkCgVpdGVtcxgBIAMoCzIVLmVzY3Jvdy52MS5Fc2Nyb3dWaWV3EhEKBG5leHQYAiABKAlIAIgBAUIHCgVfbmV4dCKqAQoLQ29tbWFuZFZpZXcSEgoKY29tbWFuZF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDAoEc2VlbhgDIAEoCBIRCgllc2Nyb3dfaWQYBCABKAkSMgoJcmVqZWN0aW9uGAUgASgLMh8uZXNjcm93LnYxLkNvbW1hbmRSZWplY3Rpb25WaWV3EhEKCWV2ZW50X2lkcxgGIAMoCRIPCgd2ZXJzaW9uGAcgASgDIlUKFENvbW1hbmRSZWplY3Rpb25WaWV3Ei0KBGNvZGUYASABKA4yHy5lc2Nyb3cudjEuQ29tbWFuZFJlamVjdGVkLkNvZGUSDgoGZGV0YWlsGAIgASgJIsYBCgxUaW1lbGluZUl0ZW0SJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYAiABKAkSDAoEdHlwZRgDIAEoCRINCgVhY3RvchgEIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgFIAEoCRIPCgdzdW1tYXJ5GAYgASgJEgoKAmlkGAcgASgJEg8KB3ZlcnNpb24YCCABKAMSDAoEdGV4dBgJIAEoCRIPCgZlcmFzZWQYtAEgASgIIjIKCFRpbWVsaW5lEiYKBWl0ZW1zGAEgAygLMhcuZXNjcm93LnYxLlRpbWVsaW5lSXRlbSKJAwoMRXNjcm93UmVjb3JkEhEKCWVzY3Jvd19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEikKB2NyZWF0ZWQYAyABKAsyGC5lc2Nyb3cudjEuRXNjcm93Q3JlYXRlZBIfCgV0ZXJtcxgEIAEoCzIQLmVzY3Jvdy52MS5UZXJtcxISCgp0ZXJtc19oYXNoGAUgASgJEicKBnN0YXR1cxgGIAEoCzIXLmVzY3Jvdy52MS5Fc2Nyb3dTdGF0dXMSLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOgoIcHJvcG9zYWwYrAIgASgLMicuZXNjcm93LnYxLkVzY3Jvd1Rlcm1zQW1lbmRtZW50UHJvcG9zZWQSMAoLcHJvcG9zZWRfYXQYrQIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_escrow_v1_events, file_escrow_v1_types, file_google_protobuf_timestamp]);
 
 /**
  * One escrow as its parties see it.
@@ -159,6 +159,13 @@ export type EscrowView = Message<"escrow.v1.EscrowView"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 26;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * An amendment that waits for the other party: absent when none does.
+   *
+   * @generated from field: escrow.v1.ProposedTermsView proposed_terms = 300;
+   */
+  proposedTerms?: ProposedTermsView | undefined;
 };
 
 /**
@@ -167,6 +174,92 @@ export type EscrowView = Message<"escrow.v1.EscrowView"> & {
  */
 export const EscrowViewSchema: GenMessage<EscrowView> = /*@__PURE__*/
   messageDesc(file_escrow_v1_queries, 0);
+
+/**
+ * Terms as one party would have them; the other accepts them by their hash, as they stand here.
+ *
+ * @generated from message escrow.v1.ProposedTermsView
+ */
+export type ProposedTermsView = Message<"escrow.v1.ProposedTermsView"> & {
+  /**
+   * @generated from field: string terms_hash = 1;
+   */
+  termsHash: string;
+
+  /**
+   * @generated from field: string proposed_by = 2;
+   */
+  proposedBy: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp proposed_at = 3;
+   */
+  proposedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string title = 4;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string description = 5;
+   */
+  description: string;
+
+  /**
+   * @generated from field: escrow.v1.Money amount = 6;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * @generated from field: repeated escrow.v1.ProposedMilestoneView milestones = 7;
+   */
+  milestones: ProposedMilestoneView[];
+
+  /**
+   * @generated from field: escrow.v1.FeesView fees = 8;
+   */
+  fees?: FeesView | undefined;
+
+  /**
+   * @generated from field: escrow.v1.TermsView terms = 9;
+   */
+  terms?: TermsView | undefined;
+};
+
+/**
+ * Describes the message escrow.v1.ProposedTermsView.
+ * Use `create(ProposedTermsViewSchema)` to create a new message.
+ */
+export const ProposedTermsViewSchema: GenMessage<ProposedTermsView> = /*@__PURE__*/
+  messageDesc(file_escrow_v1_queries, 1);
+
+/**
+ * @generated from message escrow.v1.ProposedMilestoneView
+ */
+export type ProposedMilestoneView = Message<"escrow.v1.ProposedMilestoneView"> & {
+  /**
+   * @generated from field: string milestone_id = 1;
+   */
+  milestoneId: string;
+
+  /**
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * @generated from field: int64 amount = 3;
+   */
+  amount: bigint;
+};
+
+/**
+ * Describes the message escrow.v1.ProposedMilestoneView.
+ * Use `create(ProposedMilestoneViewSchema)` to create a new message.
+ */
+export const ProposedMilestoneViewSchema: GenMessage<ProposedMilestoneView> = /*@__PURE__*/
+  messageDesc(file_escrow_v1_queries, 2);
 
 /**
  * @generated from message escrow.v1.MilestoneView
@@ -233,7 +326,7 @@ export type MilestoneView = Message<"escrow.v1.MilestoneView"> & {
  * Use `create(MilestoneViewSchema)` to create a new message.
  */
 export const MilestoneViewSchema: GenMessage<MilestoneView> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 1);
+  messageDesc(file_escrow_v1_queries, 3);
 
 /**
  * @generated from message escrow.v1.TermsView
@@ -300,7 +393,7 @@ export type TermsView = Message<"escrow.v1.TermsView"> & {
  * Use `create(TermsViewSchema)` to create a new message.
  */
 export const TermsViewSchema: GenMessage<TermsView> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 2);
+  messageDesc(file_escrow_v1_queries, 4);
 
 /**
  * @generated from message escrow.v1.FeesView
@@ -327,7 +420,7 @@ export type FeesView = Message<"escrow.v1.FeesView"> & {
  * Use `create(FeesViewSchema)` to create a new message.
  */
 export const FeesViewSchema: GenMessage<FeesView> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 3);
+  messageDesc(file_escrow_v1_queries, 5);
 
 /**
  * @generated from message escrow.v1.TimerView
@@ -359,7 +452,7 @@ export type TimerView = Message<"escrow.v1.TimerView"> & {
  * Use `create(TimerViewSchema)` to create a new message.
  */
 export const TimerViewSchema: GenMessage<TimerView> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 4);
+  messageDesc(file_escrow_v1_queries, 6);
 
 /**
  * An answer in pages: `next` is the cursor of the following page, absent on the last.
@@ -383,7 +476,7 @@ export type EscrowPage = Message<"escrow.v1.EscrowPage"> & {
  * Use `create(EscrowPageSchema)` to create a new message.
  */
 export const EscrowPageSchema: GenMessage<EscrowPage> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 5);
+  messageDesc(file_escrow_v1_queries, 7);
 
 /**
  * What became of a command.
@@ -436,7 +529,7 @@ export type CommandView = Message<"escrow.v1.CommandView"> & {
  * Use `create(CommandViewSchema)` to create a new message.
  */
 export const CommandViewSchema: GenMessage<CommandView> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 6);
+  messageDesc(file_escrow_v1_queries, 8);
 
 /**
  * @generated from message escrow.v1.CommandRejectionView
@@ -458,7 +551,7 @@ export type CommandRejectionView = Message<"escrow.v1.CommandRejectionView"> & {
  * Use `create(CommandRejectionViewSchema)` to create a new message.
  */
 export const CommandRejectionViewSchema: GenMessage<CommandRejectionView> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 7);
+  messageDesc(file_escrow_v1_queries, 9);
 
 /**
  * One line of an escrow's story.
@@ -530,7 +623,7 @@ export type TimelineItem = Message<"escrow.v1.TimelineItem"> & {
  * Use `create(TimelineItemSchema)` to create a new message.
  */
 export const TimelineItemSchema: GenMessage<TimelineItem> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 8);
+  messageDesc(file_escrow_v1_queries, 10);
 
 /**
  * @generated from message escrow.v1.Timeline
@@ -547,7 +640,7 @@ export type Timeline = Message<"escrow.v1.Timeline"> & {
  * Use `create(TimelineSchema)` to create a new message.
  */
 export const TimelineSchema: GenMessage<Timeline> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 9);
+  messageDesc(file_escrow_v1_queries, 11);
 
 /**
  * How a projection stores an escrow: the creation and the latest standing.
@@ -596,6 +689,18 @@ export type EscrowRecord = Message<"escrow.v1.EscrowRecord"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 8;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * What waits for the other party's acceptance, and since when.
+   *
+   * @generated from field: escrow.v1.EscrowTermsAmendmentProposed proposal = 300;
+   */
+  proposal?: EscrowTermsAmendmentProposed | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp proposed_at = 301;
+   */
+  proposedAt?: Timestamp | undefined;
 };
 
 /**
@@ -603,5 +708,5 @@ export type EscrowRecord = Message<"escrow.v1.EscrowRecord"> & {
  * Use `create(EscrowRecordSchema)` to create a new message.
  */
 export const EscrowRecordSchema: GenMessage<EscrowRecord> = /*@__PURE__*/
-  messageDesc(file_escrow_v1_queries, 10);
+  messageDesc(file_escrow_v1_queries, 12);
 

@@ -92,7 +92,7 @@ export function amendTerms(
   if ("rejected" in prepared) return prepared;
   const terms = withAgreedFees(termsOf(escrow), prepared.terms);
   if (isImmutableTouched(escrow, terms)) {
-    return reject(Code.TERMS_IMMUTABLE, "parties and currency stay, money too once accepted");
+    return reject(Code.TERMS_IMMUTABLE, immutable);
   }
   const hash = termsHash(terms);
   if (hash === escrow.proposedTermsHash && actor.id !== escrow.proposedTermsBy) {
@@ -211,6 +211,8 @@ function acceptAmendment(draft: Draft, hash: string, context: Context): Decision
   if (actor.id === proposedTermsBy) {
     return reject(Code.ALREADY_ACCEPTED, "waits for the other party");
   }
+  // The standing terms may have been accepted since: then the money is agreed.
+  if (isImmutableTouched(draft.escrow, terms)) return reject(Code.TERMS_IMMUTABLE, immutable);
   const limited = limitGuard(draft.escrow.terms, terms, context);
   if (limited) return { rejected: limited };
   const timers = timersUnder(terms, draft.escrow, draft.now);
@@ -219,6 +221,8 @@ function acceptAmendment(draft: Draft, hash: string, context: Context): Decision
   if (stage === Escrow_Stage.PROPOSED) awaitFunds(draft);
   return draft.decision();
 }
+
+const immutable = "parties and currency stay, money too once accepted";
 
 /** An amount agreed before keeps its fees, whatever the table says today. */
 function withAgreedFees(agreed: Terms, next: Terms): Terms {

@@ -186,6 +186,16 @@ describe("an amendment", () => {
       .then(rejected("TERMS_IMMUTABLE"));
     given(paid).when(amend(parts)).then(rejected("TERMS_IMMUTABLE"));
   });
+  test("proposed before funding opened leaves the money that was accepted meanwhile", () => {
+    const escrow = play(
+      s.createEscrow({ by: buyer }),
+      s.amendTerms({ by: buyer, terms: s.terms({ amount: 9_000n }) }),
+      s.acceptTerms({ by: seller }),
+    );
+    given(escrow)
+      .when(s.acceptAmendment({ by: seller }))
+      .then(rejected("TERMS_IMMUTABLE"));
+  });
   test("of a proposal, accepted, opens funding with the new money", () => {
     const escrow = play(
       s.createEscrow({ by: buyer }),
