@@ -112,6 +112,30 @@ test("G7: what is owed to a seller who has come to owe something is kept against
   expect([balances["seller:nora:payable"], balances["seller:nora:debt"]]).toEqual(["0", "-4000"]);
 });
 
+test("G7: after an attempt that was only not found all is asked for again, and his debt stays", async () => {
+  const [won, lost] = [await releasedFor("nele"), await releasedFor("nele")];
+  const disputeId = await won.dispute();
+  await app.as("nele", "seller").post("/sandbox/parties/nele/payout", { amount: "9950" });
+  await app.settle();
+  const account = (status: string) => stores.databases.payments.sql`
+    UPDATE sandbox.object SET status = ${status} WHERE kind = 'account' AND seller_id = 'nele'`;
+  await account("PENDING");
+  await won.close(disputeId, "won");
+  await lost.close(await lost.dispute({ amount: "4000" }), "lost");
+  expect(await owedBy("nele")).toBe("4000");
+  await account("READY");
+  // As after an answer that was lost: nobody knows whether the first attempt was made.
+  await stores.databases.payments.sql`
+    UPDATE payments.operation SET state = 'LOOKUP', code = '', due_at = updated_at
+    WHERE escrow_id = ${won.escrowId} AND kind = 'RETRANSFER'`;
+  await app.advance("PT2H");
+  const [row] = await stores.databases.payments.sql`
+    SELECT state, attempt, net, netted FROM payments.operation
+    WHERE escrow_id = ${won.escrowId} AND kind = 'RETRANSFER'`;
+  expect(row).toEqual({ state: "SUCCEEDED", attempt: 2, net: 9_950n, netted: 0n });
+  expect(await owedBy("nele")).toBe("4000");
+});
+
 test("G7: what is owed to a seller who owes as much is not sent at all", async () => {
   const [won, lost] = [await releasedFor("nils"), await releasedFor("nils")];
   const disputeId = await won.dispute();

@@ -119,6 +119,12 @@ for (const route of routes) {
     expect((await send(route, text, spelled)).status).toBe(202);
   });
 
+  for (const field of Object.keys(good)) {
+    test(`B3: ${path} refuses a ${field} that is null: it would be taken for one nobody sent`, async () => {
+      await refused(send(route, { ...good, [field]: null }), 422, field);
+    });
+  }
+
   for (const [field, value] of Object.entries(good)) {
     if (typeof value !== "string") continue;
     test(`B3, B4: ${path} refuses a ${field} that is no text`, async () => {
@@ -165,6 +171,33 @@ test.each([...badAmounts, ...tooMuch])("B3: the amount %j is 422 with its path",
   if (amount === "0") return;
   await refused(send(at("/esc_1/resolve"), { ...split, reason: "r", buyer: amount }), 422, "buyer");
   await refused(send(at("/esc_1/settlement-offers"), { ...split, seller: amount }), 422, "seller");
+});
+
+test.each([
+  [{ milestoneId: null }, "milestoneId"],
+  [{ milestoneId: "", amount: null }, "milestoneId"],
+  [{ milestoneId: "" }, "milestoneId"],
+  [{ milestoneId: "m1", amount: null }, "amount"],
+  [{ amount: null }, "amount"],
+  [{ amount: { amount: "1", currency: null } }, "amount.currency"],
+  [{ amount: "" }, "amount"],
+])("B3: a variable nobody set pays out nothing: %j", async (body, field) => {
+  for (const action of ["release", "refund"]) {
+    await refused(send({ path: `/v1/escrows/esc_1/${action}`, good: {} }, body), 422, field);
+  }
+});
+
+test("B3: a reason of blanks is none, and locks nothing", async () => {
+  const at = (path: string): Route => ({
+    path: `/v1/escrows/esc_1${path}`,
+    good: {},
+    roles: ["admin"],
+  });
+  for (const reason of ["   ", "\t\n"]) {
+    await refused(send(at("/dispute"), { reason }), 422, "reason");
+    await refused(send(at("/resolve"), { ...split, reason }), 422, "reason");
+  }
+  await refused(send({ path: "/v1/escrows", good: {} }, { ...create, title: "  " }), 422, "title");
 });
 
 test("B3: 10^15 itself is an amount, and arrives to the unit", async () => {

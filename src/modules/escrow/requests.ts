@@ -260,11 +260,18 @@ function route<M extends Message>(
   };
 }
 
-/** A bare amount is in the escrow's currency; problems name it as the client wrote it. */
+/**
+ * A bare amount is in the escrow's currency; problems name it as the client wrote it. A milestone's
+ * variable that nobody set would pay out all of them.
+ */
 function readBody<M extends Message>(schema: GenMessage<M>, json: JsonObject): M {
   const takesAmount = schema.fields.some(
     ({ message }) => message?.typeName === "escrow.v1.AmountInput",
   );
+  if (takesAmount && json.milestoneId === "") {
+    const detail = "Empty is no milestone: leave the field out for all that is held.";
+    throw new HttpProblem("INVALID_FIELD", detail, { field: "milestoneId" });
+  }
   if (!takesAmount || typeof json.amount !== "string") return toMessage(schema, json);
   try {
     return toMessage(schema, { ...json, amount: { amount: json.amount } });

@@ -378,8 +378,8 @@ async function moveOperations(tx: Tx, rows: readonly WriteRow[]): Promise<void> 
   await tx.sql`
     UPDATE payments.operation o SET
       attempt = n.attempt, key = n.key, state = n.state, due_at = n.due_at, lease_until = NULL,
-      tries = n.tries, lookups = n.lookups, first_sent_at = n.first_sent_at,
-      object_id = n.object_id, code = n.code, updated_at = n.updated_at
+      tries = n.tries, lookups = n.lookups, absent_before = n.absent_before,
+      first_sent_at = n.first_sent_at, object_id = n.object_id, code = n.code, updated_at = n.updated_at
     FROM jsonb_populate_recordset(NULL::payments.operation, ${JSON.stringify(rows)}::jsonb) n
     WHERE o.operation_id = n.operation_id`;
 }

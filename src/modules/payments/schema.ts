@@ -156,6 +156,7 @@ export interface OperationRow {
   readonly lease_until: Date | null;
   readonly tries: number;
   readonly lookups: number;
+  readonly absent_before: boolean;
   readonly first_sent_at: Date | null;
   readonly object_id: string | null;
   readonly code: string;
@@ -190,6 +191,7 @@ export function operationOf(row: OperationRow): Operation {
     attempt: row.attempt,
     tries: row.tries,
     lookups: row.lookups,
+    absentBefore: row.absent_before,
     dueAt: row.due_at ?? undefined,
     firstSentAt: row.first_sent_at ?? undefined,
     objectId: row.object_id ?? undefined,
@@ -219,6 +221,7 @@ export function operationChange(operation: Operation, now: Date): WriteRow {
     due_at: operation.dueAt ?? null,
     tries: operation.tries,
     lookups: operation.lookups,
+    absent_before: operation.absentBefore,
     first_sent_at: operation.firstSentAt ?? null,
     object_id: operation.objectId ?? null,
     code: operation.code,

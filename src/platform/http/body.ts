@@ -108,7 +108,7 @@ function checkMessage(desc: DescMessage, json: JsonValue, path: string): void {
     if (field === undefined) {
       throw new HttpProblem("UNKNOWN_FIELD", noSuchField(desc), { field: at });
     }
-    if (value !== null) checkField(field, value, at);
+    checkField(field, value, at);
   }
 }
 
@@ -117,7 +117,10 @@ function noSuchField({ fields }: DescMessage): string {
   return `There is no such field${names.length === 0 ? ": none is taken" : ` among ${names.join(", ")}`}.`;
 }
 
+/** What was meant to hold a value and does not would be taken for a field nobody sent: for "all". */
 function checkField(field: DescField, json: JsonValue, path: string): void {
+  if (json === null) throw invalid(path, "Null is no value: leave the field out.");
+  if (isBlank(field, json)) throw invalid(path, "Must not be blank.");
   if (field.fieldKind === "list") {
     if (!Array.isArray(json)) throw invalid(path, "Must be a list.");
     json.forEach((element, index) => {
@@ -131,6 +134,14 @@ function checkField(field: DescField, json: JsonValue, path: string): void {
   } else {
     checkElement(field, json, path);
   }
+}
+
+/** A text that has to be there has to say something; one that is empty is called missing later. */
+function isBlank(field: DescField, json: JsonValue): boolean {
+  if (typeof json !== "string" || json === "" || json.trim() !== "") return false;
+  if (!hasOption(field, fieldRules)) return false;
+  const { type } = getOption(field, fieldRules);
+  return type.case === "string" && type.value.minLen > 0n;
 }
 
 function checkElement(field: DescField, json: JsonValue, path: string): void {

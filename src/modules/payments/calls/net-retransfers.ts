@@ -1,7 +1,7 @@
 /**
  * What is payable to a seller who owes something by now is kept against it before it leaves, under
  * the debt's lock, as a release's is. Only of what was never sent under its key, which is bound to
- * its bytes.
+ * its bytes, and never after an attempt that was only not found: coming to light, it has moved all.
  */
 import { required } from "#kernel/assert";
 import { sha256Hex } from "#kernel/ids";
@@ -70,8 +70,8 @@ export async function netRetransfers(
   };
 }
 
-function isUnsent({ kind, state, tries }: OperationRow): boolean {
-  return kind === "RETRANSFER" && state === "READY" && tries === 0;
+function isUnsent({ kind, state, tries, absent_before }: OperationRow): boolean {
+  return kind === "RETRANSFER" && state === "READY" && tries === 0 && !absent_before;
 }
 
 /** What is asked for is part of the bytes; their key was not used. */

@@ -60,7 +60,7 @@ export function afterAbsent(operation: Operation, now: Date): Operation {
       dueAt: new Date(now.getTime() + lookupGapMs),
     };
   }
-  return nextAttempt(operation, now);
+  return { ...nextAttempt(operation, now), absentBefore: true };
 }
 
 /** Only after proof that the current attempt did not or does not take effect. */

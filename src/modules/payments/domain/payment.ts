@@ -105,6 +105,8 @@ export interface Operation {
   readonly tries: number;
   /** How often in a row the list did not show it. */
   readonly lookups: number;
+  /** An earlier attempt was only not found: it may come to light, and what is asked for stays. */
+  readonly absentBefore: boolean;
   readonly dueAt: Date | undefined;
   readonly firstSentAt: Date | undefined;
   readonly objectId: string | undefined;
@@ -202,6 +204,7 @@ export function newOperation(
     attempt: 1,
     tries: 0,
     lookups: 0,
+    absentBefore: false,
     dueAt: now,
     firstSentAt: undefined,
     objectId: undefined,
