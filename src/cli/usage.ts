@@ -18,8 +18,8 @@ export function checked<T>(rule: () => T): T {
   }
 }
 
-/** Of what is chosen by a filter, or by --all; what is named by ids is all meant. */
-export function limitIn(ids: readonly string[], text: string, most: number): number {
+/** Of what is chosen by a filter, or by --all; what is named by ids is all meant. As bodies have it. */
+export function limitIn(ids: readonly string[], text: string, most: number): string {
   if (ids.length > 0) throw new ExitError(2, "--limit: ids are named, and all of them are meant");
-  return wholeNumber("--limit", text, most);
+  return String(wholeNumber("--limit", text, most));
 }
