@@ -12,7 +12,7 @@ import {
   custodianSettings,
 } from "./settings/custodian.ts";
 import { amountsByCurrency, feeFile } from "./settings/deal-rules.ts";
-import { oneOf, whole, yesNo } from "./settings/forms.ts";
+import { address, oneOf, whole, yesNo } from "./settings/forms.ts";
 import {
   kafkaContradictions,
   kafkaFileNames,
@@ -37,6 +37,7 @@ import { tracingSecretNames, tracingSettings } from "./settings/tracing.ts";
 
 export const roleNames = ["escrow", "payments", "projections", "outbox", "api", "all"] as const;
 export type RoleName = (typeof roleNames)[number];
+const parts = roleNames.filter((role) => role !== "all");
 
 /** One wrong setting, as the user must see it. */
 export interface ConfigProblem {
@@ -101,7 +102,7 @@ const settings = z.object({
   APP_ROLE: roles.default(["all"]),
   APP_ENV: oneOf(["development", "test", "staging", "production"]).default("development"),
   PORT: whole(0, 65_535).default(3000),
-  HOST: z.string().min(1).default("127.0.0.1"),
+  HOST: address.default("127.0.0.1"),
   DATA_DIR: z.string().min(1).default("./data"),
   MEMORY: yesNo.default(false),
   DATABASE_URL: postgresUrl.optional(),
@@ -222,14 +223,17 @@ export function readConfig(
     embedded: parsed.data.DATABASE_URL === undefined,
     kafka: parsed.data.KAFKA_BROKERS !== undefined && parsed.data.KAFKA_ENABLED !== false,
   };
-  problems.push(...contradictions(config, serving));
+  const bySettings = (problem: Contradiction): ConfigProblem => {
+    return { ...problem, origin: origins[problem.name] ?? "default" };
+  };
+  problems.push(...contradictions(config, serving).map(bySettings));
   problems.push(...kafkaContradictions(config).map(bySettings));
   problems.push(...schemaRegistryContradictions(config).map(bySettings));
   problems.push(...outboxContradictions(config).map(bySettings));
   problems.push(...stripeContradictions(config).map(bySettings));
   problems.push(...custodianContradictions(config).map(bySettings));
   const guards = [
-    ...(config.APP_ENV === "production" ? productionGuards(config, serving) : []),
+    ...(config.APP_ENV === "production" ? productionGuards(config, serving).map(bySettings) : []),
     ...stripeGuards(config).map(bySettings),
     ...custodianGuards(config).map(bySettings),
   ];
@@ -294,10 +298,20 @@ function readSettingsFile(path: string, problems: ConfigProblem[]): Record<strin
   }
 }
 
-function contradictions(config: Config, serving: boolean): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
+/** Several settings together are wrong; each is told with where it is from. */
+type Contradiction = Omit<ConfigProblem, "origin">;
+
+function contradictions(config: Config, serving: boolean): Contradiction[] {
+  const problems: Contradiction[] = [];
   const missing = (name: SettingName, expected: string) =>
-    problems.push({ name, origin: "default", value: "", expected });
+    problems.push({ name, value: "", expected });
+  const { APP_ROLE: roles, embedded } = config;
+  const complete = roles.includes("all") || parts.every((role) => roles.includes(role));
+  if (serving && embedded && !complete) {
+    const expected =
+      "all of them: only this process can open embedded data, so give DATABASE_URL, or leave --role out";
+    problems.push({ name: "APP_ROLE", value: roles.join(","), expected });
+  }
   if (serving && !config.embedded) {
     if (!config.JWT_SECRET && !config.JWT_JWKS_URL) {
       missing("JWT_SECRET", "at least 32 bytes, or JWT_JWKS_URL, when DATABASE_URL is set");
@@ -307,7 +321,7 @@ function contradictions(config: Config, serving: boolean): ConfigProblem[] {
   return problems;
 }
 
-function productionGuards(config: Config, serving: boolean): ConfigProblem[] {
+function productionGuards(config: Config, serving: boolean): Contradiction[] {
   const guards: [boolean, string, string, string][] = [
     [config.embedded, "DATABASE_URL", "", "a PostgreSQL database"],
     [
@@ -326,12 +340,7 @@ function productionGuards(config: Config, serving: boolean): ConfigProblem[] {
   ];
   return guards
     .filter(([broken]) => broken)
-    .map(([, name, value, expected]) => ({ name, origin: "default", value, expected }));
-}
-
-/** Several settings together are wrong: no single origin is. */
-function bySettings(problem: Omit<ConfigProblem, "origin">): ConfigProblem {
-  return { ...problem, origin: "default" };
+    .map(([, name, value, expected]) => ({ name, value, expected }));
 }
 
 function masked(name: string, value: string): string {

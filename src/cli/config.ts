@@ -1,4 +1,5 @@
 /** `app config`: what this start would use, where each value is from and what it means. */
+import { assertDataDirWritable } from "#platform/database/data-dir";
 import { type Config, type ConfigSources, type ShownSetting, shownSettings } from "../config.ts";
 import { meanings } from "../settings/meanings.ts";
 import { ExitError } from "./exit.ts";
@@ -11,6 +12,7 @@ export function showConfig(
 ): void {
   if (action !== "show" && action !== "check") throw new ExitError(2, "expected show or check");
   if (action === "check") {
+    if (config.embedded && !config.MEMORY) assertDataDirWritable(config.DATA_DIR);
     process.stdout.write(json ? '{"ok":true}\n' : "ok\n");
     return;
   }

@@ -75,12 +75,14 @@ function folderRefused(error: unknown): string | undefined {
   const words = new Map<unknown, string>([
     ["EEXIST", "is a file; expected a folder"],
     ["ENOTDIR", "is a file; expected a folder"],
+    ["ENOENT", "cannot be made there"],
     ["EACCES", "may not be written"],
     ["EPERM", "may not be written"],
     ["EROFS", "is on a disk that may only be read"],
   ]);
   const why = words.get(code);
-  return syscall === "mkdir" && why !== undefined ? `"${path}" ${why}` : undefined;
+  const asked = syscall === "mkdir" || syscall === "access";
+  return asked && why !== undefined ? `"${path}" ${why}` : undefined;
 }
 
 /** SQLSTATE: wrong user or password, no such database, no connection left, still starting. */

@@ -36,14 +36,21 @@ export async function runKeys(
     path: "/v1/api-keys",
     here: async ({ apiKeys }) => ({ items: await apiKeys.list() }),
   });
+  // Not on stdout: a script counts its lines.
+  if (items.length === 0) process.stderr.write("there are no keys: `app keys create` makes one\n");
   for (const key of items) process.stdout.write(`${line(key)}\n`);
 }
 
 async function createKey(config: Config, options: KeyOptions): Promise<void> {
   const { sub: subject, name = subject, role, scope: scopes, expires: expiresIn } = options;
   const lifetimeMs = Number(parseDuration(expiresIn) ?? 0n);
-  if (!subject || !name || scopes.length === 0 || lifetimeMs <= 0) {
-    throw new ExitError(2, "keys create needs --sub, --scope and a duration such as P90D");
+  const lacks = [
+    ...(subject ? [] : ["--sub SUBJECT"]),
+    ...(scopes.length > 0 ? [] : ["--scope SCOPE"]),
+    ...(lifetimeMs > 0 ? [] : ["--expires with a duration such as P90D"]),
+  ];
+  if (!subject || !name || lacks.length > 0) {
+    throw new ExitError(2, `keys create needs ${lacks.join(", ") || "a --name that is not empty"}`);
   }
   if (config.MEMORY) throw new ExitError(2, "keys create: a key in memory would be gone at once");
   const roles = role.length > 0 ? role : ["service"];

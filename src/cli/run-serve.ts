@@ -56,7 +56,6 @@ async function banner(config: Config, server: Server): Promise<string> {
     `  log      ${config.kafka ? `Kafka at ${config.KAFKA_BROKERS?.join(", ")}` : "tables of the database"}`,
     ...clockLine(server),
     "  stop     Ctrl-C",
-    ...warnings(config),
   ];
   const steps =
     tokenSecret && config.APP_ROLE.includes("all")
@@ -72,22 +71,16 @@ function clockLine({ clock }: Server): string[] {
   return [`  clock    ${now}: the test clock is ${ahead} ahead`];
 }
 
-/** What works and is probably not meant. */
-function warnings({ embedded, APP_ROLE: roles }: Config): string[] {
-  if (!embedded || roles.includes("all")) return [];
-  return [
-    "  note     only this process can open embedded data: no other will play the missing roles",
-  ];
-}
-
 /** Three commands to paste; their tokens are good for this server's data only. */
 async function firstSteps(config: Config, url: string, secret: string): Promise<string[]> {
   const alice = await mint(config, secret, "alice", ["buyer"], demoTokenSeconds);
   const bob = await mint(config, secret, "bob", ["seller"], demoTokenSeconds);
-  // Nobody else can make one for what is only in memory.
-  const admin = config.MEMORY
-    ? await mint(config, secret, "root", ["admin"], demoTokenSeconds)
-    : "";
+  // Nobody else can make one for what is only in memory; what needs two operators needs two.
+  const operators = config.MEMORY ? ["root", "second"] : [];
+  const admins = operators.map(async (operator) => {
+    const token = await mint(config, secret, operator, ["admin"], demoTokenSeconds);
+    return `  ${operator.padEnd(7)}  ${token}`;
+  });
   const json = `-H 'Content-Type: application/json'`;
   const body = `{"buyerId":"alice","sellerId":"bob","title":"A used lens","amount":{"amount":"10000","currency":"USD"}}`;
   return [
@@ -95,6 +88,7 @@ async function firstSteps(config: Config, url: string, secret: string): Promise<
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${alice}' -H 'Idempotency-Key: k-1' -H 'Prefer: wait=5' ${json} -d '${body}'`,
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${alice}'`,
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${bob}'`,
-    ...(admin === "" ? [] : [`  admin    ${admin}`]),
+    ...(operators.length === 0 ? [] : ["  admins   (two, for what one may not do alone)"]),
+    ...(await Promise.all(admins)),
   ];
 }

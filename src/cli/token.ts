@@ -11,6 +11,10 @@ export interface TokenOptions {
   readonly ttl: string;
 }
 
+/** As the API takes it. */
+const subject = /^[A-Za-z0-9_.@:-]{1,128}$/;
+const longestSeconds = 30 * 86_400;
+
 export async function runToken(config: Config, options: TokenOptions): Promise<void> {
   if (config.JWT_JWKS_URL) {
     throw new ExitError(6, "refused: tokens come from the issuer behind JWT_JWKS_URL");
@@ -22,6 +26,13 @@ export async function runToken(config: Config, options: TokenOptions): Promise<v
     );
   }
   refuseWrongRoles(options.role);
+  if (!subject.test(options.sub)) {
+    throw new ExitError(2, `--sub: "${options.sub}"; expected letters, digits and _ . @ : - only`);
+  }
+  const ttl = Number(options.ttl);
+  if (!Number.isInteger(ttl) || ttl < 1 || ttl > longestSeconds) {
+    throw new ExitError(2, `--ttl: expected whole seconds, at most ${longestSeconds} (30 days)`);
+  }
   if (config.MEMORY && !config.JWT_SECRET && config.embedded) {
     throw new ExitError(
       3,
@@ -37,8 +48,9 @@ export async function runToken(config: Config, options: TokenOptions): Promise<v
   const secret = tokenSecret(config);
   if (!secret)
     throw new ExitError(3, "wrong settings:\n  JWT_SECRET: missing; expected at least 32 bytes");
-  const ttl = Number(options.ttl);
-  if (!Number.isInteger(ttl) || ttl < 1) throw new ExitError(2, "--ttl: expected whole seconds");
+  if (options.role.length === 0) {
+    process.stderr.write("no --role: the token acts as a party of its own deals alone\n");
+  }
   process.stdout.write(`${await mint(config, secret, options.sub, options.role, ttl)}\n`);
 }
 

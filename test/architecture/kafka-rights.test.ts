@@ -18,7 +18,10 @@ afterAll(() => stores.close());
 /** What a process with this role would read, without a broker: its groups, and the topics they read. */
 function declaredBy(role: string) {
   // A connector's publishing is read; otherwise the outbox only writes.
-  const config = { ...testConfig({ APP_ROLE: role }), OUTBOX_PUBLISHER: "cdc" as const };
+  const config = {
+    ...testConfig({ APP_ROLE: role, DATABASE_URL: "postgres://nobody@localhost/none" }),
+    OUTBOX_PUBLISHER: "cdc" as const,
+  };
   const clock = createSystemClock();
   const { groups, reads } = buildApplication({
     config,

@@ -109,6 +109,32 @@ describe("the lock of a data folder", () => {
     (await lockDataDir(dir)).release();
   });
 
+  test("is taken over from a killed process that its parent has not asked for", async () => {
+    // The shell becomes a program that asks for no child.
+    const script = `"$0" "$1" "$2" < /dev/zero > /dev/null & echo $!; exec sleep 60`;
+    const args = ["bash", "-c", script, process.execPath, program, dir];
+    const parent = Bun.spawn(args, { stdout: "pipe" });
+    children.add(parent);
+    for await (const text of parent.stdout.pipeThrough(new TextDecoderStream())) {
+      const pid = Number(text.trim());
+      while (dataDirOwner(dir)?.pid !== pid) await Bun.sleep(20);
+      process.kill(pid, "SIGKILL");
+      while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))) await Bun.sleep(20);
+      break;
+    }
+    await expectTakenOver();
+  });
+
+  test("is taken over when the killed owner holds the folder a moment longer", async () => {
+    const holder = await startHolder();
+    const dead = { pid: 2 ** 22 + 1, token: "killed" };
+    writeFileSync(lockFile(), JSON.stringify(dead));
+    const lock = lockDataDir(dir);
+    await Bun.sleep(1_500);
+    await holder.kill();
+    (await lock).release();
+  }, 30_000);
+
   test("is taken over when the owner's id belongs to another process by now", async () => {
     const left = { pid: process.ppid, start: "another boot:1", token: "of an earlier start" };
     writeFileSync(lockFile(), JSON.stringify(left));
@@ -128,7 +154,7 @@ describe("the lock of a data folder", () => {
     expect((await refusal()).pid).toBe(process.pid);
     await holder.kill();
     (await lockDataDir(dir)).release();
-  });
+  }, 30_000);
 
   test("that is damaged belongs to nobody", async () => {
     writeFileSync(lockFile(), '{"pid":');

@@ -6,7 +6,16 @@
  * machines on one network disk are not kept apart.
  */
 import { randomUUID } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 
@@ -40,7 +49,8 @@ export class DataDirLocked extends Error {
 }
 
 const maxAttempts = 100;
-const maxNameAttempts = 20;
+/** Three seconds: what the system takes to bury a large process, and others to write their name. */
+const maxFolderAttempts = 60;
 const pauseMs = 50;
 
 /** Takes the folder (made when missing) or throws DataDirLocked. Not the database's own folder: that one starts empty. */
@@ -49,8 +59,7 @@ export async function lockDataDir(
   info: { readonly url?: string } = {},
 ): Promise<DataDirLock> {
   mkdirSync(dir, { recursive: true });
-  const folder = lockFolder(dir);
-  if (folder === undefined) throw new DataDirLocked(dir, await nameOwner(dir));
+  const folder = await takeFolder(dir);
   try {
     return await takeFile(dir, info, folder);
   } catch (error) {
@@ -59,15 +68,20 @@ export async function lockDataDir(
   }
 }
 
-/** Whoever has just taken the folder writes its name a moment later. */
-async function nameOwner(dir: string): Promise<DataDirOwner> {
-  for (let attempt = 0; attempt < maxNameAttempts; attempt += 1) {
+/**
+ * Whoever has just taken the folder writes its name a moment later, and who was killed keeps the
+ * kernel's lock until the system has cleared it away: only an owner that lives refuses at once.
+ */
+async function takeFolder(dir: string): Promise<FolderLock> {
+  for (let attempt = 0; attempt < maxFolderAttempts; attempt += 1) {
+    const folder = lockFolder(dir);
+    if (folder !== undefined) return folder;
     const owner = read(lockPath(dir));
-    if (owner !== undefined && isAlive(owner)) return owner;
+    if (owner !== undefined && isAlive(owner)) throw new DataDirLocked(dir, owner);
     await Bun.sleep(pauseMs);
   }
   // Out of our sight, in another container.
-  return read(lockPath(dir)) ?? { pid: 0 };
+  throw new DataDirLocked(dir, read(lockPath(dir)) ?? { pid: 0 });
 }
 
 async function takeFile(
@@ -92,6 +106,13 @@ async function takeFile(
   throw new Error(
     `data folder ${dir}: its stale lock could not be taken over, remove ${lockPath(dir)}`,
   );
+}
+
+/** Throws as a start would where the folder can be neither made nor written; leaves nothing behind. */
+export function assertDataDirWritable(dir: string): void {
+  const made = mkdirSync(dir, { recursive: true });
+  if (made === undefined) accessSync(dir, constants.W_OK);
+  else rmSync(made, { recursive: true });
 }
 
 /** Who holds the folder now, when that process lives. */
@@ -178,8 +199,9 @@ function read(path: string): LockFile | undefined {
 function isAlive({ pid, start, token }: LockFile): boolean {
   if (pid === process.pid) return held.has(token);
   if (!Number.isInteger(pid) || pid <= 0) return false;
-  const now = startOf(pid);
-  if (start !== undefined && now !== undefined) return start === now;
+  const now = processOf(pid);
+  if (now?.ending) return false;
+  if (start !== undefined && now !== undefined) return start === now.start;
   try {
     process.kill(pid, 0);
     return true;
@@ -188,12 +210,24 @@ function isAlive({ pid, start, token }: LockFile): boolean {
   }
 }
 
-/** Field 22 of /proc/PID/stat counts from boot; the command before it may hold spaces and brackets. */
 function startOf(pid: number): string | undefined {
+  return processOf(pid)?.start;
+}
+
+/** The kernel's PF_EXITING. */
+const exiting = 0x4;
+
+/**
+ * Out of /proc/PID/stat, whose second field, the command, may hold spaces and brackets. The third is
+ * the state (Z: dead, and not yet asked for by its parent), the ninth flags, the 22nd counts from boot.
+ */
+function processOf(pid: number): { readonly start: string; readonly ending: boolean } | undefined {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return `${boot}:${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const dead = fields[0] === "Z" || fields[0] === "X";
+    return { start: `${boot}:${fields[19]}`, ending: dead || (Number(fields[6]) & exiting) !== 0 };
   } catch {
     return undefined;
   }
