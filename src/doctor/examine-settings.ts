@@ -1,13 +1,26 @@
-/** Would `app serve` start with these settings? Each one it refuses, and what would be taken. */
+/**
+ * Would `app serve` start with these settings? Each one it refuses, and what would be taken; and those
+ * it takes that go ill together.
+ */
+import { defaultRedriveDelaysMs } from "#platform/messaging/parking";
 import type { Config, ConfigProblem } from "../config.ts";
-import { type Finding, ill, well } from "./finding.ts";
+import { doubt, type Finding, ill, well } from "./finding.ts";
 
-export function examineSettings(
-  { APP_ROLE, APP_ENV }: Config,
-  refused: readonly ConfigProblem[],
-): Finding[] {
+export function examineSettings(config: Config, refused: readonly ConfigProblem[]): Finding[] {
   if (refused.length > 0) return refused.map(refusal);
-  return [well("settings", `role ${APP_ROLE.join(", ")}, ${APP_ENV}`)];
+  const { APP_ROLE, APP_ENV } = config;
+  return [well("settings", `role ${APP_ROLE.join(", ")}, ${APP_ENV}`), ...examinePatience(config)];
+}
+
+/** Whoever lacks what a connector left out is tried until the relay has published it, or is dead before. */
+function examinePatience({ OUTBOX_PUBLISHER, OUTBOX_CDC_PATIENCE }: Config): Finding[] {
+  const triesLast = defaultRedriveDelaysMs.reduce((sum, delayMs) => sum + delayMs, 0) / 1_000;
+  const late = 2 * OUTBOX_CDC_PATIENCE;
+  if (OUTBOX_PUBLISHER !== "cdc" || late < triesLast) return [];
+  const left = `what a connector leaves out comes up to ${late} seconds late`;
+  const text = `${left} (OUTBOX_CDC_PATIENCE), and messages that lack it are dead after ${triesLast}`;
+  const less = `set it to less than ${triesLast / 2}`;
+  return [doubt("settings", text, `${less}, or app dlq replay --where cause=GapError then`)];
 }
 
 function refusal({ name, value, expected }: ConfigProblem): Finding {

@@ -7,7 +7,7 @@ import { oneOf, whole } from "./forms.ts";
 
 export const outboxSettings = {
   OUTBOX_PUBLISHER: oneOf(["relay", "cdc"]).default("relay"),
-  /** Seconds; what the connector has not brought to its topic by then, or twice then, the relay does. */
+  /** Seconds; what the connector has not brought to its topic by then, or twice then, the relay does. The doctor says when that is too long. */
   OUTBOX_CDC_PATIENCE: whole(1, 86_400).default(60),
 };
 

@@ -159,6 +159,7 @@ function ourWorkers({ real, log, chance, dedupes }: OurWorkers): Worker[] {
     pollMs: 0,
     // Poison comes and goes here: nothing may die of it.
     redriveDelaysMs: Array.from({ length: 1_000 }, () => 5),
+    hiccupMs: 5,
     maxRecords: 5,
   };
   return [

@@ -52,6 +52,7 @@ export function tallyWorld(adapter: (typeof adapters)[number]) {
     logger: silentLogger,
     pollMs: 0,
     redriveDelaysMs: [0, 0, 0, 0],
+    hiccupMs: 0,
     onHandled: (one: Handled) => {
       handled.push(one);
     },

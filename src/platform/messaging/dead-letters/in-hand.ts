@@ -1,7 +1,7 @@
 /**
  * What is tried is taken in hand first, in a transaction of its own: whatever the next process finds in
- * a dead one's hand may have ended it. That is tried alone from then on, and after some ends not by
- * itself any more.
+ * a dead one's hand may have ended it. Nothing is tried behind such a one from then on, and after some
+ * ends it is not tried by itself any more.
  */
 import type { Tx } from "../../database/database.ts";
 import { TerminalError } from "../../errors.ts";
@@ -23,7 +23,7 @@ export const REDRIVE_CRASH = new TerminalError(
 export type Taken =
   /** Not due, gone, or in another process's hand. */
   | { readonly kind: "nothing" }
-  /** Its first message is not to be tried any more. */
+  /** One of its messages is not to be tried any more. */
   | { readonly kind: "crashed"; readonly row: ParkedRow }
   | { readonly kind: "rows"; readonly rows: readonly ParkedRow[] };
 
@@ -43,10 +43,10 @@ export async function takeInHand(
     isAnothers(row, owner) ? { ...row, inHandOf: undefined, crashes: row.crashes + 1 } : row,
   );
   const ours = untilSuspicious(rows).map((row) => ({ ...row, inHandOf: owner }));
-  const [head] = rows;
-  if (head !== undefined && head.crashes >= mostCrashes) {
+  const killer = rows.find(({ crashes, state }) => state === "waiting" && crashes >= mostCrashes);
+  if (killer !== undefined) {
     await markInHand(tx, tables, consumer, rows);
-    return { kind: "crashed", row: head };
+    return { kind: "crashed", row: killer };
   }
   await markInHand(tx, tables, consumer, [...ours, ...rows.slice(ours.length)]);
   return { kind: "rows", rows: ours };
@@ -56,10 +56,14 @@ function isAnothers({ inHandOf }: ParkedRow, owner: string): boolean {
   return inHandOf !== undefined && inHandOf !== owner;
 }
 
-/** A suspicious one goes alone: nobody else is to be blamed for it, nor it for others. */
+/**
+ * A suspicious one at the head goes alone: nobody else is to be blamed for it, nor it for others. One
+ * behind is the last: it may be what those before it lack.
+ */
 function untilSuspicious(rows: readonly ParkedRow[]): readonly ParkedRow[] {
   const [head] = rows;
   if (head !== undefined && head.crashes > 0) return [head];
   const end = rows.findIndex(({ crashes, state }) => crashes > 0 || state === "dead");
-  return end < 0 ? rows : rows.slice(0, end);
+  if (end < 0) return rows;
+  return rows.slice(0, rows[end]?.state === "dead" ? end : end + 1);
 }

@@ -37,7 +37,7 @@ export async function replayLetters(
   return inChunks(replays, (consumer, chunk) =>
     db.withTx(async (tx) => {
       await lockKeys(tx, schema, consumer, chunk);
-      return tx.sql<LetterPlace>`
+      const armed = await tx.sql<LetterPlace>`
         WITH armed AS (
           UPDATE ${consumerTables(schema).parked} p
           SET state = 'waiting', requested_by = ${act.askedBy},
@@ -62,8 +62,29 @@ export async function replayLetters(
           FROM armed ORDER BY next_at
         )
         SELECT consumer, topic, part AS partition, off AS "offset" FROM armed ORDER BY next_at`;
+      await hastenThoseBefore(tx, schema, consumer, armed);
+      return armed;
     }),
   );
+}
+
+/** What waits in front of it came too early without it: a key is tried from its first message on. */
+async function hastenThoseBefore(
+  tx: Tx,
+  schema: string,
+  consumer: string,
+  armed: readonly LetterPlace[],
+): Promise<void> {
+  const { parked } = consumerTables(schema);
+  await tx.sql`
+    UPDATE ${parked} p SET next_at = a.next_at
+    FROM ${parked} a JOIN unnest(${armed.map(({ topic }) => topic)}::text[],
+      ${armed.map(({ partition }) => partition)}::int[],
+      ${armed.map(({ offset }) => offset)}::bigint[]) AS m(topic, part, off)
+      ON a.topic = m.topic AND a.part = m.part AND a.off = m.off
+    WHERE a.consumer = ${consumer} AND p.consumer = a.consumer AND p.key = a.key
+      AND (p.topic, p.part, p.off) < (a.topic, a.part, a.off)
+      AND p.state = 'waiting' AND p.next_at > a.next_at`;
 }
 
 /** Resolves to those that were still there. */

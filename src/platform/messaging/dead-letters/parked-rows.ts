@@ -31,7 +31,10 @@ export type Unit =
       readonly offset: bigint;
     };
 
-/** Blocked keys whose first message is due, and those with nothing left behind them. */
+/**
+ * Blocked keys whose first message is due, and those with nothing left behind them. Those that wait
+ * longest for their try are first: many that are put off again and again keep no other from it.
+ */
 export async function dueKeys(
   db: Queryable,
   tables: ConsumerTables,
@@ -47,7 +50,7 @@ export async function dueKeys(
     ) first ON true
     WHERE b.consumer = ${consumer} AND (first.state IS NULL
       OR (first.state = 'waiting' AND coalesce(first.next_at <= clock_timestamp(), true)))
-    ORDER BY b.since LIMIT ${limit}`;
+    ORDER BY first.next_at NULLS FIRST, b.since LIMIT ${limit}`;
   return rows.map(({ key }) => ({ kind: "key", key }));
 }
 
@@ -177,6 +180,27 @@ export async function letGo(
     ) AS m(topic, part, off)
     WHERE p.consumer = ${consumer} AND p.topic = m.topic AND p.part = m.part AND p.off = m.off
       AND p.in_hand_of = ${owner}`;
+}
+
+export interface PutOff {
+  readonly owner: string;
+  /** The first of what its owner has in hand. */
+  readonly row: ParkedRow;
+  readonly delayMs: number;
+}
+
+/** Tried later, and not counted: nothing is the message's fault. */
+export async function putOff(
+  db: Queryable,
+  tables: ConsumerTables,
+  consumer: string,
+  { owner, row: { record }, delayMs }: PutOff,
+): Promise<void> {
+  await db.sql`
+    UPDATE ${tables.parked}
+    SET next_at = clock_timestamp() + ${delayMs}::float8 * interval '1 millisecond'
+    WHERE consumer = ${consumer} AND topic = ${record.topic} AND part = ${record.partition}
+      AND off = ${record.offset} AND in_hand_of = ${owner}`;
 }
 
 export async function deletePassed(

@@ -29,7 +29,9 @@ import {
   type LockOptions,
   letGo,
   lockUnit,
+  markInHand,
   type ParkedRow,
+  putOff,
   type Unit,
   unblockEmpty,
 } from "./parked-rows.ts";
@@ -38,6 +40,8 @@ export interface RedriveOptions<M extends Message>
   extends Omit<ConsumerOptions<M>, "log" | "lanes" | "maxRecords" | "pollMs"> {
   /** So long what one process has in hand is left to it, unless it holds its lock; then it is dead. */
   readonly heldMs?: number;
+  /** So long what failed transiently is left alone, while others have their turn. */
+  readonly hiccupMs?: number;
 }
 
 const unitsPerStep = 20;
@@ -45,6 +49,7 @@ const messagesPerUnit = 50;
 /** So far behind a message its missing predecessor is looked for. */
 const gapReach = 500;
 const usualHeldMs = 10_000;
+const usualHiccupMs = 2_000;
 
 interface Deps<M extends Message> extends RedriveOptions<M> {
   readonly tables: ConsumerTables;
@@ -95,7 +100,7 @@ interface Outcome {
 }
 
 async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<boolean> {
-  const { handler, db, outbox, clock, onHandled, tables, lock } = deps;
+  const { handler, db, outbox, clock, onHandled, lock } = deps;
   const startedMs = clock.monotonicMs();
   const taken = await db.withTx((tx) => take(tx, deps, unit));
   if (taken === undefined) return false;
@@ -103,7 +108,7 @@ async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<bo
     .withTx((tx) => redriveIn(tx, deps, unit))
     .catch(async (error: unknown) => {
       // Best effort: what stays in our hand is ours to take again.
-      await letGo(db, tables, handler.name, lock.owner, taken).catch(() => undefined);
+      await leave(deps, taken).catch(() => undefined);
       throw error;
     });
   if (!outcome.tried) return false;
@@ -113,6 +118,17 @@ async function redrive<M extends Message>(deps: Deps<M>, unit: Unit): Promise<bo
   const handled = { handler: handler.name, count: outcome.passed, parked: 0, waitedMs: [] };
   onHandled?.({ ...handled, durationMs });
   return true;
+}
+
+/** Back among the others, and not at once again: no fault of these messages is known. */
+async function leave<M extends Message>(
+  { handler, db, tables, lock, hiccupMs = usualHiccupMs }: Deps<M>,
+  taken: readonly ParkedRow[],
+): Promise<void> {
+  const { owner } = lock;
+  const [row] = taken;
+  if (row) await putOff(db, tables, handler.name, { owner, row, delayMs: hiccupMs });
+  await letGo(db, tables, handler.name, owner, taken);
 }
 
 /** Undefined: there is nothing to try. A letter that ended too many processes is dead by then. */
@@ -139,21 +155,63 @@ async function redriveIn<M extends Message>(tx: Tx, deps: Deps<M>, unit: Unit): 
   if (rows === undefined || rows[0]?.due === false) return { tried: false, passed: 0 };
 
   const { passed, failed } = await tryRows(tx, deps, rows);
-  const far = passed.length === 0 && failed?.error instanceof GapError;
-  if (far && rows.length === lock.limit && lock.limit < gapReach) {
-    await letGo(tx, tables, consumer, lock.owner, rows);
-    return { tried: true, passed: 0, further: true };
+  if (passed.length === 0 && failed?.error instanceof GapError) {
+    const behind = found?.[rows.length];
+    const outcome = await whatTheyLack(tx, deps, rows, behind);
+    if (outcome !== undefined) return outcome;
   }
+  const rest = rows.filter((row) => !passed.includes(row));
   let copy: NewRecord | undefined;
-  if (failed?.class === "permanent") copy = await failAgain(tx, deps, failed.row, failed.error);
+  if (failed?.class === "permanent") copy = await blame(tx, deps, rest, failed);
   // What went through before it is kept: otherwise a long row of messages never gets through.
   else if (failed !== undefined && passed.length === 0) throw failed.error;
   await deletePassed(tx, tables, consumer, passed);
-  const rest = rows.filter((row) => !passed.includes(row));
   await letGo(tx, tables, consumer, lock.owner, rest);
   if (unit.kind === "key") await unblockEmpty(tx, tables, consumer, [unit.key]);
   if (copy !== undefined) await outbox.enqueueRaw(tx, [copy]);
   return { tried: true, passed: passed.length };
+}
+
+/** All of them came too early. Undefined when nothing is left to be looked for: that is a failure. */
+async function whatTheyLack<M extends Message>(
+  tx: Tx,
+  { handler, tables, lock, delaysMs }: Deps<M>,
+  rows: readonly ParkedRow[],
+  behind: ParkedRow | undefined,
+): Promise<Outcome | undefined> {
+  const consumer = handler.name;
+  const { owner, limit } = lock;
+  if (rows.some(({ crashes }) => crashes > 0)) {
+    // None of them ended this process: next time it looks behind the one that was suspicious.
+    const cleared = rows.map((row) => ({ ...row, crashes: 0, inHandOf: undefined }));
+    await markInHand(tx, tables, consumer, cleared);
+    return { tried: true, passed: 0 };
+  }
+  if (rows.length === limit && limit < gapReach) {
+    await letGo(tx, tables, consumer, owner, rows);
+    return { tried: true, passed: 0, further: true };
+  }
+  const [row] = rows;
+  if (row === undefined || behind?.state !== "dead") return undefined;
+  // It may be the dead one they lack, and a person has that in hand: a replay of it moves them too.
+  await putOff(tx, tables, consumer, { owner, row, delayMs: delaysMs.at(-1) ?? 0 });
+  await letGo(tx, tables, consumer, owner, rows);
+  return { tried: false, passed: 0 };
+}
+
+/** The failure is written on its own row; where others wait in front of it, they wait with it. */
+async function blame<M extends Message>(
+  tx: Tx,
+  deps: Deps<M>,
+  [row]: readonly ParkedRow[],
+  failed: RowFailure & { readonly row: ParkedRow },
+): Promise<NewRecord | undefined> {
+  const { handler, tables, lock } = deps;
+  const delayMs = delayAfter(deps, failed.row);
+  if (row !== undefined && row !== failed.row && delayMs !== undefined) {
+    await putOff(tx, tables, handler.name, { owner: lock.owner, row, delayMs });
+  }
+  return failAgain(tx, deps, failed.row, failed.error);
 }
 
 /** The first ones, as far as nobody else has taken them meanwhile; undefined when it is none. */
@@ -165,8 +223,10 @@ function inOurHand(rows: readonly ParkedRow[], owner: string): readonly ParkedRo
 
 interface Tried {
   readonly passed: readonly ParkedRow[];
-  /** The first that failed, and still does. */
+  /** What stopped us, else the first that came too early, and still does. */
   readonly failed?: (RowFailure & { readonly row: ParkedRow }) | undefined;
+  /** Some came too early. */
+  readonly gap?: boolean;
 }
 
 /** Again from the first, as long as something behind a gap goes through. */
@@ -178,8 +238,8 @@ async function tryRows<M extends Message>(
   const passed: ParkedRow[] = [];
   for (let rest = rows; ; rest = rest.filter((row) => !passed.includes(row))) {
     const before = passed.length;
-    const failed = await tryInOrder(tx, deps, rest, passed);
-    const closed = failed?.error instanceof GapError && passed.length > before;
+    const { failed, gap } = await tryInOrder(tx, deps, rest, passed);
+    const closed = gap && passed.length > before;
     if (!closed) return { passed, failed };
   }
 }
@@ -190,16 +250,17 @@ async function tryInOrder<M extends Message>(
   deps: Deps<M>,
   rows: readonly ParkedRow[],
   passed: ParkedRow[],
-): Promise<Tried["failed"]> {
-  let failed: Tried["failed"];
+): Promise<Omit<Tried, "passed">> {
+  let early: Tried["failed"];
   for (const row of rows) {
     if (row.state === "dead") break;
     const failure = await tryRow(tx, deps, row);
     if (failure === undefined) passed.push(row);
-    else failed ??= { ...failure, row };
-    if (failure !== undefined && !(failure.error instanceof GapError)) break;
+    else if (failure.error instanceof GapError) early ??= { ...failure, row };
+    // It may be what the early ones lack: its own cause is the one to be known.
+    else return { failed: { ...failure, row }, gap: early !== undefined };
   }
-  return failed;
+  return { failed: early, gap: early !== undefined };
 }
 
 interface RowFailure {
@@ -242,14 +303,14 @@ async function tryRow<M extends Message>(
 /** Counted, and tried later; after the last try dead, with its copy for the topic of dead letters. */
 async function failAgain<M extends Message>(
   tx: Tx,
-  { handler, tables, delaysMs, logger }: Deps<M>,
+  deps: Deps<M>,
   row: ParkedRow,
   error: unknown,
 ): Promise<NewRecord | undefined> {
+  const { handler, tables, logger } = deps;
   const { record } = row;
   const attempts = row.attempts + 1;
-  // A replay of what was dead is one try: the operator sees at once what became of it.
-  const delayMs = row.oneTry ? undefined : delaysMs[attempts - 1];
+  const delayMs = delayAfter(deps, row);
   const consumer = handler.name;
   // Whatever else it did, this time it did not end the process.
   const crashes = error === REDRIVE_CRASH ? row.crashes : 0;
@@ -262,4 +323,13 @@ async function failAgain<M extends Message>(
   }
   logger.error({ alarm: "dead-letter", ...where }, "message is dead; its key waits for a person");
   return deadLetterCopy({ consumer, record, error, attempts, ...times });
+}
+
+/** Until its next try, when it has failed once more; undefined: dead. */
+function delayAfter<M extends Message>(
+  { delaysMs }: Deps<M>,
+  { oneTry, attempts }: ParkedRow,
+): number | undefined {
+  // A replay of what was dead is one try: the operator sees at once what became of it.
+  return oneTry ? undefined : delaysMs[attempts];
 }
