@@ -276,7 +276,8 @@ function createDesks(deps: ApplicationDeps, modules: Modules, outboxes: Outboxes
 
 function stoppedText(stop: Awaited<ReturnType<PaymentsModule["stopped"]>>[number]): string {
   const { provider, reason, stoppedBy, stoppedAt } = stop;
-  const since = `since ${stoppedAt.toISOString()} by ${stoppedBy} (${reason})`;
+  const who = stoppedBy === "" ? "the reconciliation" : `${stoppedBy} (${reason})`;
+  const since = `since ${stoppedAt.toISOString()} by ${who}`;
   return `releases through ${provider} are stopped ${since}; GET /v1/providers says more`;
 }
 

@@ -35,6 +35,8 @@ const reconciled = () =>
         until: instant(),
         movements: z.int().describe("Read of the provider's book."),
         compared: z.int(),
+        tooRecent: z.int().describe("Differ, and moved too lately to be judged."),
+        judgedAfterSeconds: z.int().describe("How old a movement must be to be judged."),
         stopped: z.boolean().describe("Releases stand still."),
         breaks: z.array(providerBreak()),
       }),

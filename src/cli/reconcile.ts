@@ -41,7 +41,8 @@ export async function runReconcile(config: Config, options: ReconcileOptions): P
 function textOf(providers: Reports): string {
   const lines = providers.flatMap((report) => [
     `${report.provider}: ${report.movements} movements read, ${report.compared} things compared, ` +
-      `${report.breaks.length} breaks${report.stopped ? ", RELEASES STOPPED" : ""}`,
+      `${report.breaks.length} breaks${tooRecentText(report)}` +
+      (report.stopped ? ", RELEASES STOPPED" : ""),
     ...report.breaks.map(
       ({ kind, escrowId, reference, currency, ours, theirs, ageSeconds }) =>
         `  ${kind} ${escrowId || "nobody's"} ${reference}: ours ${ours.amount} fee ${ours.fee}, ` +
@@ -49,4 +50,10 @@ function textOf(providers: Reports): string {
     ),
   ]);
   return `${lines.join("\n")}\n`;
+}
+
+/** Else "0 breaks" would promise what only a later run can. */
+function tooRecentText({ tooRecent, judgedAfterSeconds }: Reports[number]): string {
+  if (tooRecent === 0) return "";
+  return `, ${tooRecent} too recent to judge (judged after ${judgedAfterSeconds} s)`;
 }

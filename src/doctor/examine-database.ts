@@ -11,7 +11,7 @@ import type { Config } from "../config.ts";
 import { hasSecrets, tokenSecret } from "../secrets.ts";
 import { hasEmbeddedData, type Stores } from "../stores.ts";
 import { examineOutboxes } from "./examine-outboxes.ts";
-import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
+import { doubt, type Finding, ill, resumeRemedy, textOf, unreachable, well } from "./finding.ts";
 
 /** Nothing of an embedded database is opened: a server may have it. */
 export async function examineEmbedded(config: Config): Promise<Finding[]> {
@@ -24,8 +24,7 @@ export async function examineEmbedded(config: Config): Promise<Finding[]> {
     const held = `embedded in ${config.DATA_DIR}, held by process ${owner.pid} at ${owner.url}`;
     if (answer?.ok) {
       const { notices = [] } = (await answer.json()) as { notices?: readonly string[] };
-      const remedy = "docs/operations.md says what to do";
-      const told = notices.map((text) => doubt("provider", text, remedy));
+      const told = notices.map((text) => doubt("provider", text, resumeRemedy));
       const ready = well("database", `${held}, which is ready`);
       return [ready, ...told, ...(await clockAt(owner.url))];
     }

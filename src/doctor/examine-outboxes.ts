@@ -6,6 +6,10 @@ import { doubt, type Finding, well } from "./finding.ts";
 /** Longer than a connector that is restarted, or the relay behind it, may take. */
 const longMs = 180_000;
 
+const stuckRemedy =
+  "OutboxStuck: does a process with the role outbox run and is it ready (/readyz), is the log there, " +
+  "can its topics be written (app topics --dry-run)?";
+
 export async function examineOutboxes({ databases }: Stores): Promise<Finding[]> {
   const each = await Promise.all(
     messagingSchemas.map((schema) => examineOutbox(databases, schema)),
@@ -27,7 +31,7 @@ async function examineOutbox(
   const stuck = `${waiting} messages of ${schema} have waited for minutes, among them ${first}`;
   const refused = `the log has refused ${held} messages of ${schema}`;
   return [
-    ...(waiting > 0n ? [doubt("outbox", stuck, "docs/operations.md, OutboxStuck")] : []),
+    ...(waiting > 0n ? [doubt("outbox", stuck, stuckRemedy)] : []),
     ...(held > 0n ? [doubt("outbox", refused, "app outbox list, then app outbox retry")] : []),
   ];
 }

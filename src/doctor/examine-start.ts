@@ -11,7 +11,7 @@ import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets, type Secrets } from "../secrets.ts";
 import type { Stores } from "../stores.ts";
-import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
+import { doubt, type Finding, ill, resumeRemedy, textOf, unreachable, well } from "./finding.ts";
 
 /** Nothing while a secret is missing: examineSettings has said so. */
 export async function examineStart(config: Config, stores: Stores): Promise<Finding[]> {
@@ -61,8 +61,7 @@ async function examineGuards(config: Config, stores: Stores, secrets: Secrets): 
 }
 
 async function stoppedLines(application: Application): Promise<Finding[]> {
-  const remedy = "look why, then have two operators resume it: docs/operations.md#providerstopped";
-  return (await application.stopped()).map((text) => doubt("provider", text, remedy));
+  return (await application.stopped()).map((text) => doubt("provider", text, resumeRemedy));
 }
 
 async function examineStripe(config: Config, application: Application): Promise<Finding[]> {

@@ -20,6 +20,11 @@ export interface Finding {
   readonly unreachable?: boolean;
 }
 
+/** Where a provider's releases are stopped. */
+export const resumeRemedy =
+  "look at its breaks and the reason (GET /v1/providers), then have one operator ask to let it go on " +
+  "(POST /v1/providers/{name}/resume with a reason) and a second one approve it";
+
 type Area = Finding["area"];
 
 export function well(area: Area, text: string): Finding {

@@ -47,7 +47,11 @@ test("a rejected one says why, and is no business of a stranger", async () => {
     rejection: { code: "ALREADY_FUNDED" },
   });
   const stranger = await app.as("mallory").get(location);
-  expect(stranger.body).toMatchObject({ status: "pending", seen: false });
+  expect(stranger.body).toMatchObject({
+    status: "pending",
+    seen: false,
+    note: expect.stringContaining("repeat the request with the same Idempotency-Key"),
+  });
 });
 
 test("an operator's retry has its outcome", async () => {

@@ -51,10 +51,21 @@ describe("G6: drift stops the line", () => {
     const sale = await fundedEscrow(app);
     expect(await reconciled()).toMatchObject({ stopped: false, breaks: [] });
     await inject(-700n);
+    const early = await olga().post("/v1/operations/reconcile");
+    expect(early.body.providers).toContainEqual(
+      expect.objectContaining({ breaks: [], tooRecent: 1, judgedAfterSeconds: 60 }),
+    );
     expect(await reconciled()).toMatchObject({
       stopped: true,
       breaks: [{ kind: "missing_here", theirs: { amount: "-700", fee: "0" } }],
     });
+    const { checks } = await app.server.application.verify();
+    expect(checks.filter(({ id }) => id === "I11").map(({ name }) => name)).toEqual([
+      "sandbox and our books agree, or a break says by how much; " +
+        "1 break open, 700 USD apart; RELEASES STOPPED",
+    ]);
+    const { notices } = (await olga().get("/readyz")).body;
+    expect(notices[0]).toMatch(/ are stopped since \S+ by the reconciliation; GET/);
     await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`);
     await app.settle();
     const blocked = await sale.bob.get(`/v1/escrows/${sale.escrowId}`);

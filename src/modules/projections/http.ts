@@ -176,11 +176,16 @@ async function visibleCommand(
   return record && mayRead(record, principal) ? row : undefined;
 }
 
+const notSeen =
+  "Not seen by this server yet, or not yours. If it does not appear, repeat the request with the " +
+  "same Idempotency-Key: nothing is done twice.";
+
 function commandView(commandId: string, row: CommandRow | undefined) {
   return create(CommandViewSchema, {
     commandId,
     status: row?.status ?? "pending",
     seen: row !== undefined,
+    ...(row === undefined && { note: notSeen }),
     escrowId: row?.escrow_id ?? "",
     eventIds: row?.event_ids ?? [],
     version: row?.version ?? 0n,

@@ -155,7 +155,8 @@ export async function acquit(
 }
 
 const ANOTHER_LOG =
-  "the log is another one: docs/operations.md (All of Kafka is gone) says what to do";
+  "the log is another one: restore the old topics' disks; where that cannot be done, stop all " +
+  "processes and change no cursor before asking for help";
 
 function assertSameLog(place: Place, kept: string, clusterId: string): void {
   if (kept === clusterId) return;

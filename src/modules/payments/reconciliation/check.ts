@@ -7,8 +7,9 @@
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { type Check, type Finding, found } from "#platform/verify/checks";
+import { stopsOf } from "../stops/provider-stops.ts";
 import { type BreakRow, openBreaks } from "./breaks.ts";
-import { classify, freshMs, type Pair, type Side } from "./classify.ts";
+import { classify, freshMs, type Pair, type Side, weightOf } from "./classify.ts";
 import { compareBooks, type Scope } from "./compare.ts";
 
 export function checkReconciled(db: Database, clock: Clock): Check {
@@ -30,8 +31,11 @@ async function checkProvider(
   doneUntil: Date,
   now: Date,
 ): Promise<Finding> {
-  const known = new Map((await openBreaks(db, provider)).map((row) => [nameOf(row), row]));
-  const name = `${provider} and our books agree, or a break says by how much`;
+  const open = await openBreaks(db, provider);
+  const known = new Map(open.map((row) => [nameOf(row), row]));
+  const stopped = (await stopsOf(db)).has(provider);
+  const asked = `${provider} and our books agree, or a break says by how much`;
+  const name = [asked, ...openText(open), ...(stopped ? ["RELEASES STOPPED"] : [])].join("; ");
   let checked = 0n;
   for await (const scope of scopes(db, provider)) {
     const pairs = await compareBooks(db, provider, scope);
@@ -40,6 +44,18 @@ async function checkProvider(
     if (wrong !== undefined) return { id: "I11", name, checked, ...found(sentence(wrong)) };
   }
   return { id: "I11", name, checked };
+}
+
+/** How much is apart, whichever way: two breaks in opposite directions are no agreement. */
+function openText(rows: readonly BreakRow[]): string[] {
+  if (rows.length === 0) return [];
+  const sums = new Map<string, bigint>();
+  for (const { currency, ours, theirs, ours_fee, theirs_fee } of rows) {
+    const weight = weightOf({ gross: theirs - ours, fee: theirs_fee - ours_fee });
+    sums.set(currency, (sums.get(currency) ?? 0n) + weight);
+  }
+  const apart = [...sums].map(([currency, sum]) => `${sum} ${currency}`).join(", ");
+  return [`${rows.length} ${rows.length === 1 ? "break" : "breaks"} open, ${apart} apart`];
 }
 
 /** What moved after the last reading was never compared. */

@@ -12,7 +12,7 @@ import type { PaymentProvider, ProviderMovement } from "../provider.ts";
 import { stopProvider } from "../stops/provider-stops.ts";
 import { sayToTreasury } from "../treasury.ts";
 import { type BreakRow, closeOrphans, keepBreaks, openBreaks } from "./breaks.ts";
-import { weightOf } from "./classify.ts";
+import { classify, weightOf } from "./classify.ts";
 import { compareBooks, type Scope } from "./compare.ts";
 import { attributeUnknown, join, takeMovements } from "./take-movements.ts";
 
@@ -30,6 +30,8 @@ export interface Reconciled {
   readonly movements: number;
   /** How many things were compared. */
   readonly compared: number;
+  /** How many of them differ and moved too lately to be called a break or not. */
+  readonly tooRecent: number;
 }
 
 /** `from` inclusive, `until` exclusive, by the provider's time. */
@@ -53,7 +55,7 @@ export async function reconcile(
     await postedBetween(deps.db, name, from, until),
     await brokenScope(deps.db, name),
   );
-  return { movements, compared: await compare(name, scope, deps) };
+  return { movements, ...(await compare(name, scope, deps)) };
 }
 
 async function* pagesOf(
@@ -105,8 +107,9 @@ async function compare(
   provider: string,
   { escrowNos, keys }: Scope,
   deps: ReconcileDeps,
-): Promise<number> {
+): Promise<Omit<Reconciled, "movements">> {
   let compared = 0;
+  let tooRecent = 0;
   const longest = Math.max(escrowNos.length, keys.length);
   for (let at = 0; at < longest; at += sliceSize) {
     const slice = {
@@ -117,13 +120,14 @@ async function compare(
     compared += pairs.length;
     await deps.db.withTx(async (tx) => {
       const now = deps.clock.now();
+      tooRecent += pairs.filter((pair) => classify(pair, now) === "fresh").length;
       const notices = await keepBreaks(tx, provider, pairs, now);
       await deps.outbox.enqueue(tx, await sayToTreasury(tx, notices, now));
     });
   }
   await stopTheLine(provider, deps);
   deps.outbox.wake();
-  return compared;
+  return { compared, tooRecent };
 }
 
 async function stopTheLine(provider: string, deps: ReconcileDeps): Promise<void> {

@@ -8,6 +8,7 @@ import type { Worker } from "#platform/module";
 import type { PaymentProvider, Providers } from "../provider.ts";
 import { stopsOf } from "../stops/provider-stops.ts";
 import { type BreakRow, openBreaks } from "./breaks.ts";
+import { freshMs } from "./classify.ts";
 import { createProviderTasks, type TaskClaim } from "./provider-tasks.ts";
 import { type ReconcileDeps, type Reconciled, reconcile } from "./reconcile.ts";
 
@@ -27,6 +28,8 @@ export interface ProviderReport extends Reconciled {
   readonly provider: string;
   readonly from: string;
   readonly until: string;
+  /** When what is too recent now can be judged, counted from its movement. */
+  readonly judgedAfterSeconds: number;
   readonly stopped: boolean;
   /** Open ones of the provider, whenever found. */
   readonly breaks: readonly BreakView[];
@@ -100,7 +103,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         const done = await once(provider, claim, request);
         const breaks = (await openBreaks(db, name)).map((row) => breakView(row, clock.now()));
         const stopped = (await stopsOf(db)).has(name);
-        reports.push({ provider: name, ...done, stopped, breaks });
+        const judgedAfterSeconds = freshMs / 1_000;
+        reports.push({ provider: name, ...done, judgedAfterSeconds, stopped, breaks });
       }
       return reports;
     },
