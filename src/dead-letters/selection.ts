@@ -63,5 +63,11 @@ export function filterOf(given: FilterFields, clock: Pick<Clock, "wall">): Lette
 function sinceOf(text: string, clock: Pick<Clock, "wall">): Date | undefined {
   const ago = parseDuration(text);
   if (ago !== undefined) return new Date(clock.wall().getTime() - Number(ago));
-  return instantOf(text, "since");
+  try {
+    return instantOf(text, "since");
+  } catch (cause) {
+    if (!(cause instanceof HttpProblem)) throw cause;
+    const detail = "An instant such as 2030-01-31T00:00:00Z, or a duration such as PT1H.";
+    throw new HttpProblem(cause.code, detail, { field: "since", cause });
+  }
 }

@@ -133,3 +133,18 @@ test("a marketplace's backend reads the payment and the books of what it created
     expect(other.status).toBe(404);
   }
 });
+
+test.each([
+  ["limit=0", "Must be a whole number from 1 to 200."],
+  ["limit=many", "Must be a whole number from 1 to 200."],
+  ["currency=usd", "Must be a currency's code such as USD."],
+  ["sort=createdAt", "Must be -createdAt: the newest come first."],
+])("a wrong filter of the list is told in a sentence: %s", async (query, detail) => {
+  const answer = await app.as("alice", "buyer").get(`/v1/escrows?${query}`);
+  expect(answer.body.detail).toBe(detail);
+});
+
+test("letters since a time that is none are told of durations too", async () => {
+  const answer = await app.as("root", "admin").get("/v1/dead-letters?since=foo");
+  expect(answer.body.detail).toContain("PT1H");
+});

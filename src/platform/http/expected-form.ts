@@ -14,13 +14,20 @@ const known: readonly (readonly [RegExp, string])[] = [
     "Must be a whole number of minor units, not 0, as a string; it may be negative.",
   ],
   [
-    /^(\(?\|?0\|)?\[1-9\]\[0-9\]\{0,1\d\}\)?$/,
+    /^(\(?\|?(?:0\|)?)?\[1-9\]\[0-9\]\{0,1\d\}\)?$/,
     "Must be a whole number of minor units, as a string such as 10000.",
   ],
+  [/^\|0\|\[1-9\]\[0-9\]\?\|100$/, "Must be a whole number from 0 to 100, as a string."],
+  [/^\[0-9\]\{1,4\}\(\[\.\]/, "Must be a number such as 12 or 12.50, as a string."],
+  [/^https:/, "Must be a URL that begins with https://, without spaces."],
+  [/^\[A-Za-z0-9 \.,_-\]/, "Must be letters, digits, spaces and . , _ - only."],
+  [/^\[A-Za-z0-9_\.\/-\]/, "Must be letters, digits and _ . / - only."],
+  [/^\[a-z\]\{1,32\}\/\[0-9\]/, "Must be an id such as escrow/17."],
   [/^https\?:/, "Must be a URL that begins with https:// or http://."],
   [/^\[A-Za-z0-9_\.@:-\]/, "Must be an id: letters, digits and _ . @ : - only."],
   [/^\[A-Za-z0-9_-\]/, "Must be an id: letters, digits, _ and - only."],
   [/^\[a-z\]/, "Must be a name in small letters."],
+  [/^\[a-z_\]/, "Must be a name in small letters and _."],
 ];
 
 const choice = /^\|?([A-Za-z_]+(?:\|[A-Za-z_]+)+)$/;

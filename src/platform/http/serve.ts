@@ -4,7 +4,7 @@
  */
 import type { Server } from "bun";
 import { AddressError, SystemicError } from "../errors.ts";
-import { tooLarge } from "./json.ts";
+import { bodyLimits, tooLarge, webhookLimits } from "./json.ts";
 import { problemResponse } from "./problem.ts";
 
 export interface ServeOptions {
@@ -41,7 +41,7 @@ export function serve({ app, port, hostname }: ServeOptions): HttpServer {
       maxRequestBodySize: serverMaxBytes,
       fetch: async (request, self) => {
         if (Number(request.headers.get("Content-Length") ?? "0") > maxBodyBytes) {
-          return problemResponse(tooLarge(maxBodyBytes), crypto.randomUUID());
+          return problemResponse(tooLarge(limitOf(request)), crypto.randomUUID());
         }
         const seconds = patienceSeconds(request);
         if (seconds !== undefined) self.timeout(request, seconds);
@@ -85,6 +85,11 @@ function isOwn(hostname: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** What its route would say. */
+function limitOf({ url }: Request): number {
+  return (url.includes("/v1/webhooks/") ? webhookLimits : bodyLimits).maxBytes;
 }
 
 /** 0: as long as it likes. */

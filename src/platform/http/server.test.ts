@@ -277,6 +277,24 @@ test("a body above every limit is cut by the server", async () => {
   expect(response.status).toBe(413);
 });
 
+test("what is above every limit is told the limit of its route", async () => {
+  const port = listen();
+  const refusal = async (path: string) => {
+    const body = "a".repeat(1_100_000);
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body });
+    return response.json();
+  };
+  const detail = (bytes: number) => ({ detail: `The body may have at most ${bytes} bytes.` });
+  expect(await refusal("/v1/things/1/do")).toMatchObject(detail(65_536));
+  expect(await refusal("/v1/webhooks/sandbox")).toMatchObject(detail(262_144));
+});
+
+test("who asks for nothing in particular is sent to the reference", async () => {
+  const response = await build().app.request("/");
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ detail: expect.stringContaining("/docs") });
+});
+
 test("stopping lets a request in flight finish and takes no new one", async () => {
   let finish: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {

@@ -161,6 +161,7 @@ function rateLimited({ rateLimit, clock }: HttpOptions): MiddlewareHandler<HttpE
 }
 
 function nothingThere(app: Hono<HttpEnv>, c: Context<HttpEnv>): HttpProblem {
+  if (c.req.path === "/") return new HttpProblem("NOT_FOUND", "Its reference is at /docs.");
   const allowed = allowedMethods(app.routes, c.req.path);
   if (allowed.length === 0 || allowed.includes(c.req.method)) return notFound();
   return new HttpProblem("METHOD_NOT_ALLOWED", `Allowed here: ${allowed.join(", ")}.`, {
