@@ -220,6 +220,7 @@ function createModules(deps: ApplicationDeps, outboxes: Outboxes, publisher: Pub
     logger,
     fingerprintKey,
     outcomes,
+    waitingEscrows: servesQueries ? projections.waitingEscrows : undefined,
     ...(stripe && { stripe }),
     ...(custodian && { custodian }),
     ...(screening && { screening }),

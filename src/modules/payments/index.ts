@@ -61,7 +61,7 @@ import { createStatementRoutes } from "./statements/statement-routes.ts";
 import { type ProviderStop, stopsOf } from "./stops/provider-stops.ts";
 import { createWebhookKeyPurge } from "./webhooks/purge-webhook-keys.ts";
 import { createWebhookRoutes } from "./webhooks/webhook-routes.ts";
-import { createWorkItemRoutes } from "./work-items.ts";
+import { createWorkItemRoutes, type WaitingEscrows } from "./work-items.ts";
 
 export interface SandboxConfig {
   /** Where its webhooks go; asked at each delivery, because a port may be known late. */
@@ -82,6 +82,8 @@ export interface PaymentsOptions {
   readonly fingerprintKey: Uint8Array;
   /** Absent where the projections are not mounted: nobody waits there. */
   readonly outcomes?: Outcomes | undefined;
+  /** What waits for an operator among the deals; absent where the projections are not mounted. */
+  readonly waitingEscrows?: WaitingEscrows | undefined;
   /** Absent: no sandbox here, neither its routes nor its deliveries. */
   readonly sandbox?: SandboxConfig;
   readonly stripe?: StripeConfig;

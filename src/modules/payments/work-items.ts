@@ -1,8 +1,8 @@
 /**
- * What waits for a person and has no list of its own: operations that only a person can judge, money
- * that is owed and could not be sent, disputes that were won and whose money did not come back.
+ * What waits for a person, most urgent first, each with the route that acts on it: stopped providers,
+ * disputes by the arbiter's deadline, releases that stand still, operations that only a person can
+ * judge, money that could not be sent, disputes that were won and whose money did not come back.
  */
-import type { JsonValue } from "@bufbuild/protobuf";
 import { Hono } from "hono";
 import { z } from "zod";
 import type { Clock } from "#platform/clock";
@@ -10,10 +10,25 @@ import type { Database } from "#platform/database/database";
 import { instant, items, money } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import type { HttpEnv } from "#platform/module";
+import { stopsOf } from "./stops/provider-stops.ts";
+
+/** A deal that waits for an operator, as another module hands it over. */
+interface WaitingEscrow {
+  readonly kind: "DISPUTED" | "RELEASE_BLOCKED";
+  readonly escrowId: string;
+  readonly provider: string;
+  readonly amount: bigint;
+  readonly currency: string;
+  readonly code: string;
+  readonly since: Date;
+  readonly dueAt: Date | undefined;
+}
+export type WaitingEscrows = () => Promise<readonly WaitingEscrow[]>;
 
 export interface WorkItemRouteOptions {
   readonly db: Database;
   readonly clock: Pick<Clock, "now">;
+  readonly waitingEscrows?: WaitingEscrows | undefined;
 }
 
 interface WorkItemRow {
@@ -25,6 +40,7 @@ interface WorkItemRow {
   readonly currency: string;
   readonly code: string;
   readonly since: Date;
+  readonly dueAt?: Date | undefined;
 }
 
 const workItem = () =>
@@ -36,13 +52,15 @@ const workItem = () =>
     amount: money(),
     code: z.string().describe("Why it stands still."),
     since: instant(),
+    dueAt: instant().nullable().describe("When the terms decide by themselves."),
+    action: z.string().describe("The route that acts on it, or shows what does."),
   });
 
 const mostShown = 500;
 /** A bank takes days to give back what it lost. */
 const reinstatementMs = 7 * 24 * 3_600_000;
 
-export function createWorkItemRoutes({ db, clock }: WorkItemRouteOptions): Hono<HttpEnv> {
+export function createWorkItemRoutes(options: WorkItemRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.get(
     "/v1/work-items",
@@ -52,15 +70,48 @@ export function createWorkItemRoutes({ db, clock }: WorkItemRouteOptions): Hono<
       answers: { 200: items(workItem) },
     }),
     async (c) => {
-      return c.json({ items: await workItems(db, clock.now()) });
+      return c.json({ items: (await allItems(options)).map(viewOf) });
     },
   );
   return app;
 }
 
-async function workItems(db: Database, now: Date): Promise<JsonValue[]> {
+async function allItems({ db, clock, waitingEscrows }: WorkItemRouteOptions) {
+  const deals = await (waitingEscrows ?? none)();
+  const items = [
+    ...(await stoppedProviders(db)),
+    ...deals.map(({ escrowId, ...deal }) => ({ ...deal, id: escrowId, escrow_id: escrowId })),
+    ...(await workItems(db, clock.now())),
+  ];
+  return items.sort(byUrgency).slice(0, mostShown);
+}
+
+const none: WaitingEscrows = () => Promise.resolve([]);
+
+/** A stopped provider holds up every deal; then what has a deadline, then what has waited longest. */
+function byUrgency(a: WorkItemRow, b: WorkItemRow): number {
+  const urgency = ({ kind, dueAt }: WorkItemRow) =>
+    kind === "RELEASES_STOPPED" ? 0 : dueAt === undefined ? 2 : 1;
+  const at = ({ dueAt, since }: WorkItemRow) => (dueAt ?? since).getTime();
+  return urgency(a) - urgency(b) || at(a) - at(b) || a.id.localeCompare(b.id);
+}
+
+async function stoppedProviders(db: Database): Promise<WorkItemRow[]> {
+  return [...(await stopsOf(db)).values()].map(({ provider, reason, stoppedAt }) => ({
+    kind: "RELEASES_STOPPED",
+    id: provider,
+    escrow_id: "",
+    provider,
+    amount: 0n,
+    currency: "",
+    code: reason,
+    since: stoppedAt,
+  }));
+}
+
+async function workItems(db: Database, now: Date): Promise<WorkItemRow[]> {
   const wonBefore = new Date(now.getTime() - reinstatementMs);
-  const rows = await db.sql<WorkItemRow>`
+  return db.sql<WorkItemRow>`
     SELECT CASE WHEN o.state = 'PERSON' THEN 'OUTCOME_UNKNOWN' ELSE o.kind || '_FAILED' END AS kind,
       o.operation_id AS id, o.escrow_id, o.provider, o.net AS amount,
       CASE WHEN o.asset <> '' THEN o.asset ELSE p.currency END AS currency, o.code,
@@ -73,10 +124,10 @@ async function workItems(db: Database, now: Date): Promise<JsonValue[]> {
     FROM payments.dispute d
     WHERE d.status = 'won' AND d.reinstated < d.taken AND d.updated_at <= ${wonBefore}
     ORDER BY since, id LIMIT ${mostShown}`;
-  return rows.map(viewOf);
 }
 
-function viewOf({ kind, id, escrow_id, provider, amount, currency, code, since }: WorkItemRow) {
+function viewOf(item: WorkItemRow) {
+  const { kind, id, escrow_id, provider, amount, currency, code, since, dueAt } = item;
   return {
     kind,
     id,
@@ -85,5 +136,17 @@ function viewOf({ kind, id, escrow_id, provider, amount, currency, code, since }
     amount: { amount: amount.toString(), currency },
     code,
     since: since.toISOString(),
+    dueAt: dueAt?.toISOString() ?? null,
+    action: actionOn(item),
   };
+}
+
+function actionOn({ kind, id, escrow_id, provider, code }: WorkItemRow): string {
+  if (kind === "RELEASES_STOPPED" || code === "PROVIDER_STOPPED") {
+    return `POST /v1/providers/${provider}/resume`;
+  }
+  if (kind === "DISPUTED") return `POST /v1/escrows/${escrow_id}/resolve`;
+  if (kind === "RELEASE_BLOCKED") return `GET /v1/escrows/${escrow_id}/timeline`;
+  if (kind === "DISPUTE_NOT_REINSTATED") return `GET /v1/escrows/${escrow_id}/disputes`;
+  return `POST /v1/payments/${id}/retry`;
 }

@@ -19,6 +19,7 @@ import { findRecord } from "./queries.ts";
 import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { liveSchema, readModelsIn } from "./tables.ts";
 import { type AllowedActions, type Texts, viewOf } from "./views.ts";
+import { type WaitingEscrow, waitingEscrows } from "./waiting-escrows.ts";
 
 export type { RebuildReport } from "./rebuild.ts";
 
@@ -36,6 +37,8 @@ export interface ProjectionsModule extends Module {
   readonly outcomes: Outcomes;
   /** Some escrow of the party that is not over. */
   openEscrowOf(partyId: string): Promise<string | undefined>;
+  /** The deals that wait for an operator, in no order. */
+  waitingEscrows(): Promise<readonly WaitingEscrow[]>;
   /** Makes the read models anew from the topics and swaps them in. */
   rebuild(log: EventLog): Promise<RebuildReport>;
   close(): void;
@@ -61,6 +64,7 @@ export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
       },
     },
     openEscrowOf: (partyId) => openEscrowOf(db, partyId),
+    waitingEscrows: () => waitingEscrows(db),
     close: poller.close,
   };
 }
