@@ -104,6 +104,8 @@ export interface Application {
   reconcile: PaymentsModule["reconcile"];
   /** The providers nothing is released through now, in words. */
   stopped(): Promise<readonly string[]>;
+  /** Where less lies at a provider than is owed out of it, in words. */
+  uncovered(): Promise<readonly string[]>;
   /** Every link of the modules' audit logs. */
   audit(): Promise<readonly AuditReport[]>;
   /** Makes the read models anew. */
@@ -183,6 +185,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     verify: () => runChecks(checks, { log, patienceMs: patienceOf(config) }),
     reconcile: modules.payments.reconcile,
     stopped: async () => (await modules.payments.stopped()).map(stoppedText),
+    uncovered: async () => (await modules.payments.uncovered()).map(uncoveredText),
     audit: async () => [await modules.escrow.audit(), await modules.payments.audit()],
     rebuild: () => modules.projections.rebuild(log),
     underWay: () => underWay({ databases, log, modules }),
@@ -280,6 +283,12 @@ function stoppedText(stop: Awaited<ReturnType<PaymentsModule["stopped"]>>[number
   const who = stoppedBy === "" ? "the reconciliation" : `${stoppedBy} (${reason})`;
   const since = `since ${stoppedAt.toISOString()} by ${who}`;
   return `releases through ${provider} are stopped ${since}; GET /v1/providers says more`;
+}
+
+function uncoveredText(cover: Awaited<ReturnType<PaymentsModule["uncovered"]>>[number]): string {
+  const { provider, currency, clearing, owed } = cover;
+  const short = `${owed - clearing} ${currency} (minor units) too little lies at ${provider}`;
+  return `${short} for what is owed out of it: top up the platform's balance there`;
 }
 
 /** The modules whose routes, or whose workers, this process's roles turn on. */

@@ -122,6 +122,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     problems,
   });
   application.health.notice(application.stopped);
+  application.health.notice(application.uncovered);
   registerGauges({ metrics, databases: stores.databases });
   registerLag({ metrics, log, clock, groups: application.groups });
   const { underWay, pending } = application;

@@ -53,7 +53,11 @@ async function examineGuards(config: Config, stores: Stores, secrets: Secrets): 
     ownUrl: () => "",
   });
   try {
-    return [...(await stoppedLines(application)), ...(await examineStripe(config, application))];
+    return [
+      ...(await stoppedLines(application)),
+      ...(await shortCovers(application)),
+      ...(await examineStripe(config, application)),
+    ];
   } finally {
     await application.close();
     await log.close();
@@ -62,6 +66,11 @@ async function examineGuards(config: Config, stores: Stores, secrets: Secrets): 
 
 async function stoppedLines(application: Application): Promise<Finding[]> {
   return (await application.stopped()).map((text) => doubt("provider", text, resumeRemedy));
+}
+
+async function shortCovers(application: Application): Promise<Finding[]> {
+  const remedy = "pay in what is missing at the provider: docs/operations.md#provideruncovered";
+  return (await application.uncovered()).map((text) => doubt("provider", text, remedy));
 }
 
 async function examineStripe(config: Config, application: Application): Promise<Finding[]> {

@@ -140,6 +140,8 @@ describe("after the payout", () => {
     expect(await sale.view()).toMatchObject({ funds: { released: "9950", fees: "370" } });
     const [lost] = await sale.disputes();
     expect(lost).toMatchObject({ taken: "10320", debt: "9950", losses: "370", fromEscrow: "0" });
+    // The transfer was reversed: nothing of it is owed any more.
+    expect(lost.owed).toBe("0");
     expect((await sale.root.get("/v1/debts?party=rudi")).body.items).toEqual([]);
     await sale.close(disputeId, "won");
     const balances = await sale.balances();
@@ -164,6 +166,7 @@ describe("after the payout", () => {
     const disputeId = await sale.dispute();
     const owed = async () => (await paul.get("/v1/debts")).body.items;
     expect(await owed()).toEqual([{ partyId: "paul", owed: { amount: "9950", currency: "USD" } }]);
+    expect((await sale.disputes())[0]).toMatchObject({ debt: "9950", owed: "9950" });
     const small = { sellerId: "paul", amount: { amount: "5000", currency: "USD" } };
     const second = await releasedSale(app, small);
     expect(await second.view()).toMatchObject({
@@ -171,6 +174,7 @@ describe("after the payout", () => {
       funds: { released: "4950", held: "0" },
     });
     expect((await owed())[0].owed.amount).toBe("5000");
+    expect((await sale.disputes())[0]).toMatchObject({ debt: "9950", owed: "5000" });
 
     const writeOff = { amount: "5000", currency: "USD" };
     const asked = await sale.root.post("/v1/debts/paul/write-off", writeOff);

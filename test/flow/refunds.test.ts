@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { startApp, type TestApp } from "../support/app.ts";
+import { eventually } from "../support/logs.ts";
 import { fundedEscrow, type Sale } from "../support/sale.ts";
 
 let app: TestApp;
@@ -14,6 +15,31 @@ afterAll(async () => {
 
 const viewOf = async ({ alice, escrowId }: Sale) =>
   (await alice.get(`/v1/escrows/${escrowId}`)).body;
+
+test("a refund costs the provider's fee: operators are told what is missing for what is held", async () => {
+  const [sale, held] = [await fundedEscrow(app), await fundedEscrow(app)];
+  const short = async () => {
+    const providers = (await app.as("root", "admin").get("/v1/providers")).body.items;
+    const { cover } = providers.find(({ name }: { name: string }) => name === "sandbox");
+    return cover[0].cover;
+  };
+  expect((await sale.bob.post(`/v1/escrows/${sale.escrowId}/refund`)).status).toBe(200);
+  await app.settle();
+  expect(await short()).toBe("-338");
+  const told = "338 USD (minor units) too little lies at sandbox for what is owed out of it";
+  const notices = async (): Promise<string[]> =>
+    (await app.as("root", "admin").get("/readyz")).body.notices;
+  await eventually(async () => (await notices()).some((notice) => notice.startsWith(told)));
+  await app.advance("PT2M");
+  await app.server.application.reconcile({});
+  const { checks } = await app.server.application.verify();
+  expect(checks.find(({ id }) => id === "I11")).toMatchObject({
+    ok: true,
+    name: expect.stringContaining("cover -338 USD"),
+  });
+  await held.alice.post(`/v1/escrows/${held.escrowId}/release`);
+  await app.settle();
+});
 
 test("pitfall 12: what was paid out is not refunded over the seller's head", async () => {
   const sale = await fundedEscrow(app);

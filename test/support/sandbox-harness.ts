@@ -52,10 +52,10 @@ export async function openSandbox(): Promise<BankHarness> {
       code: "account_closed",
     }),
     pay: async (objectId, amount) => {
-      expect(await bank.pay(objectId, "succeed", amount)).toBe(true);
+      expect(await bank.pay(objectId, "succeed", amount)).toBe("played");
     },
     decline: async (objectId) => {
-      expect(await bank.pay(objectId, "decline", undefined)).toBe(true);
+      expect(await bank.pay(objectId, "decline", undefined)).toBe("played");
     },
     // A sandbox account is ready unless its party's name says otherwise.
     makeReady: async () => undefined,

@@ -244,6 +244,20 @@ describe("POST /sandbox/payments/:id/pay", () => {
       expect((await pay("alice", { amount })).status).toBe(422);
     }
     expect((await pay("alice", { outcome: "steal" })).status).toBe(422);
+    expect((await pay("bob", {})).status).toBe(403);
     expect((await pay("alice", { amount: "10320" })).status).toBe(202);
+  });
+
+  test("takes no money twice: what is paid is paid again, or declined, by nobody's mistake", async () => {
+    const escrowId = await deals.funded();
+    const shown = await (await get(`/v1/escrows/${escrowId}/payment`, "alice")).json();
+    const path = `/sandbox/payments/${(shown as { paymentId: string }).paymentId}/pay`;
+    const pay = (body: unknown) => world.call("POST", path, { as: "alice", body });
+    for (const body of [{}, { outcome: "decline" }, { outcome: "processing" }]) {
+      const answer = await pay(body);
+      expect(answer.status).toBe(409);
+      expect(await answer.json()).toMatchObject({ code: "ALREADY_FUNDED" });
+    }
+    expect((await pay({ amount: "100" })).status).toBe(202);
   });
 });

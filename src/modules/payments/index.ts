@@ -31,6 +31,7 @@ import { type PaymentEvidence, paymentEvidence } from "./disputes/evidence.ts";
 import { holdingLimits } from "./holdings/holding-limits.ts";
 import { createHoldings } from "./holdings/holdings.ts";
 import { createPaymentRoutes } from "./http.ts";
+import type { Cover } from "./ledger/cover.ts";
 import { partiesOf } from "./parties/parties-of.ts";
 import { createPartyAccess } from "./parties/party-access.ts";
 import { createPartyRoutes } from "./parties/party-routes.ts";
@@ -121,6 +122,8 @@ export interface PaymentsModule extends Module {
   audit(): Promise<AuditReport>;
   /** The providers nothing is released through now. */
   stopped(): Promise<readonly ProviderStop[]>;
+  /** Where less lies than is owed out of it, per provider and currency. */
+  uncovered(): Promise<readonly Cover[]>;
   /** Names of the providers there are. */
   readonly providerNames: readonly string[];
 }
@@ -176,6 +179,7 @@ export function createPayments(options: PaymentsOptions): PaymentsModule {
     reconcile: proof.reconcile,
     audit: audit.verify,
     stopped: async () => [...(await stopsOf(db)).values()],
+    uncovered: proof.uncovered,
     providerNames: [...providers.keys()],
   };
 }

@@ -1,10 +1,12 @@
 /** Disputes and debts as they are shown: amounts as strings, states in capitals, no text of anybody. */
+import { max, min, takeInOrder } from "#kernel/money";
 import type { Database } from "#platform/database/database";
 import type { DisputeRow } from "./dispute-rows.ts";
 
 export async function disputesOf(db: Database, escrowNo: bigint) {
   const rows = await db.sql<DisputeRow>`
     SELECT * FROM payments.dispute WHERE escrow_no = ${escrowNo} ORDER BY opened_at, dispute_id`;
+  const owed = await stillOwed(db, escrowNo, rows);
   return rows.map((row) => ({
     disputeId: row.dispute_id,
     kind: row.kind,
@@ -17,11 +19,36 @@ export async function disputesOf(db: Database, escrowNo: bigint) {
     open: row.open.toString(),
     fromEscrow: (row.fees + row.pending + row.held).toString(),
     debt: row.debt.toString(),
+    owed: `${owed.get(row.dispute_id) ?? 0n}`,
     losses: row.losses.toString(),
     payable: row.payable.toString(),
     openedAt: row.opened_at.toISOString(),
     ...(row.due_by !== null && { evidenceDueBy: row.due_by.toISOString() }),
   }));
+}
+
+/**
+ * What the seller owes of each to this day: what was taken back here repaid the oldest first, and no
+ * more is owed than he owes in all, since what was kept elsewhere or forgiven names no dispute.
+ */
+async function stillOwed(
+  db: Database,
+  escrowNo: bigint,
+  rows: readonly DisputeRow[],
+): Promise<ReadonlyMap<string, bigint>> {
+  const [found] = await db.sql<{ here: bigint; all: bigint }>`
+    SELECT coalesce((SELECT sum(e.amount) FROM payments.entry e
+        WHERE e.escrow_no = p.escrow_no AND e.account = 'seller_debt'), 0)::bigint AS here,
+      coalesce((SELECT owed FROM payments.seller_debt d
+        WHERE d.party_id = p.seller_id AND d.currency = p.currency), 0)::bigint AS all
+    FROM payments.payment p WHERE escrow_no = ${escrowNo}`;
+  const owed = min(found?.here ?? 0n, found?.all ?? 0n);
+  const newest = rows.toReversed();
+  const { parts } = takeInOrder(
+    max(owed, 0n),
+    newest.map(({ debt }) => debt),
+  );
+  return new Map(newest.map(({ dispute_id }, i) => [dispute_id, parts[i] ?? 0n]));
 }
 
 export async function escrowOfDispute(

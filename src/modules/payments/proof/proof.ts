@@ -5,6 +5,7 @@
 import type { Database } from "#platform/database/database";
 import type { Worker } from "#platform/module";
 import type { Metrics } from "#platform/telemetry/metrics";
+import { type Cover, coverOf } from "../ledger/cover.ts";
 import { createReconciler, type Reconciler } from "../reconciliation/reconciler.ts";
 import { createStoppedLine } from "../stops/stopped-line.ts";
 import { createSweep } from "../webhooks/sweep.ts";
@@ -29,6 +30,8 @@ export interface ProofOptions extends PaymentWorkerDeps {
 export interface Proof {
   readonly workers: readonly Worker[];
   readonly reconcile: Reconciler["run"];
+  /** Where less lies than is owed out of it. */
+  readonly uncovered: () => Promise<readonly Cover[]>;
 }
 
 export function createProof(options: ProofOptions): Proof {
@@ -48,6 +51,28 @@ export function createProof(options: ProofOptions): Proof {
       conservation.worker,
     ],
     reconcile: reconciler.run,
+    uncovered: uncoveredBy(options, conservation),
+  };
+}
+
+const coverKeptMs = 60_000;
+
+/**
+ * By the last round; a process without rounds looks itself, once a minute, since it goes through all
+ * escrows and a probe asks every few seconds.
+ */
+function uncoveredBy({ db, clock }: ProofOptions, { last }: Conservation): Proof["uncovered"] {
+  let looked: { readonly cover: readonly Cover[]; readonly atMs: number } | undefined;
+  return async () => {
+    const round = last();
+    if (
+      round === undefined &&
+      (looked === undefined || clock.monotonicMs() - looked.atMs > coverKeptMs)
+    ) {
+      looked = { cover: await coverOf(db), atMs: clock.monotonicMs() };
+    }
+    const cover = round?.cover ?? looked?.cover ?? [];
+    return cover.filter(({ clearing, owed }) => clearing < owed);
   };
 }
 

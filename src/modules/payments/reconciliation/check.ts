@@ -7,6 +7,7 @@
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { type Check, type Finding, found } from "#platform/verify/checks";
+import { coverOf } from "../ledger/cover.ts";
 import { stopsOf } from "../stops/provider-stops.ts";
 import { type BreakRow, openBreaks } from "./breaks.ts";
 import { classify, freshMs, type Pair, type Side, weightOf } from "./classify.ts";
@@ -35,7 +36,10 @@ async function checkProvider(
   const known = new Map(open.map((row) => [nameOf(row), row]));
   const stopped = (await stopsOf(db)).has(provider);
   const asked = `${provider} and our books agree, or a break says by how much`;
-  const name = [asked, ...openText(open), ...(stopped ? ["RELEASES STOPPED"] : [])].join("; ");
+  const cover = await coverIn(db, provider);
+  const name = [asked, ...openText(open), ...(stopped ? ["RELEASES STOPPED"] : []), ...cover].join(
+    "; ",
+  );
   let checked = 0n;
   for await (const scope of scopes(db, provider)) {
     const pairs = await compareBooks(db, provider, scope);
@@ -56,6 +60,13 @@ function openText(rows: readonly BreakRow[]): string[] {
   }
   const apart = [...sums].map(([currency, sum]) => `${sum} ${currency}`).join(", ");
   return [`${rows.length} ${rows.length === 1 ? "break" : "breaks"} open, ${apart} apart`];
+}
+
+/** No rule is broken by a cover below 0, and yet one party's money pays another. */
+async function coverIn(db: Database, provider: string): Promise<string[]> {
+  const covers = (await coverOf(db)).filter((cover) => cover.provider === provider);
+  const parts = covers.map(({ currency, clearing, owed }) => `${clearing - owed} ${currency}`);
+  return parts.length === 0 ? [] : [`cover ${parts.join(", ")}`];
 }
 
 /** What moved after the last reading was never compared. */

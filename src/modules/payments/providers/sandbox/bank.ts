@@ -17,15 +17,15 @@ import { type Movement, recordMovements } from "./movements.ts";
 
 export interface Bank {
   /**
-   * False when there is no such payment. `amount`: minor units; all that is missing when absent. The
-   * same `key` again is the same deposit, since whoever lost the reply will ask again.
+   * `amount`: minor units; all that is missing when absent. The same `key` again is the same deposit,
+   * since whoever lost the reply will ask again. What is paid is paid once more only by an amount.
    */
   pay(
     objectId: string,
     outcome: PayOutcome,
     amount: bigint | undefined,
     key?: string,
-  ): Promise<boolean>;
+  ): Promise<"played" | "unknown" | "paid">;
   setReady(partyId: string, ready: boolean): Promise<boolean>;
   /** A line of the provider's books for something nobody here knows. */
   adjust(line: Omit<Movement, "objectId" | "fee">, key: string): Promise<void>;
@@ -38,13 +38,15 @@ export function createBank({ db, clock }: { readonly db: Database; readonly cloc
     pay: (objectId, outcome, amount, key) =>
       db.withTx(async (tx) => {
         const payment = await lockObject(tx, objectId);
-        if (payment?.kind !== "payment") return false;
+        if (payment?.kind !== "payment") return "unknown";
         const now = clock.now();
         const depositId = depositIdOf(payment, key);
-        if (outcome === "succeed" && hasDeposit(payment, depositId)) return true;
+        if (outcome === "succeed" && hasDeposit(payment, depositId)) return "played";
+        const needed = outcome !== "succeed" || amount === undefined;
+        if (needed && received(payment) >= payment.amount) return "paid";
         const { change, type } = played(payment, outcome, { depositId, amount, now });
         await changeObject(tx, payment, change, type, now);
-        return true;
+        return "played";
       }),
     adjust: (line, key) =>
       db.withTx(async (tx) => {
@@ -100,8 +102,7 @@ function played(
 
 /** Money arrives even for a payment that is complete or cancelled: banks do that. */
 function arrived(payment: BookObject, { depositId, amount: wanted, now }: Deposit) {
-  const missing = payment.amount - received(payment);
-  const amount = wanted ?? (missing > 0n ? missing : payment.amount);
+  const amount = wanted ?? payment.amount - received(payment);
   const { deposits = [] } = payment.details;
   const deposit = {
     depositId,

@@ -9,6 +9,7 @@ import {
   SandboxPayRequestSchema,
   SandboxReadinessRequestSchema,
 } from "#gen/payments/v1/http_pb";
+import type { Standing } from "#kernel/standing";
 import { requireRole } from "#platform/http/auth";
 import { readJson, toMessage } from "#platform/http/body";
 import { documented } from "#platform/http/openapi/documented";
@@ -35,6 +36,7 @@ export interface SandboxRouteOptions {
   readonly onPlayed: () => void;
 }
 
+const payers: readonly Standing[] = [...partiesAndOperators, "creator"];
 const largest = 1_000_000_000_000_000n;
 
 export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv> {
@@ -51,9 +53,11 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
     async (c) => {
       const body = toMessage(SandboxPayRequestSchema, await readJson(c.req.raw));
       const principal = c.get("principal");
-      const row = await access.byPaymentId(c.req.param("id"), principal, partiesAndOperators);
+      const row = await access.byPaymentId(c.req.param("id"), principal, payers);
+      const standing = standingTo(row, principal);
       // An auditor sees it and changes nothing.
-      if (standingTo(row, principal) === "auditor") requireRole(principal, "admin");
+      if (standing === "auditor") requireRole(principal, "admin");
+      if (standing === "seller") throw new HttpProblem("NOT_THE_BUYER", "The buyer pays.");
       const outcome = (body.outcome || "succeed") as PayOutcome;
       const amount = body.amount === "" ? undefined : BigInt(body.amount);
       if (amount !== undefined && (amount === 0n || amount > largest)) {
@@ -64,7 +68,11 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
         throw unavailable({}, "The provider is still opening this payment: try again.");
       }
       const key = headerOf(c, "Idempotency-Key");
-      if (!(await bank.pay(row.provider_ref, outcome, amount, key))) throw notFound();
+      const done = await bank.pay(row.provider_ref, outcome, amount, key);
+      if (done === "unknown") throw notFound();
+      if (done === "paid") {
+        throw new HttpProblem("ALREADY_FUNDED", "Nothing is missing: send an amount to pay more.");
+      }
       onPlayed();
       return c.json({ paymentId: row.payment_id, outcome, status: "accepted" }, 202);
     },
