@@ -37,3 +37,24 @@ test("secrets are masked by their names, at the top of a line and one level belo
   expect(lines[1]).toMatchObject({ role: "escrow", consumer: "c", err: { message: "broken" } });
   expect(ended.stdout.toString().trim()).toBe("false");
 });
+
+test("a hiccup is told in one line with its cause; anything else with where it was thrown", () => {
+  const errors = JSON.stringify(join(import.meta.dir, "..", "errors.ts"));
+  const hiccups = `
+    import { TransientError } from ${errors};
+    import { createLogger } from ${JSON.stringify(join(import.meta.dir, "logger.ts"))};
+    const hiccup = new TransientError("no broker", { cause: new Error("connection refused") });
+    createLogger({ level: "info", pretty: false }).warn({ err: hiccup }, "again");
+    createLogger({ level: "info", pretty: false }).warn({ err: new Error("a bug") }, "a bug");
+    createLogger({ level: "debug", pretty: false }).warn({ err: hiccup }, "again");
+  `;
+  const [hiccup, bug, whole] = Bun.spawnSync([process.execPath, "-e", hiccups])
+    .stderr.toString()
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { err: Record<string, unknown> }).err);
+  const told = { type: "TransientError", message: "no broker", cause: "connection refused" };
+  expect(hiccup).toEqual(told);
+  expect(bug?.["stack"]).toContain("a bug");
+  expect(whole?.["stack"]).toContain("no broker");
+});

@@ -4,6 +4,7 @@
  */
 import pino from "pino";
 import pretty from "pino-pretty";
+import { TransientError } from "../errors.ts";
 
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -46,10 +47,26 @@ export function createLogger({ level, pretty: forPeople, fields }: LoggerOptions
       })
     : pino.destination({ fd: 2, sync: true });
   const logger = pino(
-    { level, redact: [...secretNames, ...secretNames.map((name) => `*.${name}`)] },
+    {
+      level,
+      redact: [...secretNames, ...secretNames.map((name) => `*.${name}`)],
+      serializers: { err: level === "debug" ? pino.stdSerializers.err : told },
+    },
     destination,
   );
   return fields === undefined ? logger : logger.child(fields);
+}
+
+/**
+ * A hiccup is tried again, many times while a server is away: where it was thrown helps nobody, and
+ * what caused it does.
+ */
+function told(error: unknown): unknown {
+  if (!(error instanceof TransientError)) return pino.stdSerializers.err(error as Error);
+  const { name: type, message, cause } = error;
+  const why =
+    cause instanceof Error && !message.includes(cause.message) ? cause.message : undefined;
+  return { type, message, cause: why };
 }
 
 /** For tests and tools that want silence. */

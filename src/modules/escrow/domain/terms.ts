@@ -34,8 +34,10 @@ export function prepareTerms(
   const money = asked.amount;
   const currency = money && currencyOf(money.currency);
   const fees = money && feesFor(table, money.amount, money.currency);
-  if (!money || !currency || !fees)
-    return no(Code.CURRENCY_UNSUPPORTED, "no fees are set for this currency");
+  if (!money || !currency || !fees) {
+    const priced = [...table.keys()].join(", ");
+    return no(Code.CURRENCY_UNSUPPORTED, `fees are set for ${priced}, for no other currency`);
+  }
   const terms = complete(
     { ...asked, provider: asked.provider || providerFor(money, routing) },
     money,
