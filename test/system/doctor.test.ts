@@ -155,14 +155,14 @@ if (KAFKA_BROKERS !== undefined)
   describe("with a broker", () => {
     test("seed E6: missing topics end with 5; once made, rights, lag and clock are looked at", async () => {
       const env = { KAFKA_BROKERS, KAFKA_TOPIC_PREFIX: `${unique("doctor")}.` };
-      const before = await doctor(env, "--role", "escrow");
+      const before = await doctor(env);
       expect(before.code).toBe(5);
       expect(new Set(before.failed.map(({ area }) => area))).toEqual(new Set(["topics"]));
       expect(before.failed[0]?.remedy).toContain("app topics");
       expect((await runApp(await emptyPlace(), ["topics"], { ...env, MEMORY: "true" })).code).toBe(
         0,
       );
-      const after = await doctor(env, "--role", "escrow");
+      const after = await doctor(env);
       expect(after).toMatchObject({ code: 0, ok: true, failed: [] });
       expect(new Set(after.findings.map(({ area }) => area))).toEqual(
         new Set(["settings", "database", "kafka", "topics", "rights", "lag", "clock", "provider"]),

@@ -156,7 +156,7 @@ export async function acquit(
 
 const ANOTHER_LOG =
   "the log is another one: restore the old topics' disks; where that cannot be done, stop all " +
-  "processes and change no cursor before asking for help";
+  "processes and change no cursor by hand: docs/operations.md (All of Kafka is gone) goes on";
 
 function assertSameLog(place: Place, kept: string, clusterId: string): void {
   if (kept === clusterId) return;
