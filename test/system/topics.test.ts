@@ -120,12 +120,11 @@ if (brokers !== undefined)
     test("seed E6: a server refuses to start on topics that break the promise", async () => {
       const commands = `${prefix}escrow.commands.v1`;
       await spoil(commands, "message.timestamp.type", "CreateTime");
-      const server = await runApp(await emptyPlace(), ["--role=escrow"], env);
+      const server = await runApp(await emptyPlace(), ["--port", "0"], env);
       expect(server.code).toBe(6);
       expect(server.stderr).toContain(
         `${commands} has message.timestamp.type=CreateTime, not LogAppendTime: run \`app topics\``,
       );
-      // It has to do with other topics only.
       const others = `${prefix}treasury.events.v1`;
       await spoil(others, "retention.ms", "1000");
       expect((await topics()).stdout).toContain(`retention.ms=-1 on ${others}`);
@@ -135,7 +134,7 @@ if (brokers !== undefined)
       const closed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
       const { port } = closed;
       closed.stop(true);
-      const server = startApp(await emptyPlace(), ["--role=escrow"], {
+      const server = startApp(await emptyPlace(), ["--port", "0"], {
         ...env,
         KAFKA_BROKERS: `127.0.0.1:${port}`,
         KAFKA_TOPIC_PREFIX: `${unique("later")}.`,
@@ -164,7 +163,7 @@ if (brokers !== undefined)
       const setUp = await topics();
       expect(setUp.code).toBe(6);
       expect(setUp.stderr).toContain(`${payments} has 6 partitions, not 12`);
-      const server = await runApp(await emptyPlace(), ["--role=payments"], env);
+      const server = await runApp(await emptyPlace(), ["--port", "0"], env);
       expect(server.code).toBe(6);
       expect(server.stderr).toContain(`${payments} has 6 partitions, not 12`);
       expect((await topics("--diff")).stdout).toContain("breaks the order");
