@@ -52,6 +52,12 @@ export const houseRules: readonly HouseRule[] = [
       text.match(/\b(test|it|describe)\.(skip|skipIf|todo|todoIf|if|only|failing)\b/g) ?? [],
   },
   {
+    name: "what is inserted names its columns",
+    applies: (path) => path.startsWith("src/"),
+    finds: (_path, text) =>
+      text.match(/INSERT INTO [^()]{1,80}\s+SELECT (DISTINCT ON \([^)]*\) )?\*/g) ?? [],
+  },
+  {
     name: "every source says what it is responsible for",
     applies: (path) =>
       ours(path) && /^src\/.*\.tsx?$/.test(path) && !/\.(test|d)\.tsx?$/.test(path),

@@ -13,6 +13,10 @@ const seeded: Readonly<Record<string, readonly [path: string, text: string]>> = 
     'c.req.header("If-Match")',
   ],
   "no test is skipped or left open": ["src/a.test.ts", ["test", "skipIf(true)"].join(".")],
+  "what is inserted names its columns": [
+    "src/modules/payments/journal.ts",
+    "INSERT INTO payments.entry\n SELECT * FROM rows",
+  ],
   "every source says what it is responsible for": ["src/kernel/money.ts", "export const a = 1;"],
   "the repository stands alone: no path of one machine": [
     "README.md",

@@ -8,7 +8,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { FundsChangeSchema } from "#gen/escrow/v1/types_pb";
 import { type Event, EventSchema, PaymentCommandRejectedSchema } from "#gen/payments/v1/events_pb";
 import { generateEventId, hashFields, sha256Hex } from "#kernel/ids";
-import { SqlName, type Tx } from "#platform/database/database";
+import { SqlColumns, SqlName, type Tx } from "#platform/database/database";
 import { encodeBytes } from "#platform/database/statement";
 import type { Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
@@ -334,13 +334,13 @@ function outcomeRow(
   };
 }
 
-/** Rows name every column; what JSON leaves out would be null. */
 async function insert(tx: Tx, table: string, rows: readonly WriteRow[]): Promise<void> {
   if (rows.length === 0) return;
   const name = new SqlName("payments", table);
+  const columns = new SqlColumns(rows);
   await tx.sql`
-    INSERT INTO ${name}
-    SELECT * FROM jsonb_populate_recordset(NULL::${name}, ${JSON.stringify(rows)}::jsonb)`;
+    INSERT INTO ${name} (${columns})
+    SELECT ${columns} FROM jsonb_populate_recordset(NULL::${name}, ${JSON.stringify(rows)}::jsonb)`;
 }
 
 async function insertConflicts(tx: Tx, conflicts: readonly CommandConflict[]): Promise<void> {

@@ -156,7 +156,8 @@ export interface OperationRow {
   readonly lease_until: Date | null;
   readonly tries: number;
   readonly lookups: number;
-  readonly absent_before: boolean;
+  /** Null: written by a version that does not say. */
+  readonly absent_before: boolean | null;
   readonly first_sent_at: Date | null;
   readonly object_id: string | null;
   readonly code: string;
@@ -191,7 +192,7 @@ export function operationOf(row: OperationRow): Operation {
     attempt: row.attempt,
     tries: row.tries,
     lookups: row.lookups,
-    absentBefore: row.absent_before,
+    absentBefore: row.absent_before ?? true,
     dueAt: row.due_at ?? undefined,
     firstSentAt: row.first_sent_at ?? undefined,
     objectId: row.object_id ?? undefined,

@@ -7,7 +7,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type TreasuryEvent, TreasuryEventSchema } from "#gen/payments/v1/events_pb";
 import { generateEventId, hashFields } from "#kernel/ids";
-import type { Database, Tx } from "#platform/database/database";
+import { type Database, SqlColumns, type Tx } from "#platform/database/database";
 import { encodeBytes } from "#platform/database/statement";
 import type { Outgoing } from "#platform/messaging/handler";
 import { sliceSize } from "#platform/verify/checks";
@@ -82,9 +82,10 @@ async function keep(tx: Tx, events: readonly TreasuryEvent[], now: Date): Promis
     payload: encodeBytes(toBinary(TreasuryEventSchema, event)),
     at: now,
   }));
+  const columns = new SqlColumns(rows);
   await tx.sql`
-    INSERT INTO payments.treasury_history
-    SELECT * FROM jsonb_populate_recordset(NULL::payments.treasury_history,
+    INSERT INTO payments.treasury_history (${columns})
+    SELECT ${columns} FROM jsonb_populate_recordset(NULL::payments.treasury_history,
       ${JSON.stringify(rows)}::jsonb)`;
 }
 

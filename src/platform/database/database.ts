@@ -26,6 +26,21 @@ export class SqlName {
   }
 }
 
+/**
+ * The columns of rows to be written, for `INSERT INTO t (${columns}) SELECT ${columns} FROM
+ * jsonb_populate_recordset(...)`. Named, so that a process of an older version leaves a column that
+ * it does not know yet to its default, as it could not by `SELECT *`.
+ */
+export class SqlColumns {
+  readonly text: string;
+  constructor(rows: readonly object[]) {
+    const names = new Set(rows.flatMap(Object.keys));
+    this.text = Array.from(names, (name) => new SqlName(name).text).join(", ");
+  }
+}
+
+export type SqlIdentifier = SqlName | SqlColumns;
+
 /** `int8` comes back as bigint, `timestamptz` as Date, `bytea` as Uint8Array, `jsonb` parsed. */
 export type Row = Record<string, unknown>;
 
@@ -33,7 +48,7 @@ export interface Queryable {
   /** One prepared statement: `sql<{ id: string }>\`SELECT id FROM t WHERE id = ANY(${ids}::text[])\``. */
   sql<R extends object = Row>(
     text: TemplateStringsArray,
-    ...values: (SqlValue | SqlName)[]
+    ...values: (SqlValue | SqlIdentifier)[]
   ): Promise<R[]>;
   /** Several statements without parameters: definitions, never user input. */
   script(text: string): Promise<void>;

@@ -3,7 +3,7 @@
  * format. Both adapters bind these strings with no type of their own, so the server infers every
  * type from the statement: the same text means the same on both, and prepared statements are reused.
  */
-import { SqlName, type SqlValue } from "./database.ts";
+import { SqlColumns, type SqlIdentifier, SqlName, type SqlValue } from "./database.ts";
 
 export interface Statement {
   readonly text: string;
@@ -15,12 +15,12 @@ const texts = new WeakMap<TemplateStringsArray, Map<string, string>>();
 
 export function statement(
   strings: TemplateStringsArray,
-  values: readonly (SqlValue | SqlName)[],
+  values: readonly (SqlValue | SqlIdentifier)[],
 ): Statement {
   const params: (string | null)[] = [];
   let names = "";
   for (const value of values) {
-    if (value instanceof SqlName) names += `${value.text},`;
+    if (isIdentifier(value)) names += `${value.text},`;
     else params.push(encode(value));
   }
   let known = texts.get(strings);
@@ -38,12 +38,12 @@ export function statement(
 
 function statementText(
   strings: TemplateStringsArray,
-  values: readonly (SqlValue | SqlName)[],
+  values: readonly (SqlValue | SqlIdentifier)[],
 ): string {
   let text = strings[0] ?? "";
   let position = 0;
   values.forEach((value, index) => {
-    if (value instanceof SqlName) text += value.text;
+    if (isIdentifier(value)) text += value.text;
     else {
       position += 1;
       text += `$${position}`;
@@ -51,6 +51,10 @@ function statementText(
     text += strings[index + 1] ?? "";
   });
   return text;
+}
+
+function isIdentifier(value: SqlValue | SqlIdentifier): value is SqlIdentifier {
+  return value instanceof SqlName || value instanceof SqlColumns;
 }
 
 /** One bound value in PostgreSQL's text format; null stays null. */

@@ -71,7 +71,7 @@ export async function netRetransfers(
 }
 
 function isUnsent({ kind, state, tries, absent_before }: OperationRow): boolean {
-  return kind === "RETRANSFER" && state === "READY" && tries === 0 && !absent_before;
+  return kind === "RETRANSFER" && state === "READY" && tries === 0 && absent_before === false;
 }
 
 /** What is asked for is part of the bytes; their key was not used. */

@@ -1,5 +1,5 @@
 /** Rows of disputes and how they become values; read under the root's lock. */
-import type { Tx } from "#platform/database/database";
+import { SqlColumns, type Tx } from "#platform/database/database";
 import type { BookedMovement, Dispute } from "../domain/dispute.ts";
 import type { Payment } from "../domain/payment.ts";
 import { text, type WriteRow } from "../schema.ts";
@@ -73,9 +73,11 @@ export function movementRow(escrowNo: bigint, movement: BookedMovement, now: Dat
 
 export async function writeDisputes(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
   if (rows.length === 0) return;
+  const columns = new SqlColumns(rows);
   await tx.sql`
-    INSERT INTO payments.dispute AS d
-    SELECT * FROM jsonb_populate_recordset(NULL::payments.dispute, ${JSON.stringify(rows)}::jsonb)
+    INSERT INTO payments.dispute AS d (${columns})
+    SELECT ${columns}
+    FROM jsonb_populate_recordset(NULL::payments.dispute, ${JSON.stringify(rows)}::jsonb)
     ON CONFLICT (escrow_no, dispute_id) DO UPDATE SET
       status = excluded.status, lock = excluded.lock, amount = excluded.amount,
       reason = excluded.reason, due_by = excluded.due_by, taken = excluded.taken,

@@ -6,7 +6,7 @@ import { create } from "@bufbuild/protobuf";
 import { MoneySchema } from "#gen/escrow/v1/types_pb";
 import { ReconciliationBreakFoundSchema } from "#gen/payments/v1/events_pb";
 import { hashFields } from "#kernel/ids";
-import type { Queryable, Tx } from "#platform/database/database";
+import { type Queryable, SqlColumns, type Tx } from "#platform/database/database";
 import type { TreasuryNotice } from "../treasury.ts";
 import { type BreakKind, classify, magnitude, type Pair, type Side } from "./classify.ts";
 
@@ -51,13 +51,14 @@ export async function keepBreaks(
   );
   await close(tx, provider, agreed, now);
   if (rows.length === 0) return [];
+  const columns = new SqlColumns(rows);
   const said = await tx.sql<BreakRow>`
     WITH known AS (
       SELECT b.break_id, b.kind FROM payments.reconciliation_break b
       WHERE b.closed_at IS NULL AND b.provider = ${provider}
     ), kept AS (
-      INSERT INTO payments.reconciliation_break AS b
-      SELECT * FROM jsonb_populate_recordset(NULL::payments.reconciliation_break,
+      INSERT INTO payments.reconciliation_break AS b (${columns})
+      SELECT ${columns} FROM jsonb_populate_recordset(NULL::payments.reconciliation_break,
         ${JSON.stringify(rows)}::jsonb) ORDER BY escrow_no, key, currency
       ON CONFLICT (provider, escrow_no, key, currency) WHERE closed_at IS NULL
       DO UPDATE SET kind = excluded.kind, category = excluded.category, ours = excluded.ours,

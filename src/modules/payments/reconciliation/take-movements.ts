@@ -2,7 +2,7 @@
  * Keeps the lines of a provider's books as they are read and says whose each is. A line is kept
  * once; one of the platform's own kind is booked by rule in the transaction that keeps it first.
  */
-import type { Tx } from "#platform/database/database";
+import { SqlColumns, type Tx } from "#platform/database/database";
 import { bookForPlatform } from "../ledger/platform-book.ts";
 import { isPlatformCategory, platformMovement } from "../ledger/post-platform.ts";
 import type { ProviderMovement } from "../provider.ts";
@@ -37,10 +37,11 @@ export async function takeMovements(
     key: movement.movementId,
     platform: isPlatformCategory(movement.category),
   }));
+  const columns = new SqlColumns(rows);
   // What a provider says of an old line now counts; a fee may be known later than its movement.
   const kept = await tx.sql<KeptRow>`
-    INSERT INTO payments.provider_movement AS m
-    SELECT * FROM jsonb_populate_recordset(NULL::payments.provider_movement,
+    INSERT INTO payments.provider_movement AS m (${columns})
+    SELECT ${columns} FROM jsonb_populate_recordset(NULL::payments.provider_movement,
       ${JSON.stringify(rows)}::jsonb) ORDER BY movement_id
     ON CONFLICT (provider, movement_id) DO UPDATE SET amount = excluded.amount, fee = excluded.fee,
       currency = excluded.currency, exchanged = excluded.exchanged

@@ -1,5 +1,5 @@
 /** Rows of screenings and how they become values; read and written under the root's lock. */
-import type { Tx } from "#platform/database/database";
+import { SqlColumns, type Tx } from "#platform/database/database";
 import type { Screening, ScreeningState } from "../domain/screening.ts";
 import { text, type WriteRow } from "../schema.ts";
 
@@ -96,9 +96,11 @@ export function screeningRow(
 
 export async function writeScreenings(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
   if (rows.length === 0) return;
+  const columns = new SqlColumns(rows);
   await tx.sql`
-    INSERT INTO payments.screening AS s
-    SELECT * FROM jsonb_populate_recordset(NULL::payments.screening, ${JSON.stringify(rows)}::jsonb)
+    INSERT INTO payments.screening AS s (${columns})
+    SELECT ${columns}
+    FROM jsonb_populate_recordset(NULL::payments.screening, ${JSON.stringify(rows)}::jsonb)
     ON CONFLICT (review_id) DO UPDATE SET
       state = excluded.state, reason = excluded.reason, told = excluded.told,
       decided_by = excluded.decided_by, blocked_pending = excluded.blocked_pending,

@@ -79,7 +79,7 @@ function expectToTie({ opening, lines, closing }: Statement): void {
 
 describe("G9: statements", () => {
   test("opening, lines and closing tie, of an escrow, a party and all books, from any instant", async () => {
-    for (const scope of [`escrow=${first}`, "party=bob", "party=carol", "x=1"]) {
+    for (const scope of [`escrow=${first}`, "party=bob", "party=carol", ""]) {
       expectToTie(await statement(scope));
       if (scope !== "party=carol")
         expectToTie(await statement(`${scope}&from=${noon.toISOString()}`));
@@ -90,7 +90,7 @@ describe("G9: statements", () => {
   });
 
   test("all books close at the trial balance, and the lines of the whole sum to nothing", async () => {
-    const { closing, lines } = await statement("x=1");
+    const { closing, lines } = await statement("");
     const answer = await world.call("GET", "/v1/ledger/trial-balance", auditor);
     const trial = (await answer.json()) as {
       currencies: Record<string, { accounts: Record<string, string> }>;
@@ -111,10 +111,10 @@ describe("G9: statements", () => {
       [`escrow=${first}`, "carol", 404],
       ["party=alice", "carol", 404],
       ["", "alice", 403],
-      [`escrow=${first}&party=alice`, "alice", 400],
-      [`escrow=${first}&from=yesterday`, "alice", 400],
-      [`escrow=${first}&format=xml`, "alice", 400],
-      ["party=alice&view=mine", "alice", 400],
+      [`escrow=${first}&party=alice`, "alice", 422],
+      [`escrow=${first}&from=yesterday`, "alice", 422],
+      [`escrow=${first}&format=xml`, "alice", 422],
+      ["party=alice&view=mine", "alice", 422],
     ] as const;
     for (const [query, as, status] of refused) {
       const asked = world.call("GET", `/v1/statements?${query}`, { as });
@@ -129,7 +129,7 @@ describe("G9: statements", () => {
     expect(answer.headers.get("Content-Type")).toContain("text/csv");
     const [head, ...rows] = (await answer.text()).trim().split("\n");
     expect(head).toBe("kind,at,transactionId,escrowId,account,reason,reference,currency,amount");
-    const { lines, closing } = await statement("x=1");
+    const { lines, closing } = await statement("");
     const amounts = (kind: string) =>
       rows.flatMap((row) => (row.startsWith(`${kind},`) ? [row.split(",").at(-1)] : []));
     expect(amounts("line")).toEqual(lines.map(({ amount }) => amount));
@@ -154,6 +154,6 @@ describe("G4: the books as of an instant", () => {
       sum: "0",
     });
     const bad = await world.call("GET", "/v1/ledger/trial-balance?as_of=then", auditor);
-    expect(bad.status).toBe(400);
+    expect(bad.status).toBe(422);
   });
 });

@@ -4,7 +4,7 @@
  */
 import type { WebhookReceived } from "#gen/payments/v1/webhooks_pb";
 import type { Clock } from "#platform/clock";
-import type { Tx } from "#platform/database/database";
+import { SqlColumns, type Tx } from "#platform/database/database";
 import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform/messaging/handler";
 import type { Logger } from "#platform/telemetry/logger";
 import { passingTracer, type Tracer } from "#platform/telemetry/tracing";
@@ -90,9 +90,11 @@ async function remember(
     received_at: now,
     matched: isOurs(objectOf(webhook, objects)),
   }));
+  const columns = new SqlColumns(rows);
   const inserted = await tx.sql<{ provider: string; event_id: string }>`
-    INSERT INTO payments.webhook
-    SELECT * FROM jsonb_populate_recordset(NULL::payments.webhook, ${JSON.stringify(rows)}::jsonb)
+    INSERT INTO payments.webhook (${columns})
+    SELECT ${columns}
+    FROM jsonb_populate_recordset(NULL::payments.webhook, ${JSON.stringify(rows)}::jsonb)
     ORDER BY provider, event_id
     ON CONFLICT (provider, event_id) DO NOTHING RETURNING provider, event_id`;
   const fresh = new Set(inserted.map(({ provider, event_id }) => `${provider} ${event_id}`));
