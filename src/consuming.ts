@@ -1,28 +1,17 @@
 /** How modules' handlers and listeners are made to run: with retries beside the stream, and measured. */
-import type { Clock } from "#platform/clock";
 import { SystemicError } from "#platform/errors";
 import { createListeners, type Listeners } from "#platform/listening/listeners";
 import { createConsumer, type Handled } from "#platform/messaging/consumer";
 import { createRedrive } from "#platform/messaging/dead-letters/redrive";
-import type { EventLog } from "#platform/messaging/event-log";
 import type { AnyHandler } from "#platform/messaging/handler";
 import { createLogRetention } from "#platform/messaging/table/topics";
 import type { Module, Worker } from "#platform/module";
-import type { Logger } from "#platform/telemetry/logger";
 import type { Metrics } from "#platform/telemetry/metrics";
-import type { Tracer } from "#platform/telemetry/tracing";
 import { allTopics } from "#topics";
-import type { Outboxes } from "./outboxes.ts";
-import { type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import type { Outboxes, PublishingDeps } from "./outboxes.ts";
+import { type MessagingSchema, messagingSchemas } from "./stores.ts";
 
-export interface ConsumingDeps {
-  readonly databases: Databases;
-  readonly log: EventLog;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly tracer?: Tracer;
-}
+export type ConsumingDeps = Omit<PublishingDeps, "config" | "processId">;
 
 /**
  * A handler runs on the tables of its module's schema, and its letters are found by the schema its

@@ -26,7 +26,7 @@ export interface PublishingDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly tracer?: Tracer;
-  /** Owns the shards' leases. */
+  /** Unique among running processes: owner of leases and group memberships. */
   readonly processId: string;
 }
 

@@ -4,21 +4,17 @@
  */
 import type { Hono } from "hono";
 import type { AuditReport } from "#platform/audit";
-import type { Clock } from "#platform/clock";
 import { createApiKeyRoutes } from "#platform/http/api-key-routes";
 import { type ApiKeys, createApiKeys } from "#platform/http/api-keys";
 import { fingerprintKeyFrom } from "#platform/http/idempotency";
 import { createHttp } from "#platform/http/server";
 import { createLegalHolds } from "#platform/legal-holds";
 import type { Listeners } from "#platform/listening/listeners";
-import type { EventLog } from "#platform/messaging/event-log";
 import { sparingRequests } from "#platform/messaging/publishing/publish-breaker";
 import { createPublisher, type Publisher } from "#platform/messaging/publishing/publisher";
 import type { HttpEnv, Pending, Worker } from "#platform/module";
 import { createKeyring } from "#platform/sealing/keyring";
-import type { Logger } from "#platform/telemetry/logger";
-import type { Metrics } from "#platform/telemetry/metrics";
-import { passingTracer, type Tracer } from "#platform/telemetry/tracing";
+import { passingTracer } from "#platform/telemetry/tracing";
 import { createHealth, type Health } from "#platform/workers/health";
 import type { Config, RoleName } from "./config.ts";
 import {
@@ -36,13 +32,13 @@ import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule, listHeld, retryHeld } from "./modules/outbox/index.ts";
 import { createPayments, type PaymentsModule } from "./modules/payments/index.ts";
 import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
-import { createOutboxes, type Outboxes, publishingOf } from "./outboxes.ts";
+import { createOutboxes, type Outboxes, type PublishingDeps, publishingOf } from "./outboxes.ts";
 import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
 import { custodianConfig, screeningConfig } from "./settings/custodian.ts";
 import { dealRules } from "./settings/deal-rules.ts";
 import { stripeConfig, stripeLimits } from "./settings/stripe.ts";
-import { bySchema, type Databases, type MessagingSchema, messagingSchemas } from "./stores.ts";
+import { bySchema, type MessagingSchema, messagingSchemas } from "./stores.ts";
 import { underWay } from "./test-clock/quiet.ts";
 import { createTokenAuth } from "./token-auth.ts";
 import { version } from "./version.ts";
@@ -64,17 +60,8 @@ const roleTable: Readonly<Record<RoleName, Role>> = {
   all: { routes: messagingSchemas, workers: [...messagingSchemas, "outbox"] },
 };
 
-export interface ApplicationDeps {
-  readonly config: Config;
+export interface ApplicationDeps extends PublishingDeps {
   readonly secrets: Secrets;
-  readonly databases: Databases;
-  readonly log: EventLog;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly tracer?: Tracer;
-  /** Unique among running processes: owner of leases and group memberships. */
-  readonly processId: string;
   /** This process's own address, once it listens. */
   readonly ownUrl: () => string;
 }

@@ -8,6 +8,7 @@ import type { Clock } from "#platform/clock";
 import { SqlName, type Tx } from "#platform/database/database";
 import type { Handled } from "#platform/messaging/consumer";
 import type { EventLog, LogBatch, LogRecord, Subscription } from "#platform/messaging/event-log";
+import { gather } from "#platform/messaging/gathering";
 import { storable } from "#platform/messaging/storable";
 import type { Worker } from "#platform/module";
 import { WorkerLostError } from "#platform/workers/worker-lost-error";
@@ -72,7 +73,8 @@ export function createPublishedRows(options: PublishedRowsOptions): Worker {
     if (subscription?.state() === "lost")
       throw new WorkerLostError(`${publishedGroup} lost its group`);
     const startedMs = clock.monotonicMs();
-    const batches = subscription === undefined ? [] : await gather(subscription);
+    const batches =
+      subscription === undefined ? [] : await gather(subscription, waitMs, mostRecords);
     if (batches.length === 0) return "idle";
     try {
       await settle(batches);
@@ -108,19 +110,6 @@ export function createPublishedRows(options: PublishedRowsOptions): Worker {
         ? undefined
         : `${publishedGroup} has not joined its group: published rows stay`,
   };
-}
-
-/** Waits for the first only. */
-async function gather(subscription: Subscription): Promise<LogBatch[]> {
-  const batches: LogBatch[] = [];
-  let records = 0;
-  while (records < mostRecords) {
-    const batch = await subscription.poll(batches.length === 0 ? waitMs : 0);
-    if (batch === null) break;
-    batches.push(batch);
-    records += batch.records.length;
-  }
-  return batches;
 }
 
 /** Strangers write whatever they like; a text the database cannot keep is none of ours. */

@@ -33,7 +33,7 @@ export interface RelayOptions {
   /** Rows per read without a backlog; ten times as many with one. */
   readonly batchSize?: number;
   readonly leaseMs?: number;
-  /** How soon rows of another process are found. */
+  /** How soon rows of another process are found; 25 by default. */
   readonly idleMs?: number;
   /** Another publishes; only what waits for this long, or twice as long, is left to this relay. */
   readonly overdueAfterMs?: number;
@@ -50,12 +50,18 @@ export interface PublishMeasures {
   overdue(schema: string, rows: number): void;
 }
 
+/** Nobody else writes to an embedded database, and who writes in this process says so (`wakeOn`). */
+const idleMsByKind = { postgres: 25, pglite: 1_000 } as const;
 /** A few busy keys fill one shard only. */
 const leastPerShard = 32;
 
 export function createRelay(options: RelayOptions): WakeableWorker {
   const { db, schema, log, clock, owner, wakeOn, batchSize = 100, leaseMs = 5_000 } = options;
-  const { idleMs = 25, tracer = passingTracer, overdueAfterMs: afterMs } = options;
+  const {
+    idleMs = idleMsByKind[db.kind],
+    tracer = passingTracer,
+    overdueAfterMs: afterMs,
+  } = options;
   const logger = options.logger.child({ worker: `outbox.${schema}` });
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
   const floors = createFloors({ db, schema, clock });

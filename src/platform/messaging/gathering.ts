@@ -24,24 +24,33 @@ const aloneMs = 10_000;
 export function createGathering({ clock, maxRecords }: GatheringOptions): Gathering {
   let aloneUntilMs = Number.NEGATIVE_INFINITY;
   return {
-    async take(subscription, waitMs) {
-      const first = await subscription.poll(waitMs);
-      if (first === null) return [];
-      const batches = [first];
-      let left = maxRecords - first.records.length;
-      if (left <= 0 || clock.monotonicMs() < aloneUntilMs) return batches;
-      // The answer of the log that brought the first one brings the others within this turn.
-      await new Promise(setImmediate);
-      while (left > 0) {
-        const more = await subscription.poll(0);
-        if (more === null) break;
-        batches.push({ ...more, records: more.records.slice(0, left) });
-        left -= more.records.length;
-      }
-      return batches;
+    take(subscription, waitMs) {
+      const alone = clock.monotonicMs() < aloneUntilMs;
+      return gather(subscription, waitMs, alone ? 0 : maxRecords);
     },
     failed() {
       aloneUntilMs = clock.monotonicMs() + aloneMs;
     },
   };
+}
+
+/** A first batch, if one comes in time, and what other partitions have up to `maxRecords` in all. */
+export async function gather(
+  subscription: Pick<Subscription, "poll">,
+  waitMs: number,
+  maxRecords: number,
+): Promise<LogBatch[]> {
+  const first = await subscription.poll(waitMs);
+  if (first === null) return [];
+  const batches = [first];
+  let left = maxRecords - first.records.length;
+  // The answer of the log that brought the first one brings the others within this turn.
+  if (left > 0) await new Promise(setImmediate);
+  while (left > 0) {
+    const more = await subscription.poll(0);
+    if (more === null) break;
+    batches.push({ ...more, records: more.records.slice(0, left) });
+    left -= more.records.length;
+  }
+  return batches;
 }

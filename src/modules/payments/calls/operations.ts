@@ -53,7 +53,7 @@ export function createOperations(
 
   return {
     name: `payments.operations.${name}`,
-    idleMs: 100,
+    idleMs: 250,
     onWake: outbox.onWake,
     step: async () => {
       const limit = breaker.room(flights.underWay, maxCalls);

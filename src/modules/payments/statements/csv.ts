@@ -1,9 +1,18 @@
-/** Balances and lines in one table, told apart by the first column; read page by page. */
+/**
+ * Balances and lines in one table, told apart by the first column; read page by page, so not of one
+ * snapshot: up to this very instant, it can miss what is booked while it is read.
+ */
+import type { Queryable } from "#platform/database/database";
 import type { Shown, Statement } from "./statement.ts";
 import type { Period } from "./statements.ts";
 
-export function csvOf(statement: Statement, period: Period, pageSize: number): Response {
-  const text = csvRows(statement, period, pageSize);
+export function csvOf(
+  db: Queryable,
+  statement: Statement,
+  period: Period,
+  pageSize: number,
+): Response {
+  const text = csvRows(db, statement, period, pageSize);
   const body = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
       const { done, value } = await text.next();
@@ -22,23 +31,33 @@ export function csvOf(statement: Statement, period: Period, pageSize: number): R
   });
 }
 
-async function* csvRows(statement: Statement, { from, until }: Period, limit: number) {
+async function* csvRows(
+  db: Queryable,
+  statement: Statement,
+  { from, until }: Period,
+  limit: number,
+) {
   const { columns } = statement;
-  yield `${csvRow(["kind", ...columns])}${await csvBalances(statement, "opening", from)}`;
+  yield `${csvRow(["kind", ...columns])}${await csvBalances(db, statement, "opening", from)}`;
   let after: string | undefined;
   do {
-    const { lines, next } = await statement.lines({ from, until }, { limit, after });
+    const { lines, next } = await statement.lines(db, { from, until }, { limit, after });
     yield lines.map((line) => csvRow(["line", ...columns.map((c) => line[c] ?? "")])).join("");
     after = next;
   } while (after !== undefined);
-  yield await csvBalances(statement, "closing", until);
+  yield await csvBalances(db, statement, "closing", until);
 }
 
-async function csvBalances(statement: Statement, kind: string, at: Date): Promise<string> {
+async function csvBalances(
+  db: Queryable,
+  statement: Statement,
+  kind: string,
+  at: Date,
+): Promise<string> {
   const { columns, balanceColumn } = statement;
   const cell = (balance: Shown, column: string) =>
     column === "at" ? at.toISOString() : balance[balanceColumn[column] ?? column];
-  return (await statement.balances(at))
+  return (await statement.balances(db, at))
     .map((balance) => csvRow([kind, ...columns.map((column) => cell(balance, column) ?? "")]))
     .join("");
 }

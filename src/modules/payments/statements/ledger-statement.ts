@@ -1,9 +1,8 @@
 /** The ledger's own words, for operators and accountants: debits positive, every account. */
-import type { Database } from "#platform/database/database";
 import type { Statement } from "./statement.ts";
 import { balancesAt, type Holder, linesOf } from "./statements.ts";
 
-export function ledgerStatement(db: Database, holder: Holder): Statement {
+export function ledgerStatement(holder: Holder): Statement {
   return {
     about: {},
     columns: [
@@ -11,11 +10,11 @@ export function ledgerStatement(db: Database, holder: Holder): Statement {
       "amount",
     ],
     balanceColumn: { amount: "balance" },
-    balances: async (at) =>
+    balances: async (db, at) =>
       (await balancesAt(db, holder, at)).map(({ account, currency, balance }) => {
         return { account, currency, balance: balance.toString() };
       }),
-    lines: async (period, page) => {
+    lines: async (db, period, page) => {
       const { lines, next } = await linesOf(db, holder, period, page);
       const shown = lines.map(({ at, amount, ...line }) => {
         return { at: at.toISOString(), ...line, amount: amount.toString() };

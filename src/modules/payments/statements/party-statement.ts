@@ -1,9 +1,8 @@
 /** A party's own words: what it was to him, in his favour or, negative, to his charge. */
-import type { Database } from "#platform/database/database";
 import { type PartyHolder, partyBalancesAt, partyLinesOf } from "./party-statements.ts";
 import type { Statement } from "./statement.ts";
 
-export function partyStatement(db: Database, holder: PartyHolder): Statement {
+export function partyStatement(holder: PartyHolder): Statement {
   return {
     about: { party: holder.partyId },
     columns: [
@@ -11,11 +10,11 @@ export function partyStatement(db: Database, holder: PartyHolder): Statement {
       "transactionId",
     ],
     balanceColumn: {},
-    balances: async (at) =>
+    balances: async (db, at) =>
       (await partyBalancesAt(db, holder, at)).map(({ currency, amount }) => {
         return { currency, inYourFavour: amount.toString() };
       }),
-    lines: async (period, page) => {
+    lines: async (db, period, page) => {
       const { lines, next } = await partyLinesOf(db, holder, period, page);
       const shown = lines.map(({ at, amount, ...line }) => {
         return { at: at.toISOString(), ...line, inYourFavour: amount.toString() };

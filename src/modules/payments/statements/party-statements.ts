@@ -3,7 +3,7 @@
  * between his balance before and after. Invariant: opening + lines = closing, currency by currency,
  * since all three are of the same entries of the ledger.
  */
-import type { Database } from "#platform/database/database";
+import type { Queryable } from "#platform/database/database";
 import type { AccountKind } from "../ledger/accounts.ts";
 import { type BookedPosting, linesFor, type PartyLine, type PartyRole } from "./party-lines.ts";
 import {
@@ -37,7 +37,7 @@ export interface PartyStatementLine extends PartyLine {
 
 /** Of every currency in which anything was ever booked for him, so that an opening has its 0. */
 export async function partyBalancesAt(
-  db: Database,
+  db: Queryable,
   { partyId, escrowNo: no }: PartyHolder,
   at: Date,
 ): Promise<PartyBalance[]> {
@@ -74,7 +74,7 @@ interface PostingRow extends Position {
  * more. `next` undefined: the last page.
  */
 export async function partyLinesOf(
-  db: Database,
+  db: Queryable,
   { partyId, escrowNo: no }: PartyHolder,
   { from, until }: Period,
   page: { readonly limit: number; readonly after: LineCursor | undefined },

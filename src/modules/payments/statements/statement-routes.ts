@@ -4,7 +4,7 @@
  */
 import { Hono } from "hono";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database/database";
+import type { Database, Tx } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { instantOf } from "#platform/http/instant";
 import { documented } from "#platform/http/openapi/documented";
@@ -15,8 +15,9 @@ import type { PartyAccess } from "../parties/party-access.ts";
 import { csvOf } from "./csv.ts";
 import { ledgerStatement } from "./ledger-statement.ts";
 import { partyStatement } from "./party-statement.ts";
-import type { Statement } from "./statement.ts";
+import type { Page, Statement } from "./statement.ts";
 import { statement as statementAnswer } from "./statement-answers.ts";
+import type { Period } from "./statements.ts";
 
 const statementDoc = {
   summary: "Opening balances, lines, closing balances; of a deal, a party, or all books (auditor).",
@@ -43,7 +44,7 @@ const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
 const pageSize = 1_000;
 
 export function createStatementRoutes(options: StatementRouteOptions): Hono<HttpEnv> {
-  const { clock } = options;
+  const { db, clock } = options;
   const app = new Hono<HttpEnv>();
   app.get("/v1/statements", documented(statementDoc), async (c) => {
     const query = c.req.query();
@@ -56,25 +57,33 @@ export function createStatementRoutes(options: StatementRouteOptions): Hono<Http
     }
     const format = oneOf(["json", "csv"], query.format ?? "json", "format");
     const statement = await statementFor(query, c.get("principal"), options);
-    if (format === "csv") return csvOf(statement, period, pageSize);
-    const { lines, next } = await statement.lines(period, { limit: pageSize, after: query.cursor });
-    return c.json({
-      ...statement.about,
-      from: period.from.toISOString(),
-      until: period.until.toISOString(),
-      opening: [...(await statement.balances(period.from))],
-      lines: [...lines],
-      closing: [...(await statement.balances(period.until))],
-      next: next ?? null,
-    });
+    if (format === "csv") return csvOf(db, statement, period, pageSize);
+    const page = { limit: pageSize, after: query.cursor };
+    return c.json(await db.withTx((tx) => pageOf(tx, statement, period, page), oneSnapshot));
   });
   return app;
+}
+
+/** What is booked meanwhile stands in all of a page or in nothing of it. */
+const oneSnapshot = { isolation: "repeatable read" } as const;
+
+async function pageOf(tx: Tx, statement: Statement, period: Period, page: Page) {
+  const { lines, next } = await statement.lines(tx, period, page);
+  return {
+    ...statement.about,
+    from: period.from.toISOString(),
+    until: period.until.toISOString(),
+    opening: [...(await statement.balances(tx, period.from))],
+    lines: [...lines],
+    closing: [...(await statement.balances(tx, period.until))],
+    next: next ?? null,
+  };
 }
 
 async function statementFor(
   { escrow, party, view: asked }: Readonly<Record<string, string>>,
   principal: Principal,
-  { db, access, partyAccess }: StatementRouteOptions,
+  { access, partyAccess }: StatementRouteOptions,
 ): Promise<Statement> {
   const view = oneOf(["ledger", "party"], asked ?? "ledger", "view");
   if (escrow !== undefined && party !== undefined) {
@@ -86,22 +95,22 @@ async function statementFor(
     const row = await access.byEscrowId(idOf(escrow), principal, partiesAndOperators);
     const standing = standingTo(row, principal);
     const escrowNo = row.escrow_no;
-    if (standing === "buyer") return partyStatement(db, { partyId: row.buyer_id, escrowNo });
-    if (standing === "seller") return partyStatement(db, { partyId: row.seller_id, escrowNo });
-    return ledgerStatement(db, { escrowNo });
+    if (standing === "buyer") return partyStatement({ partyId: row.buyer_id, escrowNo });
+    if (standing === "seller") return partyStatement({ partyId: row.seller_id, escrowNo });
+    return ledgerStatement({ escrowNo });
   }
   if (party !== undefined) {
     const standing = await partyAccess.standing(idOf(party), principal);
     const reads = standing === "operator" || standing === "reader";
     if (standing === "self" || (reads && view === "party")) {
-      return partyStatement(db, { partyId: party });
+      return partyStatement({ partyId: party });
     }
     // A service's members have other escrows than its own.
     if (!reads) throw notFound();
-    return ledgerStatement(db, { partyId: party });
+    return ledgerStatement({ partyId: party });
   }
   requireRole(principal, "admin", "auditor");
-  return ledgerStatement(db, {});
+  return ledgerStatement({});
 }
 
 function oneOf(allowed: readonly string[], given: string, field: string): string {

@@ -3,6 +3,7 @@
  * JSON's and the columns of the CSV alike.
  */
 import type { JsonObject } from "@bufbuild/protobuf";
+import type { Queryable } from "#platform/database/database";
 import type { LineCursor, Period } from "./statements.ts";
 
 export type Shown = Readonly<Record<string, string>>;
@@ -19,8 +20,9 @@ export interface Statement {
   readonly columns: readonly string[];
   /** The members of a balance, by the columns they stand in. */
   readonly balanceColumn: Readonly<Record<string, string>>;
-  balances(at: Date): Promise<readonly Shown[]>;
+  balances(db: Queryable, at: Date): Promise<readonly Shown[]>;
   lines(
+    db: Queryable,
     period: Period,
     page: Page,
   ): Promise<{ readonly lines: readonly Shown[]; readonly next: LineCursor | undefined }>;

@@ -3,7 +3,7 @@
  * between what stood there before and after. Invariant: opening + lines = closing, account by account, since all three are sums over the
  * same entries.
  */
-import type { Database } from "#platform/database/database";
+import type { Queryable } from "#platform/database/database";
 import { HttpProblem } from "#platform/http/problem";
 import { type AccountKind, accountName } from "../ledger/accounts.ts";
 
@@ -47,7 +47,7 @@ interface Scope {
   readonly owner: string;
 }
 
-async function scopeOf(db: Database, { escrowNo, partyId }: Holder): Promise<Scope> {
+async function scopeOf(db: Queryable, { escrowNo, partyId }: Holder): Promise<Scope> {
   if (escrowNo !== undefined) return { nos: [escrowNo], owner: "" };
   if (partyId === undefined) return { nos: null, owner: "" };
   const rows = await db.sql<{ no: bigint }>`
@@ -57,7 +57,7 @@ async function scopeOf(db: Database, { escrowNo, partyId }: Holder): Promise<Sco
 }
 
 /** Accounts of several escrows are summed by kind, unless one escrow is asked for. */
-export async function balancesAt(db: Database, holder: Holder, at: Date): Promise<Balance[]> {
+export async function balancesAt(db: Queryable, holder: Holder, at: Date): Promise<Balance[]> {
   const { nos, owner } = await scopeOf(db, holder);
   const rows = await db.sql<{
     account: AccountKind;
@@ -94,7 +94,7 @@ interface LineRow extends Position {
 
 /** In the order of their time. `next` undefined: the last page. */
 export async function linesOf(
-  db: Database,
+  db: Queryable,
   holder: Holder,
   { from, until }: Period,
   page: { readonly limit: number; readonly after: LineCursor | undefined },

@@ -141,6 +141,15 @@ function parkedRow(row: Selected): ParkedRow {
   };
 }
 
+/** As the columns of a join. */
+function placesOf(rows: readonly ParkedRow[]) {
+  return {
+    topics: rows.map(({ record }) => record.topic),
+    parts: rows.map(({ record }) => record.partition),
+    offsets: rows.map(({ record }) => record.offset),
+  };
+}
+
 /** Before they are touched: should this process end, the next one knows what it had in hand. */
 export async function markInHand(
   tx: Tx,
@@ -149,13 +158,11 @@ export async function markInHand(
   rows: readonly ParkedRow[],
 ): Promise<void> {
   if (rows.length === 0) return;
+  const { topics, parts, offsets } = placesOf(rows);
   await tx.sql`
     UPDATE ${tables.parked} p SET crashes = m.crashes, in_hand_of = m.owner,
       in_hand_since = CASE WHEN m.owner IS NOT NULL THEN clock_timestamp() END
-    FROM unnest(
-      ${rows.map(({ record }) => record.topic)}::text[],
-      ${rows.map(({ record }) => record.partition)}::int[],
-      ${rows.map(({ record }) => record.offset)}::bigint[],
+    FROM unnest(${topics}::text[], ${parts}::int[], ${offsets}::bigint[],
       ${rows.map(({ crashes }) => crashes)}::int[],
       ${rows.map(({ inHandOf }) => inHandOf ?? null)}::text[]
     ) AS m(topic, part, off, crashes, owner)
@@ -171,13 +178,10 @@ export async function letGo(
   rows: readonly ParkedRow[],
 ): Promise<void> {
   if (rows.length === 0) return;
+  const { topics, parts, offsets } = placesOf(rows);
   await db.sql`
     UPDATE ${tables.parked} p SET in_hand_of = NULL, in_hand_since = NULL
-    FROM unnest(
-      ${rows.map(({ record }) => record.topic)}::text[],
-      ${rows.map(({ record }) => record.partition)}::int[],
-      ${rows.map(({ record }) => record.offset)}::bigint[]
-    ) AS m(topic, part, off)
+    FROM unnest(${topics}::text[], ${parts}::int[], ${offsets}::bigint[]) AS m(topic, part, off)
     WHERE p.consumer = ${consumer} AND p.topic = m.topic AND p.part = m.part AND p.off = m.off
       AND p.in_hand_of = ${owner}`;
 }
@@ -210,12 +214,10 @@ export async function deletePassed(
   rows: readonly ParkedRow[],
 ): Promise<void> {
   if (rows.length === 0) return;
+  const { topics, parts, offsets } = placesOf(rows);
   await tx.sql`
-    DELETE FROM ${tables.parked} p USING unnest(
-      ${rows.map(({ record }) => record.topic)}::text[],
-      ${rows.map(({ record }) => record.partition)}::int[],
-      ${rows.map(({ record }) => record.offset)}::bigint[]
-    ) AS m(topic, part, off)
+    DELETE FROM ${tables.parked} p
+    USING unnest(${topics}::text[], ${parts}::int[], ${offsets}::bigint[]) AS m(topic, part, off)
     WHERE p.consumer = ${consumer} AND p.topic = m.topic AND p.part = m.part AND p.off = m.off`;
 }
 

@@ -129,8 +129,8 @@ function createConsumer({ kafka, group }: KafkaMemberDeps): Consumer {
     sessionTimeout: 10_000,
     heartbeatInterval: 2_000,
     rebalanceTimeout: 15_000,
-    // The client sleeps this long when all its partitions are paused; the default of 5 s would too.
-    maxWaitTimeInMs: 100,
+    // An idle member asks this often, and the client sleeps this long when all its partitions are paused.
+    maxWaitTimeInMs: 250,
     maxBytes: 2_097_152,
     maxBytesPerPartition: 262_144,
     allowAutoTopicCreation: false,

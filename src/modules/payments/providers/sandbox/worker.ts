@@ -44,7 +44,7 @@ export function createSandboxWorker(options: SandboxWorkerOptions): SandboxWorke
   const signal = createSignal();
   return {
     name: "payments.sandbox",
-    idleMs: 100,
+    idleMs: 250,
     lanes: 2,
     onWake: (listener) => {
       const ends = [signal.onNotify(listener), options.wakeOn.onWake(listener)];
@@ -54,6 +54,7 @@ export function createSandboxWorker(options: SandboxWorkerOptions): SandboxWorke
     },
     wake: signal.notify,
     step: async () => {
+      if (!(await isAnythingDue(options))) return "idle";
       const confirmed = await goOn(options);
       const deliveries = await claimDeliveries(options);
       await Promise.all(deliveries.map((delivery) => deliver(delivery, options)));
@@ -62,11 +63,16 @@ export function createSandboxWorker(options: SandboxWorkerOptions): SandboxWorke
   };
 }
 
-async function goOn({ db, clock }: SandboxWorkerOptions): Promise<number> {
+async function isAnythingDue({ db, clock }: SandboxWorkerOptions): Promise<boolean> {
   const now = clock.now();
   const [due] = await db.sql<{ found: boolean }>`
-    SELECT EXISTS (SELECT FROM sandbox.object WHERE next_at <= ${now}) AS found`;
-  if (due?.found !== true) return 0;
+    SELECT EXISTS (SELECT FROM sandbox.object WHERE next_at <= ${now})
+      OR EXISTS (SELECT FROM sandbox.delivery WHERE due_at <= ${now}) AS found`;
+  return due?.found === true;
+}
+
+async function goOn({ db, clock }: SandboxWorkerOptions): Promise<number> {
+  const now = clock.now();
   return db.withTx(async (tx) => {
     const objects = await tx.sql<BookObject>`
       SELECT * FROM sandbox.object WHERE next_at <= ${now}
