@@ -18,11 +18,14 @@ export async function runTransaction<T>(
   work: (tx: Tx) => Promise<T>,
   { isolation = "read committed" }: TxOptions = {},
 ): Promise<T> {
-  await session.script(`BEGIN ISOLATION LEVEL ${isolation}`);
+  // Sent with the first statement: a session answers in order, and one that was lost answers nothing.
+  const begun = session.script(`BEGIN ISOLATION LEVEL ${isolation}`);
   const handle = createHandle(session);
+  begun.catch(handle.end);
   try {
     const result = await runInsideTx(() => work(handle.tx));
     handle.end();
+    await begun;
     const tag = await session.script("COMMIT");
     // A statement that failed makes the server roll back, and say so only in the tag.
     if (tag !== "COMMIT") throw handle.failure ?? new TransientError(`COMMIT answered ${tag}`);

@@ -67,15 +67,23 @@ export async function runBatch<M extends Message>(
   const topic = handler.topic.name;
   return db.withTx(async (tx) => {
     const { parts: places, clusterId } = run;
-    const next = await lockCursors(tx, tables.cursor, { consumer, topic, places, clusterId });
+    const keys = handler.order === "none" ? [] : keysOf(run.parts);
+    const lockKeys = async () =>
+      keys.length === 0 ? [] : lockBlockedKeys(tx, tables.blockedKey, consumer, keys);
+    // Sent together, and run in this order: the keys are read once the cursors are ours.
+    const [cursors, seen] = await Promise.all([
+      lockCursors(tx, tables.cursor, { consumer, topic, places, clusterId }),
+      lockKeys(),
+    ]);
+    const blocked = cursors.late ? await lockKeys() : seen;
     const slices = run.parts.map((part) => {
-      const position = required(next.get(part.partition), "a locked cursor");
+      const position = required(cursors.next.get(part.partition), "a locked cursor");
       return { position, part, slice: sliceFrom(part.received, position, handler.gaps === true) };
     });
     const fresh = slices.flatMap(({ part, slice }): Fresh<M>[] =>
       slice.kind === "fresh" ? [{ ...part, ...slice }] : [],
     );
-    const sorting = await runFresh(tx, deps, run.mode, fresh);
+    const sorting = await runFresh(tx, deps, run.mode, { fresh, blocked });
     return slices.map(({ position, part: { partition }, slice }): BatchResult => {
       if (slice.kind === "unknown") return slice;
       if (slice.kind !== "fresh") return { kind: slice.kind, next: position };
@@ -90,15 +98,12 @@ async function runFresh<M extends Message>(
   tx: Tx,
   deps: BatchRunDeps<M>,
   mode: BatchRun<M>["mode"],
-  fresh: readonly Fresh<M>[],
+  { fresh, blocked }: { readonly fresh: readonly Fresh<M>[]; readonly blocked: readonly string[] },
 ): Promise<Sorting<M>> {
   const { handler, tables, outbox, window, firstDelayMs } = deps;
   const consumer = handler.name;
   const ordered = handler.order !== "none";
   const items = fresh.flatMap(({ received }) => received);
-  const keys = [...new Set(items.map(({ record }) => keyOf(record)))];
-  const asked = ordered && keys.length > 0;
-  const blocked = asked ? await lockBlockedKeys(tx, tables.blockedKey, consumer, keys) : [];
   const sorting = createSorting<M>({ items, ordered, blocked });
   const passing = fresh.flatMap((part) => sortOut(sorting, part));
 
@@ -115,12 +120,18 @@ async function runFresh<M extends Message>(
     messages: sorting.aside,
     firstDelayMs,
   });
-  if (said.length > 0) await outbox.enqueue(tx, said);
-  if (copies.length > 0) await outbox.enqueueRaw(tx, copies);
-  if (fresh.length > 0) {
-    await moveCursors(tx, tables.cursor, { consumer, topic: handler.topic.name }, fresh);
-  }
+  await Promise.all([
+    said.length > 0 && outbox.enqueue(tx, said),
+    copies.length > 0 && outbox.enqueueRaw(tx, copies),
+    fresh.length > 0 &&
+      moveCursors(tx, tables.cursor, { consumer, topic: handler.topic.name }, fresh),
+  ]);
   return sorting;
+}
+
+function keysOf<M extends Message>(parts: readonly BatchPart<M>[]): string[] {
+  const items = parts.flatMap(({ received }) => received);
+  return [...new Set(items.map(({ record }) => keyOf(record)))];
 }
 
 /** In order: an undecodable message holds back those behind it, not those before it. */

@@ -97,7 +97,11 @@ export function createConsumer<M extends Message>(options: ConsumerOptions<M>): 
       if (subscription.state() === "lost") throw new WorkerLostError(`${name} lost its group`);
       const batches = await gathering.take(subscription, pollMs);
       if (batches.length === 0) return "idle";
-      await handle(options, deps, settlement, batches);
+      try {
+        await handle(options, deps, settlement, batches);
+      } finally {
+        gathering.settled();
+      }
       return "worked";
     },
     async stop() {

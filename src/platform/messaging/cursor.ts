@@ -69,18 +69,26 @@ export interface CursorsOptions extends Omit<Place, "partition"> {
   readonly clusterId: string;
 }
 
+export interface LockedCursors {
+  /** By partition. */
+  readonly next: ReadonlyMap<number, bigint>;
+  /** Some had to be made first: what was asked right behind may have been answered before the lock. */
+  readonly late: boolean;
+}
+
 /**
- * The positions by partition, locked in the order of the partitions. Waits for whoever holds one: a
- * transaction of unknown outcome has then committed or not.
+ * The positions, locked in the order of the partitions. Waits for whoever holds one: a transaction
+ * of unknown outcome has then committed or not.
  */
 export async function lockCursors(
   tx: Tx,
   cursor: SqlName,
   options: CursorsOptions,
-): Promise<ReadonlyMap<number, bigint>> {
+): Promise<LockedCursors> {
   const { consumer, topic, places, clusterId } = options;
   const locked = await selectForUpdate(tx, cursor, options);
-  if (locked.length < places.length) {
+  const late = locked.length < places.length;
+  if (late) {
     await tx.sql`
       INSERT INTO ${cursor} (consumer, topic, part, next, cluster_id)
       SELECT ${consumer}, ${topic}, p.part, p.low, ${clusterId}
@@ -89,8 +97,7 @@ export async function lockCursors(
       ) AS p(part, low)
       ON CONFLICT DO NOTHING`;
   }
-  const rows =
-    locked.length === places.length ? locked : await selectForUpdate(tx, cursor, options);
+  const rows = late ? await selectForUpdate(tx, cursor, options) : locked;
   for (const { part, cluster_id } of rows) {
     assertSameLog({ consumer, topic, partition: part }, cluster_id, clusterId);
   }
@@ -100,7 +107,7 @@ export async function lockCursors(
     const place = { consumer, topic, partition: missing.partition };
     throw new SystemicError(`the cursor of ${nameOf(place)} cannot be kept`);
   }
-  return next;
+  return { next, late };
 }
 
 async function selectForUpdate(
