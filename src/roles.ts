@@ -265,14 +265,18 @@ function createDesks(deps: ApplicationDeps, modules: Modules, outboxes: Outboxes
   return createOperatorDesks({ ...deps, handlers, partiesOf, listHeld, retryHeld, wake });
 }
 
-function stoppedText(stop: Awaited<ReturnType<PaymentsModule["stopped"]>>[number]): string {
+export function stoppedText(
+  stop: Omit<Awaited<ReturnType<PaymentsModule["stopped"]>>[number], "note">,
+): string {
   const { provider, reason, stoppedBy, stoppedAt } = stop;
   const who = stoppedBy === "" ? "the reconciliation" : `${stoppedBy} (${reason})`;
   const since = `since ${stoppedAt.toISOString()} by ${who}`;
   return `releases through ${provider} are stopped ${since}; GET /v1/providers says more`;
 }
 
-function uncoveredText(cover: Awaited<ReturnType<PaymentsModule["uncovered"]>>[number]): string {
+export function uncoveredText(
+  cover: Awaited<ReturnType<PaymentsModule["uncovered"]>>[number],
+): string {
   const { provider, currency, clearing, owed } = cover;
   const short = `${owed - clearing} ${currency} (minor units) too little lies at ${provider}`;
   return `${short} for what is owed out of it: top up the platform's balance there`;

@@ -193,7 +193,7 @@ function addKeys(program: Command): void {
     .argument("[id]", "the key to revoke")
     .option("--sub <subject>", "who calls made with the key are made by")
     .option("--name <name>", "what it is for; the subject when absent")
-    .option("--role <role...>", "buyer, seller, admin, auditor, service; service when absent", [])
+    .option("--role <role...>", "auditor or service; service when absent", [])
     .option("--scope <scope...>", 'read, escrows:release, escrows:*, "*" and the like', [])
     .option("--expires <duration>", "ISO 8601", "P365D")
     .addHelpText(

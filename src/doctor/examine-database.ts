@@ -8,31 +8,66 @@ import { assertDurable } from "#platform/database/postgres";
 import { SystemicError } from "#platform/errors";
 import { mint } from "../cli/token.ts";
 import type { Config } from "../config.ts";
+import { stoppedText, uncoveredText } from "../roles.ts";
 import { hasSecrets, tokenSecret } from "../secrets.ts";
 import { hasEmbeddedData, type Stores } from "../stores.ts";
 import { examineOutboxes } from "./examine-outboxes.ts";
-import { doubt, type Finding, ill, resumeRemedy, textOf, unreachable, well } from "./finding.ts";
+import {
+  doubt,
+  type Finding,
+  ill,
+  resumeRemedy,
+  textOf,
+  topUpRemedy,
+  unreachable,
+  well,
+} from "./finding.ts";
 
 /** Nothing of an embedded database is opened: a server may have it. */
 export async function examineEmbedded(config: Config): Promise<Finding[]> {
   if (config.MEMORY) return [well("database", "embedded, in memory")];
   const owner = dataDirOwner(config.DATA_DIR);
   if (owner?.url !== undefined) {
-    const answer = await fetch(`${owner.url}/readyz`, await asOperator(config)).catch(
-      () => undefined,
-    );
+    const answer = await fetch(`${owner.url}/readyz`).catch(() => undefined);
     const held = `embedded in ${config.DATA_DIR}, held by process ${owner.pid} at ${owner.url}`;
     if (answer?.ok) {
-      const { notices = [] } = (await answer.json()) as { notices?: readonly string[] };
-      const told = notices.map((text) => doubt("provider", text, resumeRemedy));
       const ready = well("database", `${held}, which is ready`);
-      return [ready, ...told, ...(await clockAt(owner.url))];
+      const providers = await providersAt(owner.url, config);
+      return [ready, ...providers, ...(await clockAt(owner.url))];
     }
     const remedy = `look at ${owner.url}/readyz`;
     return [ill("database", `${held}, which is not ready`, remedy)];
   }
   const state = hasEmbeddedData(config) ? "not in use" : "empty: made at the first start";
   return [well("database", `embedded in ${config.DATA_DIR}, ${state}`)];
+}
+
+interface ShownProvider {
+  readonly name: string;
+  readonly stopped: { reason: string; stoppedBy: string; stoppedAt: string } | null;
+  readonly cover: readonly { currency: string; clearing: string; owed: string }[];
+}
+
+/** What stands still or is not covered now. */
+async function providersAt(url: string, config: Config): Promise<Finding[]> {
+  const answer = await fetch(`${url}/v1/providers`, await asOperator(config)).catch(
+    () => undefined,
+  );
+  if (!answer?.ok) return [];
+  const { items } = (await answer.json()) as { items: readonly ShownProvider[] };
+  return items.flatMap(({ name: provider, stopped, cover }) => [
+    ...(stopped === null
+      ? []
+      : [stoppedText({ ...stopped, provider, stoppedAt: new Date(stopped.stoppedAt) })].map(
+          (text) => doubt("provider", text, resumeRemedy),
+        )),
+    ...cover
+      .map(({ currency, clearing, owed }) => {
+        return { provider, currency, clearing: BigInt(clearing), owed: BigInt(owed) };
+      })
+      .filter(({ clearing, owed }) => clearing < owed)
+      .map((short) => doubt("provider", uncoveredText(short), topUpRemedy)),
+  ]);
 }
 
 /** The folder's own secret opens what a server tells operators only. */

@@ -11,7 +11,16 @@ import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets, type Secrets } from "../secrets.ts";
 import type { Stores } from "../stores.ts";
-import { doubt, type Finding, ill, resumeRemedy, textOf, unreachable, well } from "./finding.ts";
+import {
+  doubt,
+  type Finding,
+  ill,
+  resumeRemedy,
+  textOf,
+  topUpRemedy,
+  unreachable,
+  well,
+} from "./finding.ts";
 
 /** Nothing while a secret is missing: examineSettings has said so. */
 export async function examineStart(config: Config, stores: Stores): Promise<Finding[]> {
@@ -69,8 +78,7 @@ async function stoppedLines(application: Application): Promise<Finding[]> {
 }
 
 async function shortCovers(application: Application): Promise<Finding[]> {
-  const remedy = "pay in what is missing at the provider: docs/operations.md#provideruncovered";
-  return (await application.uncovered()).map((text) => doubt("provider", text, remedy));
+  return (await application.uncovered()).map((text) => doubt("provider", text, topUpRemedy));
 }
 
 async function examineStripe(config: Config, application: Application): Promise<Finding[]> {

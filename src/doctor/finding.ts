@@ -25,6 +25,11 @@ export const resumeRemedy =
   "look at its breaks and the reason (GET /v1/providers), then have one operator ask to let it go on " +
   "(POST /v1/providers/{name}/resume with a reason) and a second one approve it";
 
+/** Where less lies at a provider than is owed out of it. */
+export const topUpRemedy =
+  "pay in what is missing there (docs/operations.md#provideruncovered); at the sandbox by POST " +
+  '/sandbox/movements {"amount":"5000","currency":"USD","category":"topup"}, then `app reconcile`';
+
 type Area = Finding["area"];
 
 export function well(area: Area, text: string): Finding {

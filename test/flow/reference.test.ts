@@ -1,6 +1,9 @@
 // O5: the reference is made of the routes, says all of them, and what it says is what they answer.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { CreateApiKeyRequestSchema } from "#gen/platform/v1/http_pb";
+import { toMessage } from "#platform/http/body";
+import { scopeOf } from "#platform/http/scopes";
 import { undocumented } from "../../src/platform/http/openapi/document.ts";
 import { startApp, type TestApp } from "../support/app.ts";
 import { referenceOf } from "../support/reference.ts";
@@ -27,6 +30,22 @@ test("O5: every route that is mounted is in the document, and no other", async (
     .filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
   expect(told.toSorted()).toEqual([...new Set(mounted)].toSorted());
+});
+
+test("A2: every scope a route asks for can be given to a key", () => {
+  const { routes } = app.server.application.http;
+  // Keys are managed by people; webhooks are signed.
+  const others = /^\/v1\/(api-keys|webhooks)/;
+  const scopes = routes
+    .filter(({ method, path }) => method !== "ALL" && /^\/(v1|sandbox)\//.test(path))
+    .flatMap(({ method, path }) => (others.test(path) ? [] : [scopeOf(method, path)]));
+  expect(scopes).toContain("parties:write");
+  const asked = { name: "shop", subject: "shop", roles: ["service"] };
+  for (const scope of new Set(scopes)) {
+    expect(toMessage(CreateApiKeyRequestSchema, { ...asked, scopes: [scope] }).scopes).toEqual([
+      scope,
+    ]);
+  }
 });
 
 test("O5: it is an OpenAPI 3.1 document, whose operations have names of their own", async () => {

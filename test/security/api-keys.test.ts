@@ -76,7 +76,7 @@ test("A2: a key is a service that acts for its members, within its scopes", asyn
 });
 
 test("A2: without a scope every route is closed to a key, whatever its roles", async () => {
-  const { key } = await made({ scopes: ["nothing:write"], roles: ["auditor", "service"] });
+  const { key } = await made({ scopes: ["escrows:nothing"], roles: ["auditor", "service"] });
   const routes = app.server.application.http.routes.filter(
     ({ method, path }) => method !== "ALL" && /^\/(v1|sandbox)\//.test(path),
   );
@@ -159,6 +159,7 @@ test("A2: only an admin's token manages keys; a key makes no keys", async () => 
     { ...body, roles: ["buyer"] },
     { ...body, scopes: [] },
     { ...body, scopes: ["everything"] },
+    { ...body, scopes: ["escrow:read"] },
     { ...body, expiresIn: "P3000D" },
     { ...body, hash: "x" },
   ]) {

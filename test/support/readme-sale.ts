@@ -27,9 +27,9 @@ export async function runReadmeSale(
   { folder }: Place,
   url: string,
   env: Environment = {},
-  name = "sale-1",
+  name = "sale-$(date +%s)",
 ): Promise<Shown> {
-  const child = Bun.spawn(["bash", "-c", readmeSale().replaceAll("sale-1", name)], {
+  const child = Bun.spawn(["bash", "-c", readmeSale().replace("sale-$(date +%s)", () => name)], {
     cwd: folder,
     env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: folder, ...env, URL: url },
     stdin: "ignore",

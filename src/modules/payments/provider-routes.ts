@@ -24,7 +24,7 @@ import {
 } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import { commandHeaders, wishHeaders } from "#platform/http/openapi/headers";
-import { notFound } from "#platform/http/problem";
+import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
 import { type OpenHolding, openHoldings } from "./holdings/open-holdings.ts";
@@ -144,6 +144,9 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
     }),
     async (c) => {
       const { provider, reason, json } = await asked(c, options);
+      if (!(await stopsOf(db)).has(provider)) {
+        throw new HttpProblem("ALREADY_SETTLED", "It is not stopped.");
+      }
       const value = create(ResumeProviderSchema, { reason });
       const body: Command["body"] = { case: "resumeProvider", value };
       return commands.ask(c, { json, escrowId: provider, body });

@@ -1,7 +1,10 @@
 /** A pattern of the proto in words: what was sent is refused with what would be taken. */
 
 const known: readonly (readonly [RegExp, string])[] = [
-  [/^\^?\(?P\[0-9WDTHMS\]/, "Must be an ISO 8601 duration such as P7D or PT12H."],
+  [
+    /^\^?\(?P\[0-9WDTHMS\]/,
+    "Must be an ISO 8601 duration in weeks, days or less, such as P7D or PT12H.",
+  ],
   [
     /\[\*\]\|read\|/,
     'Must be "read", "*", or a scope such as escrows:release, escrows:* or parties:write.',

@@ -405,6 +405,8 @@ export type SandboxMovementRequest = Message<"payments.v1.SandboxMovementRequest
   currency: string;
 
   /**
+   * As the provider's books name it: topup pays in; adjustment, fee, payout and the like.
+   *
    * @generated from field: string category = 3;
    */
   category: string;

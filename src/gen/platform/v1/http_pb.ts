@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file platform/v1/http.proto.
  */
 export const file_platform_v1_http: GenFile = /*@__PURE__*/
-  fileDesc("ChZwbGF0Zm9ybS92MS9odHRwLnByb3RvEgtwbGF0Zm9ybS52MSKWAgoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQSMQoHc3ViamVjdBgCIAEoCUIgukgdchsyGV5bQS1aYS16MC05Xy5AOi1dezEsMTI4fSQSLwoFcm9sZXMYAyADKAlCILpIHZIBGhAFGAEiFHISUgdhdWRpdG9yUgdzZXJ2aWNlEk4KBnNjb3BlcxgEIAMoCUI+ukg7kgE4CAEQKBgBIjByLjIsXihbKl18cmVhZHxbYS16LV17MSwzMn06KFsqXXxbYS16LV17MSwzMn0pKSQSMgoKZXhwaXJlc19pbhgFIAEoCUIeukgbchkyF14oUFswLTlXRFRITVNdezEsMzJ9KT8kIkUKEExlZ2FsSG9sZFJlcXVlc3QSMQoJcmVmZXJlbmNlGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLi8tXXsxLDY0fSRiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("ChZwbGF0Zm9ybS92MS9odHRwLnByb3RvEgtwbGF0Zm9ybS52MSKSAwoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQSMQoHc3ViamVjdBgCIAEoCUIgukgdchsyGV5bQS1aYS16MC05Xy5AOi1dezEsMTI4fSQSLwoFcm9sZXMYAyADKAlCILpIHZIBGhAFGAEiFHISUgdhdWRpdG9yUgdzZXJ2aWNlEskBCgZzY29wZXMYBCADKAlCuAG6SLQBkgGwAQgBECgYASKnAXKkATKhAV4oWypdfHJlYWR8ZXNjcm93czooWypdfFthLXotXXsxLDMyfSl8KGFwcHJvdmFsc3xkZWFkLWxldHRlcnN8ZGVidHN8ZGVwb3NpdHN8ZGlzcHV0ZXN8b3BlcmF0aW9uc3xvdXRib3h8cGFydGllc3xwYXltZW50c3xwcm92aWRlcnN8cmV2aWV3c3xzYW5kYm94KTooWypdfHdyaXRlKSkkEjIKCmV4cGlyZXNfaW4YBSABKAlCHrpIG3IZMhdeKFBbMC05V0RUSE1TXXsxLDMyfSk/JCJFChBMZWdhbEhvbGRSZXF1ZXN0EjEKCXJlZmVyZW5jZRgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy4vLV17MSw2NH0kYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * POST /v1/api-keys
@@ -43,7 +43,7 @@ export type CreateApiKeyRequest = Message<"platform.v1.CreateApiKeyRequest"> & {
   roles: string[];
 
   /**
-   * "read", one of the others such as "escrows:release", "escrows:*", or "*".
+   * "read", one of the others such as "escrows:release" or "parties:write", "escrows:*", or "*".
    *
    * @generated from field: repeated string scopes = 4;
    */

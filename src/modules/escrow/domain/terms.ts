@@ -141,7 +141,10 @@ function checkDeadlines(terms: Terms): Rejection | undefined {
   const all = [fundingDeadline, deliveryDeadline, autoRelease, arbiterDeadline, ...reminders];
   const bad = all.find((text) => !isDeadline(text));
   if (bad === undefined) return undefined;
-  return rejection(Code.DEADLINE_INVALID, `not a duration above 0 and up to a year: ${bad}`);
+  return rejection(
+    Code.DEADLINE_INVALID,
+    `not a duration above 0 and up to P366D, without months and years: ${bad}`,
+  );
 }
 
 function isDeadline(text: string): boolean {

@@ -111,6 +111,11 @@ export function createDisputeRoutes(options: DisputeRouteOptions): Hono<HttpEnv>
     if (escrowId === undefined) {
       throw new HttpProblem("NOTHING_OWED", "The party owes nothing in this currency.");
     }
+    const debts = await debtsOf(db, partyId);
+    const owed = debts.find((debt) => debt.owed.currency === currency)?.owed.amount ?? "0";
+    if (BigInt(amount) > BigInt(owed)) {
+      throw new HttpProblem("AMOUNT", `Only ${owed} is owed.`, { field: "amount" });
+    }
     const money = create(MoneySchema, { amount: BigInt(amount), currency });
     const value = create(WriteOffDebtSchema, { partyId, amount: money });
     return commands.ask(c, { json, escrowId, body: { case: "writeOffDebt", value } });

@@ -101,11 +101,14 @@ describe("G9: a party's statement", () => {
   });
 
   test("tells a seller what was released, what it cost, what he was paid", async () => {
-    expect(words(await statement(`escrow=${first}`, "bob"))).toEqual([
+    const his = await statement(`escrow=${first}`, "bob");
+    expect(words(his)).toEqual([
       ["release", "6000"],
       ["payout", "-5950"],
       ["fee", "-50"],
     ]);
+    const nothing = [{ currency: "USD", inYourFavour: "0" }];
+    expect(his).toMatchObject({ opening: nothing, closing: nothing });
   });
 
   test("G7: tells a seller what a bank took of him, and what was kept of a release against it", async () => {

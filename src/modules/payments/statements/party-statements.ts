@@ -35,7 +35,7 @@ export interface PartyStatementLine extends PartyLine {
   readonly transactionId: string;
 }
 
-/** Of every currency in which anything was ever booked for him, so that an opening has its 0. */
+/** Of every currency of his escrows in which anything was booked, so that an opening has its 0. */
 export async function partyBalancesAt(
   db: Queryable,
   { partyId, escrowNo: no }: PartyHolder,
@@ -44,14 +44,14 @@ export async function partyBalancesAt(
   const escrowNo = no ?? null;
   return db.sql<PartyBalance>`
     SELECT e.currency,
-      coalesce(-sum(e.amount) FILTER (WHERE t.at < ${at}::timestamptz), 0)::bigint AS amount
+      coalesce(-sum(e.amount) FILTER (WHERE t.at < ${at}::timestamptz
+        AND (p.buyer_id = ${partyId} OR e.owner = ${partyId})), 0)::bigint AS amount
     FROM payments.payment p JOIN payments.entry e ON e.escrow_no = p.escrow_no
     JOIN payments.ledger_transaction t ON t.escrow_no = e.escrow_no AND t.number = e.number
     WHERE (p.buyer_id = ${partyId} OR p.seller_id = ${partyId})
       AND (${escrowNo}::bigint IS NULL OR p.escrow_no = ${escrowNo}::bigint)
-      AND CASE WHEN e.account IN ('pending', 'held', 'reserved', 'blocked')
-        THEN p.buyer_id = ${partyId}
-        ELSE e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${partyId} END
+      AND (e.account IN ('pending', 'held', 'reserved', 'blocked')
+        OR (e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${partyId}))
     GROUP BY e.currency ORDER BY e.currency`;
 }
 

@@ -56,17 +56,11 @@ ${
 <td>${one.in}${one.required ? ", required" : ""}</td><td>${one.description}</td></tr>`,
       )}</table>`
 }
-${body === undefined ? "" : html`<h4>Body</h4>${schemaIn(body)}`}
+${body === undefined ? "" : html`<h4>Body</h4>${typeIn(body)}`}
 <h4>Answers</h4><table>${Object.entries(responses).map(
     ([status, answer]) => html`<tr><td>${status}</td><td>${answer.description}</td>
-<td>${Object.values(answer.content ?? {}).map(({ schema }) => schemaIn(schema))}</td></tr>`,
+<td>${Object.values(answer.content ?? {}).map(({ schema }) => typeIn(schema))}</td></tr>`,
   )}</table></section>`;
-}
-
-/** A link where the schema has a name, its fields where it has none. */
-function schemaIn(schema: JsonSchema): Html {
-  const fields = fieldsIn(schema);
-  return schema.properties === undefined ? html`${typeIn(schema)}` : fields;
 }
 
 function fieldsIn({ properties, required }: JsonSchema): Html {
@@ -78,6 +72,7 @@ function fieldsIn({ properties, required }: JsonSchema): Html {
   )}</table>`;
 }
 
+/** A link where the schema has a name, its fields where it has none. */
 function typeIn(schema: JsonSchema): Html {
   const { $ref, type, items, enum: values, pattern, format } = schema;
   if (typeof $ref === "string") {
@@ -88,6 +83,7 @@ function typeIn(schema: JsonSchema): Html {
   if (Array.isArray(several)) {
     return html`${several.map((one: JsonSchema, at) => html`${at > 0 ? " or " : ""}${typeIn(one)}`)}`;
   }
+  if (schema.properties !== undefined) return fieldsIn(schema);
   if (type === "array") return html`list of ${typeIn((items ?? {}) as JsonSchema)}`;
   if (Array.isArray(values)) return html`${values.join(", ")}`;
   const detail = format ?? pattern;
