@@ -34,6 +34,10 @@ export interface ClaimOptions {
   readonly limit: number;
 }
 
+/**
+ * Those of an escrow leave in their order. One that may not leave now (its receiver is looked at, its
+ * provider is stopped, or it waits for the end of a dispute) holds back nobody else's money.
+ */
 export async function claimOperations(
   { db, clock, providers, outbox, nettingPercent }: PaymentWorkerDeps,
   { provider, limit }: ClaimOptions,
@@ -47,14 +51,17 @@ export async function claimOperations(
       AND (o.lease_until IS NULL OR o.lease_until < ${wall})
       AND NOT EXISTS (
         SELECT FROM payments.operation e
-        WHERE e.escrow_no = o.escrow_no AND e.number < o.number AND e.state IN ('READY', 'SENT'))
+        WHERE e.escrow_no = o.escrow_no AND e.number < o.number
+          AND (e.state = 'SENT' OR (e.state = 'READY' AND e.due_at IS NOT NULL
+            AND e.kind <> 'RETRANSFER' AND NOT (e.kind = 'TRANSFER' AND e.tries = 0
+              AND EXISTS (SELECT FROM payments.provider_stop s WHERE s.provider = e.provider)))))
       AND NOT EXISTS (
         SELECT FROM payments.provider_stop s
         WHERE s.provider = o.provider AND o.state = 'READY' AND o.tries = 0
           AND (o.kind IN ('TRANSFER', 'RETRANSFER') OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at)))
     ORDER BY o.due_at LIMIT ${limit}`;
   if (candidates.length === 0) return [];
-  return db.withTx(async (tx) => {
+  const { claims, said } = await db.withTx(async (tx) => {
     const roots = await tryLockRoots(
       tx,
       candidates.map(({ escrow_id }) => escrow_id),
@@ -71,12 +78,14 @@ export async function claimOperations(
     const leaseUntil = new Date(wall.getTime() + leaseMsOf(providers));
     const waiting = await unscreened(tx, rows, roots, now);
     const asked = rows.filter(({ operation_id }) => !waiting.has(operation_id));
-    const { claims, refused } = passGate(asked, roots, { now, leaseUntil });
-    await putOff(tx, refused, now);
-    await saveClaims(tx, claims, { now, leaseUntil });
+    const passed = passGate(asked, roots, { now, leaseUntil });
+    await putOff(tx, passed.refused, now);
+    await saveClaims(tx, passed.claims, { now, leaseUntil });
     await outbox.enqueue(tx, outgoing);
-    return claims;
+    return { claims: passed.claims, said: outgoing.length };
   });
+  if (said > 0) outbox.wake();
+  return claims;
 }
 
 interface Times {

@@ -12,6 +12,7 @@ import { nettableOf, sellersDebt } from "../domain/netting.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { retransferNetted } from "../domain/reversal.ts";
 import { createJournal, type Root } from "../journal.ts";
+import { isUnsentRetransfer } from "../parties/retransfer-targets.ts";
 import { type OperationRow, operationOf, requestIn } from "../schema.ts";
 import { lockDebts } from "../store.ts";
 import { sayToTreasury } from "../treasury.ts";
@@ -37,7 +38,7 @@ export async function netRetransfers(
 ): Promise<Netting> {
   const unsent = rows.flatMap((row) => {
     const root = roots.get(row.escrow_id);
-    return isUnsent(row) && root && !isLocked(root.payment) ? [{ row, root }] : [];
+    return isUnsentRetransfer(row) && root && !isLocked(root.payment) ? [{ row, root }] : [];
   });
   if (unsent.length === 0) return { rows, outgoing: [] };
   const debts = await lockDebts(
@@ -68,10 +69,6 @@ export async function netRetransfers(
       .filter(({ state }) => state !== "SUCCEEDED"),
     outgoing: [...journal.outgoing, ...said],
   };
-}
-
-function isUnsent({ kind, state, tries, absent_before }: OperationRow): boolean {
-  return kind === "RETRANSFER" && state === "READY" && tries === 0 && absent_before === false;
 }
 
 /** What is asked for is part of the bytes; their key was not used. */

@@ -308,6 +308,17 @@ describe("story 9: after the payout", () => {
     sale.bank({ objectId: "dp_2", movements: [taken(10_320n, 0n)] });
     expect(sale.books.owed).toBe(9_950n);
   });
+
+  test("G7: what was forgiven is undone once, although two parts come back at once", () => {
+    const sale = released();
+    const all = taken(10_320n, 0n);
+    sale.bank({ movements: [all] });
+    sale.writeOff(6_000n);
+    const parts = [reinstated(5_000n, 0n, "m2"), reinstated(5_320n, 0n, "m3")];
+    sale.bank({ status: "won", movements: [all, ...parts] }, 6_000n);
+    expect([sale.books.owed, sale.balance("platform:losses")]).toEqual([0n, 0n]);
+    expect(sale.balance("seller:bob:payable")).toBe(0n);
+  });
 });
 
 test("story 13: a debit that the bank returns is a dispute lost at once", () => {

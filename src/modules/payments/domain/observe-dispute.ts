@@ -57,7 +57,9 @@ export function disputeSeen(
     : newDispute({ ...stated, disputeId, kind: "DISPUTE" });
   if (known === undefined || !isSame(known, dispute)) record(bankCase, dispute);
   tell(bankCase, dispute, known === undefined || known.status !== status);
-  for (const movement of object.movements) book(bankCase, disputeId, movement, around.writtenOff);
+  let forgiven = around.writtenOff;
+  for (const movement of object.movements)
+    forgiven -= book(bankCase, disputeId, movement, forgiven);
   settleDisputes(bankCase);
   return bankCase.effects;
 }
@@ -182,20 +184,23 @@ function tell(bankCase: BankCase, dispute: Dispute, news: boolean): void {
   bankCase.add({ case: "set", fields: { frozen: true } }, say({ case: "chargebackOpened", value }));
 }
 
+/** Answers how much of what was written off it undid. */
 function book(
   bankCase: BankCase,
   disputeId: string,
   movement: DisputeMovement,
   writtenOff: bigint,
-): void {
+): bigint {
   const dispute = bankCase.dispute(disputeId);
-  if (dispute === undefined || dispute.movements.has(movement.movementId)) return;
+  if (dispute === undefined || dispute.movements.has(movement.movementId)) return 0n;
   const { provider } = bankCase.payment();
+  let undone = 0n;
   if (movement.direction === "taken") take(bankCase, dispute, movement);
-  else giveBack(bankCase, dispute, movement, writtenOff);
+  else undone = giveBack(bankCase, dispute, movement, writtenOff);
   if (movement.fee !== 0n) {
     bankCase.add(postFor({ disputeId }, post.providerFeeKnown(provider, movement.fee)));
   }
+  return undone;
 }
 
 function take(bankCase: BankCase, dispute: Dispute, movement: DisputeMovement): void {
@@ -216,11 +221,12 @@ function giveBack(
   dispute: Dispute,
   movement: DisputeMovement,
   writtenOff: bigint,
-): void {
+): bigint {
   const { amount } = movement;
   const { sellerId } = bankCase.payment();
   const { borne, open, ...places } = placesOfReturned(amount, dispute, situationOf(bankCase));
-  forgiveNot(bankCase, dispute, min(writtenOff, borne));
+  const undone = min(writtenOff, borne);
+  forgiveNot(bankCase, dispute, undone);
   const debt = min(borne, bankCase.owed());
   const payable = borne - debt;
   const returned = { ...places, debt, payable };
@@ -232,6 +238,7 @@ function giveBack(
   withdrawReversals(bankCase, debt);
   const { sellerAccount, now } = bankCase;
   bankCase.add(...transferAnew(bankCase.payment(), payable, sellerAccount, now));
+  return undone;
 }
 
 /** The platform bore it and has it again: the seller, who was forgiven, is not paid for it. */

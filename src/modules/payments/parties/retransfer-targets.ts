@@ -7,14 +7,17 @@ import { type OperationRow, requestIn } from "../schema.ts";
 import { loadReadiness } from "../store.ts";
 import { aimed } from "./refund-targets.ts";
 
+/** No attempt of it can have happened: what it asks for may still be changed. */
+export function isUnsentRetransfer({ kind, state, tries, absent_before }: OperationRow): boolean {
+  return kind === "RETRANSFER" && state === "READY" && tries === 0 && absent_before === false;
+}
+
 /** The rows as they are to be called. The roots are locked. */
 export async function retransfersAimedAgain(
   tx: Tx,
   rows: readonly OperationRow[],
 ): Promise<readonly OperationRow[]> {
-  const unsent = rows.filter(
-    ({ kind, state, tries }) => kind === "RETRANSFER" && state === "READY" && tries === 0,
-  );
+  const unsent = rows.filter(isUnsentRetransfer);
   if (unsent.length === 0) return rows;
   const receivers = await loadReadiness(
     tx,
