@@ -8,6 +8,8 @@ import {
   roleNames,
   type SettingName,
 } from "../config.ts";
+import { meanings } from "../settings/meanings.ts";
+import { misspelled } from "../settings/misspelled.ts";
 import { version } from "../version.ts";
 import { runAudit } from "./audit.ts";
 import { showConfig } from "./config.ts";
@@ -219,7 +221,11 @@ function sourcesOf(options: Record<string, unknown>): ConfigSources {
     if (value !== undefined) flags[name] = String(value);
   }
   const file = options.config === undefined ? undefined : String(options.config);
-  return { flags, environment: processEnvironment(), file };
+  const environment = processEnvironment();
+  for (const { name, meant } of misspelled(environment, Object.keys(meanings))) {
+    process.stderr.write(`${name} is no setting and has no effect: ${meant} is one\n`);
+  }
+  return { flags, environment, file };
 }
 
 function examples(...lines: readonly string[]): string {

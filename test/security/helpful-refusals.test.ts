@@ -127,3 +127,16 @@ test("A2: a key asked for wrongly is refused with the fields and the scopes ther
     detail: expect.stringContaining("service"),
   });
 });
+
+test.each([
+  ["amount", { amount: { amount: "1005", currency: "KWD" } }],
+  ["amount.currency", { amount: { amount: "10000", currency: "XAF" } }],
+  ["sellerId", { sellerId: "alice" }],
+  ["milestones", { milestones: [{ milestoneId: "m1", title: "a", amount: "1" }] }],
+  ["terms", { terms: { autoRelease: "P400D" } }],
+])("bad input B3: what the domain refuses names the field %s too", async (field, changes) => {
+  const amount = { amount: "10000", currency: "USD" };
+  const body = { buyerId: "alice", sellerId: "bob", title: "A used lens", amount, ...changes };
+  const { status, body: problem } = await app.as("alice", "buyer").post("/v1/escrows", body);
+  expect({ status, field: problem.field }).toEqual({ status: 422, field });
+});

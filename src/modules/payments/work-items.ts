@@ -1,7 +1,8 @@
 /**
  * What waits for a person, most urgent first, each with the route that acts on it: stopped providers,
  * disputes by the arbiter's deadline, releases that stand still, operations that only a person can
- * judge, money that could not be sent, disputes that were won and whose money did not come back.
+ * judge, money that could not be sent, disputes that were won and whose money did not come back, what a provider said and nobody here
+ * can record.
  */
 import { Hono } from "hono";
 import { z } from "zod";
@@ -123,6 +124,11 @@ async function workItems(db: Database, now: Date): Promise<WorkItemRow[]> {
       d.taken - d.reinstated, d.currency, d.reason, d.updated_at
     FROM payments.dispute d
     WHERE d.status = 'won' AND d.reinstated < d.taken AND d.updated_at <= ${wonBefore}
+    UNION ALL
+    SELECT 'OBJECT_UNREADABLE', b.object_id, coalesce(b.escrow_id, ''), b.provider, 0,
+      coalesce(p.currency, ''), b.problem, coalesce(b.sync_due_at, p.updated_at, ${now})
+    FROM payments.provider_object b LEFT JOIN payments.payment p USING (escrow_id)
+    WHERE b.problem <> ''
     ORDER BY since, id LIMIT ${mostShown}`;
 }
 
@@ -145,6 +151,7 @@ function actionOn({ kind, id, escrow_id, provider, code }: WorkItemRow): string 
   if (kind === "RELEASES_STOPPED" || code === "PROVIDER_STOPPED") {
     return `POST /v1/providers/${provider}/resume`;
   }
+  if (kind === "OBJECT_UNREADABLE") return `GET /v1/escrows/${escrow_id}/timeline`;
   if (kind === "DISPUTED") return `POST /v1/escrows/${escrow_id}/resolve`;
   if (kind === "RELEASE_BLOCKED") return `GET /v1/escrows/${escrow_id}/timeline`;
   if (kind === "DISPUTE_NOT_REINSTATED") return `GET /v1/escrows/${escrow_id}/disputes`;

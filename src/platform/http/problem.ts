@@ -60,6 +60,21 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   TIMEOUT: 504,
 };
 
+/** What the domain refuses is about these fields of a body, whatever its route. */
+const fieldByCode: Readonly<Record<string, string>> = {
+  AMOUNT: "amount",
+  CURRENCY_MISMATCH: "amount.currency",
+  CURRENCY_UNSUPPORTED: "amount.currency",
+  SAME_PARTY: "sellerId",
+  MILESTONE_REQUIRED: "milestoneId",
+  MILESTONE_UNKNOWN: "milestoneId",
+  MILESTONE_DUPLICATE: "milestones",
+  MILESTONES_SUM: "milestones",
+  TERMS_HASH_MISMATCH: "termsHash",
+  DEADLINE_INVALID: "terms",
+  TERMS_TOO_LARGE: "terms",
+};
+
 export function statusOf(code: string): ContentfulStatusCode {
   return statusByCode[code] ?? 422;
 }
@@ -86,7 +101,7 @@ export class HttpProblem extends Error {
     super(detail, { cause: options.cause });
     this.code = code;
     this.status = statusOf(code);
-    this.field = options.field;
+    this.field = options.field ?? fieldByCode[code];
     this.headers = options.headers ?? {};
     this.extra = options.extra ?? {};
   }

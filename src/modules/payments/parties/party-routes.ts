@@ -224,7 +224,7 @@ async function openAccount(
   const outcome = await provider.createAccount(request);
   if (outcome.kind === "succeeded") return outcome.value;
   if (outcome.kind === "refused") {
-    throw new HttpProblem("PROVIDER_REFUSED", "The provider refused the account.");
+    throw new HttpProblem("PROVIDER_REFUSED", `The account is refused: ${outcome.detail}.`);
   }
   throw unavailable({}, "The provider did not answer: try again.");
 }

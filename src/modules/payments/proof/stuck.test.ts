@@ -70,6 +70,10 @@ test("a read the database refuses leaves its neighbours alone, and is done when 
   expect(stuck).toEqual([
     expect.stringMatching(/^object sbx_pay_\w+ of sandbox cannot be recorded/),
   ]);
+  const listed = await world.call("GET", "/v1/work-items", { as: "root", roles: ["admin"] });
+  expect(((await listed.json()) as { items: object[] }).items).toMatchObject([
+    { kind: "OBJECT_UNREADABLE", escrowId: bad, provider: "sandbox" },
+  ]);
   await world.clock.advance(601_000);
   await world.settle();
   const [object] = await db.sql<{ failures: number }>`
