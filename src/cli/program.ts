@@ -47,6 +47,7 @@ export function createProgram(): Command {
     .version(version, "-V, --version", "print the version")
     .showHelpAfterError("(app --help shows what there is)")
     .configureHelp({ sortSubcommands: true })
+    .hook("preAction", tellMisspelled)
     .addHelpText("after", exitCodes)
     .exitOverride();
   addServe(program);
@@ -210,6 +211,13 @@ function addKeys(program: Command): void {
     );
 }
 
+/** Once, whatever the command. */
+function tellMisspelled(): void {
+  for (const { name, meant } of misspelled(processEnvironment(), Object.keys(meanings))) {
+    process.stderr.write(`${name} is no setting and has no effect: ${meant} is one\n`);
+  }
+}
+
 function configOf(options: Record<string, unknown>, { serving } = { serving: false }): Config {
   return loadConfig(sourcesOf(options), { serving });
 }
@@ -221,11 +229,7 @@ function sourcesOf(options: Record<string, unknown>): ConfigSources {
     if (value !== undefined) flags[name] = String(value);
   }
   const file = options.config === undefined ? undefined : String(options.config);
-  const environment = processEnvironment();
-  for (const { name, meant } of misspelled(environment, Object.keys(meanings))) {
-    process.stderr.write(`${name} is no setting and has no effect: ${meant} is one\n`);
-  }
-  return { flags, environment, file };
+  return { flags, environment: processEnvironment(), file };
 }
 
 function examples(...lines: readonly string[]): string {
