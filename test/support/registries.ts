@@ -1,11 +1,8 @@
 /**
  * The schema registries that can be tested here: ours in this process always, and that of the Go
- * client franz-go where Go can build it. Where it cannot, that is said aloud.
+ * client franz-go where Go can build it.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { root } from "../../scripts/process.ts";
+import { buildGo } from "./go-programs.ts";
 import { startFakeRegistry } from "./schema-registry.ts";
 
 export interface OpenRegistry {
@@ -19,13 +16,10 @@ export interface RegistryKind {
   open(login?: string): Promise<OpenRegistry>;
 }
 
-const go = Bun.which("go", { PATH: `${process.env.PATH}:/usr/local/go/bin` });
-const goProgram = go && (await buildGoRegistry(go));
-if (!goProgram) {
-  process.stderr.write(
-    "\nNOT TESTED: a schema registry that is not ours (test/support/srfake), for want of Go or its module\n\n",
-  );
-}
+const goProgram = await buildGo({
+  module: "srfake",
+  untested: "a schema registry that is not ours",
+});
 
 export const registryKinds: readonly [RegistryKind, ...RegistryKind[]] = [
   {
@@ -37,19 +31,6 @@ export const registryKinds: readonly [RegistryKind, ...RegistryKind[]] = [
   },
   ...(goProgram ? [{ name: "srfake", open: (login?: string) => startGo(goProgram, login) }] : []),
 ];
-
-async function buildGoRegistry(compiler: string): Promise<string | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), "srfake-"));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const program = join(folder, "srfake");
-  const build = Bun.spawn([compiler, "build", "-o", program, "."], {
-    cwd: join(root, "test/support/srfake"),
-    stdout: "ignore",
-    stderr: "inherit",
-    timeout: 120_000,
-  });
-  return (await build.exited) === 0 ? program : undefined;
-}
 
 async function startGo(program: string, login?: string): Promise<OpenRegistry> {
   const header = login && `Basic ${Buffer.from(login).toString("base64")}`;
