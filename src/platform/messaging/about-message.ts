@@ -48,7 +48,10 @@ export function tell(
 ): void {
   for (const { record, reason, error } of aside) {
     if (reason === "behind") continue;
-    logger.warn({ ...aboutMessage(record), err: error }, `message set aside: ${reason}`);
+    const where = { ...aboutMessage(record), err: error };
+    if (reason === "failed") logger.warn(where, "message set aside: failed");
+    // As where a message dies by its last try: nobody tries this one again by himself.
+    else logger.error({ alarm: "dead-letter", ...where }, "message set aside: dead");
   }
   if (logger.isLevelEnabled?.("debug") !== true) return;
   for (const record of taken) logger.debug(aboutMessage(record), "message taken");
