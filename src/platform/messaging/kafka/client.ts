@@ -1,7 +1,7 @@
 /** How this program connects to Kafka: one set of limits and one log for everything kafkajs does. */
 import { type ISocketFactory, Kafka, type logCreator, logLevel, type RetryOptions } from "kafkajs";
 import type { Logger } from "../../telemetry/logger.ts";
-import { registerGzip } from "./compression.ts";
+import { registerCodecs } from "./compression.ts";
 import { createKafkaSockets, type KafkaObserver, type KafkaTls } from "./sockets.ts";
 
 type SaslMechanism = "plain" | "scram-sha-256" | "scram-sha-512";
@@ -37,7 +37,7 @@ export const retry: RetryOptions = { initialRetryTime: 100, maxRetryTime: 2_000,
 
 export function createKafkaClient(options: KafkaClientOptions): Kafka {
   muteNegativeTimeouts();
-  registerGzip();
+  registerCodecs();
   return new Kafka({ ...connectionOptions(options), logLevel: logLevel.INFO });
 }
 

@@ -1,12 +1,24 @@
 /**
- * How batches of records are packed. The client's own gzip goes through streams and a pool of
- * threads at a high level, which costs a third more than sending, and as much again for each batch
- * that is read; this one takes the runtime's at its lowest.
+ * How batches of records are packed. We write gzip or nothing, and read whatever another writer, a
+ * topic or a broker may have chosen: the client brings gzip alone, and a single batch packed otherwise
+ * would end each of a topic's readers, for good. Its gzip goes through streams and a pool of threads
+ * at a high level, which costs a third more than sending, and as much again for each batch that is
+ * read; this one takes the runtime's at its lowest.
  */
 import { gunzipSync } from "node:zlib";
 import { CompressionCodecs, CompressionTypes } from "kafkajs";
+import { unpackLz4 } from "./lz4.ts";
+import { unpackSnappy } from "./snappy.ts";
+import { unpackZstd } from "./zstd.ts";
 
 export type KafkaCompression = "gzip" | "none";
+
+/** A batch that nobody can read: it is damaged, or made to fill the memory. Trying again is no use. */
+export class UnpackError extends Error {
+  override readonly name = "UnpackError";
+  /** The client would try and restart without an end, and say nothing. */
+  readonly retriable = false;
+}
 
 /** The client's buffer of encoded records. */
 interface Encoded {
@@ -18,26 +30,53 @@ interface Codec {
   decompress(packed: Buffer): Promise<Buffer>;
 }
 
+type Unpack = (packed: Buffer, mostBytes: number) => Buffer;
+
 const level = 1;
 /** A batch of the largest legal messages stays far below; what is above was made to fill the memory. */
 const mostBytes = 256 * 1024 * 1024;
 
-/** The client keeps one codec for the whole process; registering ours again changes nothing. */
-export function registerGzip(): void {
-  const codecs = CompressionCodecs as unknown as Record<number, () => Codec>;
-  const known = codecs[CompressionTypes.GZIP]?.();
-  if (known === undefined || known.compress === compress) return;
-  const codec: Codec = { compress, decompress };
-  codecs[CompressionTypes.GZIP] = () => codec;
+const codecs: Readonly<Record<number, Codec>> = {
+  [CompressionTypes.GZIP]: { compress, decompress: unpacking("gzip", unpackGzip) },
+  [CompressionTypes.Snappy]: onlyRead("snappy", unpackSnappy),
+  [CompressionTypes.LZ4]: onlyRead("lz4", unpackLz4),
+  [CompressionTypes.ZSTD]: onlyRead("zstd", unpackZstd),
+};
+
+/** The client keeps one codec of each kind for the whole process; ours again change nothing. */
+export function registerCodecs(): void {
+  const known = CompressionCodecs as unknown as Record<number, () => Codec>;
+  for (const [type, codec] of Object.entries(codecs)) known[Number(type)] = () => codec;
 }
 
 async function compress({ buffer }: Encoded): Promise<Buffer> {
   return Buffer.from(Bun.gzipSync(buffer, { level }));
 }
 
-/** The runtime's own reads the first member only; other writers may send several. */
-async function decompress(packed: Buffer): Promise<Buffer> {
-  return gunzipSync(packed, { maxOutputLength: mostBytes });
+function onlyRead(name: string, unpack: Unpack): Codec {
+  return {
+    compress: async () => {
+      throw new Error(`nothing is packed with ${name} here`);
+    },
+    decompress: unpacking(name, unpack),
+  };
+}
+
+/** Without a cause: the client would take that for the error and forget what it says. */
+function unpacking(name: string, unpack: Unpack): Codec["decompress"] {
+  return async (packed) => {
+    try {
+      return unpack(packed, mostBytes);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new UnpackError(`a batch packed with ${name} cannot be unpacked: ${why}`);
+    }
+  };
+}
+
+/** The runtime's own for one call reads the first member only; other writers may send several. */
+function unpackGzip(packed: Buffer, maxOutputLength: number): Buffer {
+  return gunzipSync(packed, { maxOutputLength });
 }
 
 export function compressionType(compression: KafkaCompression): CompressionTypes {

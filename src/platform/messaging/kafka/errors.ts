@@ -22,6 +22,16 @@ export function protocolError(error: unknown): string | undefined {
   return undefined;
 }
 
+/** Whether it is one, or one is behind its chain of wrappers. */
+export function causedBy(error: unknown, kind: abstract new (...given: never[]) => Error): boolean {
+  let current = error;
+  for (let depth = 0; depth < 6; depth += 1) {
+    if (current instanceof kind) return true;
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  return false;
+}
+
 export function explainSend(error: unknown, topic: string): Error {
   const type = protocolError(error) ?? "";
   if (refused.has(type)) {
