@@ -15,6 +15,7 @@ import { kafkaConnection } from "../settings/kafka.ts";
 import { topicFaults, topicsUsed } from "../topic-faults.ts";
 import { examineClock } from "./examine-database.ts";
 import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.ts";
+import { unable } from "./unable.ts";
 
 const manyBehind = 10_000n;
 /** A dependency that hangs must not hang the doctor. */
@@ -81,13 +82,12 @@ async function examineTopics({ APP_ROLE, APP_ENV }: Config, log: EventLog): Prom
 
 /** What can be tried without leaving a trace in anyone's topic. */
 async function examineRights({ APP_ROLE }: Config, log: EventLog): Promise<Finding[]> {
-  const remedy = "grant what `app topics --format acls` prints for this role";
   const tried = async (what: string, attempt: () => Promise<unknown>): Promise<Finding[]> => {
     try {
       await attempt();
       return [];
     } catch (error) {
-      return [ill("rights", `may not ${what}: ${textOf(error)}`, remedy)];
+      return [unable(what, error)];
     }
   };
   const rights = APP_ROLE.map(rightsOf);

@@ -7,12 +7,15 @@ import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { Logger } from "../../telemetry/logger.ts";
 import { createWaiters } from "../waiters.ts";
 import { retry } from "./client.ts";
-import { within } from "./errors.ts";
+import { UnpackError } from "./compression.ts";
+import { causedBy, within } from "./errors.ts";
 
 const closeMs = 5_000;
 const rejoinMs = 1_000;
 /** Crashes in a row, without anything fetched in between, after which the process should end. */
 const maxCrashes = 3;
+/** Partitions of other brokers may go on, so that the member is never lost: it is said again then. */
+const alarmEachMs = 60_000;
 
 export interface Place {
   readonly topic: string;
@@ -29,6 +32,8 @@ export interface KafkaMemberDeps {
   /** Called when nothing is assigned any more. */
   readonly onRevoked: () => void;
   readonly onFetched: (batch: EachBatchPayload["batch"]) => void;
+  /** The partitions being fetched, and from which offset on. */
+  readonly fetching: () => readonly string[];
   /** Called at each joining, before anything is assigned. */
   readonly onJoined?: (() => void) | undefined;
 }
@@ -48,6 +53,7 @@ export interface KafkaMember {
 export function createKafkaMember(deps: KafkaMemberDeps): KafkaMember {
   const { logger, group } = deps;
   const pauses = createWaiters();
+  const sayUnreadable = createAlarm(deps);
   let current: { consumer: Consumer; end: (reason: string) => void } | undefined;
   let closing = false;
   let crashes = 0;
@@ -57,6 +63,7 @@ export function createKafkaMember(deps: KafkaMemberDeps): KafkaMember {
     const consumer = createConsumer(deps);
     current = { consumer, end: ended.resolve };
     consumer.on(consumer.events.CRASH, ({ payload }) => {
+      if (causedBy(payload.error, UnpackError)) sayUnreadable(payload.error);
       deps.onRevoked();
       if (payload.restart) return;
       crashes += 1;
@@ -119,6 +126,21 @@ export function createKafkaMember(deps: KafkaMemberDeps): KafkaMember {
       pauses.wake();
       await within(2 * closeMs, "leaving the group", running).catch(() => {});
     },
+  };
+}
+
+/** Nothing passes over a batch that cannot be read: without a person the group stands still for good. */
+function createAlarm({ logger, group, topics, fetching }: KafkaMemberDeps): (error: Error) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    const now = performance.now();
+    if (now - saidAt < alarmEachMs) return;
+    saidAt = now;
+    // The client does not tell in which of them it met the batch.
+    logger.error(
+      { alarm: "batch-unreadable", group, topics, fetching: fetching(), err: error },
+      `${error.message}; ${group} stands still: docs/operations.md#a-batch-that-cannot-be-unpacked`,
+    );
   };
 }
 

@@ -45,6 +45,11 @@ export function createKafkaSubscription(deps: KafkaSubscriptionDeps): Subscripti
     onAssigned: assignment.assign,
     onRevoked: assignment.revoke,
     onFetched: assignment.fetched,
+    fetching: () =>
+      assignment
+        .partitions()
+        .filter(({ position, paused }) => position !== undefined && !paused)
+        .map(({ topic, partition, fetchFrom }) => `${topic}/${partition} from ${fetchFrom} on`),
     onJoined: deps.onJoined,
   });
   const watchdog = createWatchdog({
