@@ -2,7 +2,9 @@
  * An idempotent Kafka producer that never loses an acknowledged record. One send is in flight at a
  * time, and after any rejection it is of no more use: kafkajs takes back the sequence numbers of a
  * send whose answer it did not get, so that the broker would take the next send for a repetition,
- * acknowledge it and drop it.
+ * acknowledge it and drop it. And an answer counts for its partition only: kafkajs tries again what one
+ * broker did not answer, but never asks a broker twice, so that what has come to be led by one that had
+ * answered already is not sent at all, and the send still resolves.
  */
 import type { CompressionTypes, Kafka, Message, Producer, RecordMetadata } from "kafkajs";
 import { refuseInsideTx } from "../../database/inside-tx.ts";
@@ -120,6 +122,7 @@ function createClient(kafka: Kafka, compression: CompressionTypes): Client {
       try {
         const answers = await producer.send({ topic, messages, acks: -1, compression });
         const partitions = messages.map((message) => placed.get(message) ?? 0);
+        assertAnswered(topic, partitions, answers);
         return locate(topic, partitions, answers, sentAt);
       } catch (error) {
         throw explainSend(error, topic);
@@ -135,6 +138,17 @@ function messageOf({ key, value, headers }: NewRecord, sentAt: number): Message 
     headers: { ...headers },
     timestamp: String(sentAt),
   };
+}
+
+function assertAnswered(
+  topic: string,
+  partitions: readonly number[],
+  answers: readonly RecordMetadata[],
+): void {
+  const answered = new Set(answers.map(({ partition }) => partition));
+  const missing = partitions.find((partition) => !answered.has(partition));
+  if (missing === undefined) return;
+  throw new TransientError(`no answer for ${topic}/${missing}: its leader changed during the send`);
 }
 
 /** The records of a partition travel in one batch, so their offsets follow its first one. */
