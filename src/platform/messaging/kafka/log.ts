@@ -15,7 +15,7 @@ import { createKafkaDiagnosis, type KafkaDiagnosis } from "./diagnosis.ts";
 import { createKafkaProducer } from "./producer.ts";
 import { createKafkaReader } from "./reader.ts";
 import { createKafkaSubscription } from "./subscription.ts";
-import { ensureKafkaTopics } from "./topics.ts";
+import { ensureKafkaTopics, type PlannedChanges } from "./topics.ts";
 
 export interface KafkaLogOptions extends KafkaClientOptions {
   readonly naming?: TopicNaming | undefined;
@@ -71,9 +71,10 @@ export function createKafkaLog(options: KafkaLogOptions): EventLog {
     read: (topic, partition, from, limit) => reader.read(topic, partition, from, limit),
     lag: (groups) => admin.use("reading the lag", (client) => readKafkaLag(client, groups)),
     async ensureTopics(topics, ensureOptions = {}) {
+      const planned: PlannedChanges = new Map();
       try {
         return await admin.use("preparing the topics", (client) =>
-          ensureKafkaTopics(client, topics, ensureOptions),
+          ensureKafkaTopics(client, topics, ensureOptions, planned),
         );
       } finally {
         // What it knows of the cluster is from before.

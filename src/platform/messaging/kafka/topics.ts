@@ -18,10 +18,14 @@ interface Existing {
   readonly settings: ReadonlyMap<string, { value: string; own: boolean }>;
 }
 
+/** What was planned so far. An attempt that fails half way has done some of it, and the next finds it done. */
+export type PlannedChanges = Map<string, TopicChange>;
+
 export async function ensureKafkaTopics(
   admin: Admin,
   topics: readonly TopicSettings[],
   { dryRun = false, allowReorder = false, replicas: wanted }: EnsureTopicsOptions,
+  planned: PlannedChanges = new Map(),
 ): Promise<TopicChange[]> {
   const { brokers } = await admin.describeCluster();
   const replicas = wanted ?? (brokers.length >= 3 ? 3 : 1);
@@ -34,13 +38,17 @@ export async function ensureKafkaTopics(
   const changes = plans.flatMap((one) => one.changes);
   if (dryRun) return changes;
   refuseReorder(changes, allowReorder);
+  for (const change of changes) {
+    const key = [change.kind, change.topic, change.kind === "set" ? change.setting : ""].join(" ");
+    if (!planned.has(key)) planned.set(key, change);
+  }
   await create(admin, plans, replicas);
   for (const { topic, grow } of plans) {
     const more = { topic: topic.name, count: topic.partitions };
     if (grow) await admin.createPartitions({ topicPartitions: [more] });
   }
   await repair(admin, plans);
-  return changes.filter(({ kind }) => kind !== "replicas");
+  return [...planned.values()].filter(({ kind }) => kind !== "replicas");
 }
 
 interface Plan {
