@@ -56,6 +56,11 @@ test.each([
   expect([status, body.code]).toEqual([422, code]);
 });
 
+test("B3: a refused quote names the parameter, not a field of a deal", async () => {
+  expect((await quote("amount=10000&currency=CHF")).body.field).toBe("currency");
+  expect((await quote("amount=10001&currency=KWD")).body.field).toBe("amount");
+});
+
 test("a quote needs a token like everything else", async () => {
   const answer = await fetch(`${app.url}/v1/quotes?amount=10000&currency=USD`);
   expect(answer.status).toBe(401);

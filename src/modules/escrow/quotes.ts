@@ -85,5 +85,6 @@ function agreeable(money: Amount, options: QuoteOptions): Terms {
   const prepared = prepareTerms(create(TermsSchema, { ...parties, amount }), options);
   if ("terms" in prepared) return prepared.terms;
   const { code, detail } = prepared.rejected;
-  throw new HttpProblem(Code[code], detail);
+  const field = code === Code.CURRENCY_UNSUPPORTED ? "currency" : "amount";
+  throw new HttpProblem(Code[code], detail, { field });
 }
