@@ -16,9 +16,9 @@ import {
   doubt,
   type Finding,
   ill,
-  resumeRemedy,
+  shortCover,
+  stoppedLine,
   textOf,
-  topUpRemedy,
   unreachable,
   well,
 } from "./finding.ts";
@@ -55,19 +55,17 @@ async function providersAt(url: string, config: Config): Promise<Finding[]> {
   );
   if (!answer?.ok) return [];
   const { items } = (await answer.json()) as { items: readonly ShownProvider[] };
-  return items.flatMap(({ name: provider, stopped, cover }) => [
-    ...(stopped === null
-      ? []
-      : [stoppedText({ ...stopped, provider, stoppedAt: new Date(stopped.stoppedAt) })].map(
-          (text) => doubt("provider", text, resumeRemedy),
-        )),
-    ...cover
-      .map(({ currency, clearing, owed }) => {
-        return { provider, currency, clearing: BigInt(clearing), owed: BigInt(owed) };
-      })
-      .filter(({ clearing, owed }) => clearing < owed)
-      .map((short) => doubt("provider", uncoveredText(short), topUpRemedy)),
-  ]);
+  return items.flatMap(({ name: provider, stopped, cover }) => {
+    const stop = stopped && { ...stopped, provider, stoppedAt: new Date(stopped.stoppedAt) };
+    const covers = cover.map(({ currency, clearing, owed }) => {
+      return { provider, currency, clearing: BigInt(clearing), owed: BigInt(owed) };
+    });
+    const short = covers.filter(({ clearing, owed }) => clearing < owed);
+    return [
+      ...(stop === null ? [] : [stoppedLine(stoppedText(stop))]),
+      ...short.map((one) => shortCover(uncoveredText(one))),
+    ];
+  });
 }
 
 /** The folder's own secret opens what a server tells operators only. */

@@ -12,12 +12,11 @@ import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets, type Secrets } from "../secrets.ts";
 import type { Stores } from "../stores.ts";
 import {
-  doubt,
   type Finding,
   ill,
-  resumeRemedy,
+  shortCover,
+  stoppedLine,
   textOf,
-  topUpRemedy,
   unreachable,
   well,
 } from "./finding.ts";
@@ -63,22 +62,14 @@ async function examineGuards(config: Config, stores: Stores, secrets: Secrets): 
   });
   try {
     return [
-      ...(await stoppedLines(application)),
-      ...(await shortCovers(application)),
+      ...(await application.stopped()).map(stoppedLine),
+      ...(await application.uncovered()).map(shortCover),
       ...(await examineStripe(config, application)),
     ];
   } finally {
     await application.close();
     await log.close();
   }
-}
-
-async function stoppedLines(application: Application): Promise<Finding[]> {
-  return (await application.stopped()).map((text) => doubt("provider", text, resumeRemedy));
-}
-
-async function shortCovers(application: Application): Promise<Finding[]> {
-  return (await application.uncovered()).map((text) => doubt("provider", text, topUpRemedy));
 }
 
 async function examineStripe(config: Config, application: Application): Promise<Finding[]> {

@@ -20,13 +20,11 @@ export interface Finding {
   readonly unreachable?: boolean;
 }
 
-/** Where a provider's releases are stopped. */
-export const resumeRemedy =
+const resumeRemedy =
   "look at its breaks and the reason (GET /v1/providers), then have one operator ask to let it go on " +
   "(POST /v1/providers/{name}/resume with a reason) and a second one approve it";
 
-/** Where less lies at a provider than is owed out of it. */
-export const topUpRemedy =
+const topUpRemedy =
   "pay in what is missing there (docs/operations.md#provideruncovered); at the sandbox by POST " +
   '/sandbox/movements {"amount":"5000","currency":"USD","category":"topup"}, then `app reconcile`';
 
@@ -50,4 +48,14 @@ export function unreachable(area: Area, text: string, remedy: string): Finding {
 
 export function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** A provider's releases are stopped: `text` says by whom. */
+export function stoppedLine(text: string): Finding {
+  return doubt("provider", text, resumeRemedy);
+}
+
+/** Less lies at a provider than is owed out of it: `text` says how much. */
+export function shortCover(text: string): Finding {
+  return doubt("provider", text, topUpRemedy);
 }

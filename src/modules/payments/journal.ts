@@ -8,7 +8,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { FundsChangeSchema } from "#gen/escrow/v1/types_pb";
 import { type Event, EventSchema, PaymentCommandRejectedSchema } from "#gen/payments/v1/events_pb";
 import { generateEventId, hashFields, sha256Hex } from "#kernel/ids";
-import { SqlColumns, SqlName, type Tx } from "#platform/database/database";
+import type { Tx } from "#platform/database/database";
 import { encodeBytes } from "#platform/database/statement";
 import type { Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
@@ -21,6 +21,7 @@ import { evolve } from "./domain/evolve.ts";
 import type { Change } from "./domain/funds.ts";
 import { keyOf, type Operation, type Payment } from "./domain/payment.ts";
 import { watchHoldings } from "./holdings/watch-holdings.ts";
+import { insertRows } from "./insert-rows.ts";
 import type { Account } from "./ledger/accounts.ts";
 import { aimedRefunds } from "./parties/refund-targets.ts";
 import { operationChange, paymentRow, text, type WriteRow } from "./schema.ts";
@@ -125,19 +126,19 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       conflicts.push(conflict);
     },
     write: async (tx) => {
-      await insert(tx, "ledger_transaction", pages.transactions);
-      await insert(tx, "entry", pages.entries);
+      await insertRows(tx, "ledger_transaction", pages.transactions);
+      await insertRows(tx, "entry", pages.entries);
       await writeRoots(tx, [...touched], now);
-      await insert(tx, "operation", await aimedRefunds(tx, pages.opened));
+      await insertRows(tx, "operation", await aimedRefunds(tx, pages.opened));
       await moveOperations(tx, [...pages.moved.values()]);
-      await insert(tx, "deposit", pages.deposits);
+      await insertRows(tx, "deposit", pages.deposits);
       await watchHoldings(tx, pages.deposits);
       notices.push(...(await moveDebts(tx, pages.netted)));
       await writeDisputes(tx, [...pages.disputes.values()]);
-      await insert(tx, "dispute_movement", pages.movements);
+      await insertRows(tx, "dispute_movement", pages.movements);
       await writeScreenings(tx, [...pages.screenings.values()]);
-      await insert(tx, "history", pages.history);
-      await insert(tx, "command_outcome", outcomes);
+      await insertRows(tx, "history", pages.history);
+      await insertRows(tx, "command_outcome", outcomes);
       await insertConflicts(tx, conflicts);
     },
   };
@@ -334,15 +335,6 @@ function outcomeRow(
   };
 }
 
-async function insert(tx: Tx, table: string, rows: readonly WriteRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  const name = new SqlName("payments", table);
-  const columns = new SqlColumns(rows);
-  await tx.sql`
-    INSERT INTO ${name} (${columns})
-    SELECT ${columns} FROM jsonb_populate_recordset(NULL::${name}, ${JSON.stringify(rows)}::jsonb)`;
-}
-
 async function insertConflicts(tx: Tx, conflicts: readonly CommandConflict[]): Promise<void> {
   if (conflicts.length === 0) return;
   await tx.sql`
@@ -356,7 +348,7 @@ async function insertConflicts(tx: Tx, conflicts: readonly CommandConflict[]): P
 async function writeRoots(tx: Tx, roots: readonly Root[], now: Date): Promise<void> {
   const rowOf = ({ escrowNo, payment, createdAt }: Root) =>
     paymentRow(escrowNo, payment, createdAt, now);
-  await insert(tx, "payment", roots.filter(({ stored }) => !stored).map(rowOf));
+  await insertRows(tx, "payment", roots.filter(({ stored }) => !stored).map(rowOf));
   const changed = roots.filter(({ stored }) => stored).map(rowOf);
   if (changed.length === 0) return;
   await tx.sql`

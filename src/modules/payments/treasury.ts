@@ -7,12 +7,13 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type TreasuryEvent, TreasuryEventSchema } from "#gen/payments/v1/events_pb";
 import { generateEventId, hashFields } from "#kernel/ids";
-import { type Database, SqlColumns, type Tx } from "#platform/database/database";
+import type { Database, Tx } from "#platform/database/database";
 import { encodeBytes } from "#platform/database/statement";
 import type { Outgoing } from "#platform/messaging/handler";
 import { sliceSize } from "#platform/verify/checks";
 import { topics } from "#topics";
 import type { Cause } from "./cause.ts";
+import { insertRows } from "./insert-rows.ts";
 
 export interface TreasuryNotice {
   /** A party's id or a provider's name. */
@@ -82,11 +83,7 @@ async function keep(tx: Tx, events: readonly TreasuryEvent[], now: Date): Promis
     payload: encodeBytes(toBinary(TreasuryEventSchema, event)),
     at: now,
   }));
-  const columns = new SqlColumns(rows);
-  await tx.sql`
-    INSERT INTO payments.treasury_history (${columns})
-    SELECT ${columns} FROM jsonb_populate_recordset(NULL::payments.treasury_history,
-      ${JSON.stringify(rows)}::jsonb)`;
+  await insertRows(tx, "treasury_history", rows);
 }
 
 /** All that was ever said, in slices, to be held against the topic. */

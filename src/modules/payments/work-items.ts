@@ -1,8 +1,8 @@
 /**
  * What waits for a person, most urgent first, each with the route that acts on it: stopped providers,
  * disputes by the arbiter's deadline, releases that stand still, operations that only a person can
- * judge, money that could not be sent, disputes that were won and whose money did not come back, what a provider said and nobody here
- * can record.
+ * judge, money that could not be sent, disputes that were won and whose money did not come back, what
+ * a provider said and nobody here can record.
  */
 import { Hono } from "hono";
 import { z } from "zod";

@@ -2,7 +2,8 @@
  * The platform's own book: what explains no escrow's money. Its transactions are numbered like an
  * escrow's, under a lock that is taken after all others, and no event says them.
  */
-import { SqlColumns, type Tx } from "#platform/database/database";
+import type { Tx } from "#platform/database/database";
+import { insertRows } from "../insert-rows.ts";
 import type { LedgerTransaction } from "./post.ts";
 
 export interface PlatformTransaction {
@@ -48,13 +49,6 @@ export async function bookForPlatform(
       })),
     ),
   );
-  const [headColumns, entryColumns] = [new SqlColumns(heads), new SqlColumns(entries)];
-  await tx.sql`
-    INSERT INTO payments.ledger_transaction (${headColumns})
-    SELECT ${headColumns} FROM jsonb_populate_recordset(NULL::payments.ledger_transaction,
-      ${JSON.stringify(heads)}::jsonb)`;
-  await tx.sql`
-    INSERT INTO payments.entry (${entryColumns})
-    SELECT ${entryColumns}
-    FROM jsonb_populate_recordset(NULL::payments.entry, ${JSON.stringify(entries)}::jsonb)`;
+  await insertRows(tx, "ledger_transaction", heads);
+  await insertRows(tx, "entry", entries);
 }

@@ -13,23 +13,24 @@ const unavailable = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "INVALID_TOPIC_EXCEPT
 
 /** The broker's error code behind a chain of wrappers, as kafkajs names it. */
 export function protocolError(error: unknown): string | undefined {
-  let current = error;
-  for (let depth = 0; depth < 6 && current instanceof Error; depth += 1) {
-    const type: unknown = "type" in current ? current.type : undefined;
+  for (const one of wrapped(error)) {
+    const type: unknown = "type" in one ? one.type : undefined;
     if (typeof type === "string") return type;
-    current = current.cause;
   }
   return undefined;
 }
 
 /** Whether it is one, or one is behind its chain of wrappers. */
 export function causedBy(error: unknown, kind: abstract new (...given: never[]) => Error): boolean {
+  return [...wrapped(error)].some((one) => one instanceof kind);
+}
+
+function* wrapped(error: unknown): Generator<Error> {
   let current = error;
-  for (let depth = 0; depth < 6; depth += 1) {
-    if (current instanceof kind) return true;
-    current = current instanceof Error ? current.cause : undefined;
+  for (let depth = 0; depth < 6 && current instanceof Error; depth += 1) {
+    yield current;
+    current = current.cause;
   }
-  return false;
 }
 
 export function explainSend(error: unknown, topic: string): Error {

@@ -3,11 +3,9 @@
  * Nothing damaged is passed on: what is cut short, points before its beginning or fails a checksum of
  * its own throws, since the Kafka client does not look at a batch's checksum.
  */
-import { cutShort, repeat, tooLarge } from "./unpacking.ts";
+import { cutShort, isSkipped, readUint, repeat, tooLarge } from "./unpacking.ts";
 
 const frameMagic = 0x184d2204;
-/** The last four bits are free. */
-const skippedMagic = 0x184d2a50;
 const largestBlock: Readonly<Record<number, number>> = {
   4: 65_536,
   5: 262_144,
@@ -35,10 +33,10 @@ export function unpackLz4(packed: Buffer, mostBytes: number): Buffer {
   const output: Output = { bytes: Buffer.allocUnsafe(4 * packed.length), length: 0 };
   let at = 0;
   do {
-    const magic = uint32(packed, at);
+    const magic = readUint(packed, at, 4);
     if (magic === frameMagic)
       at = readBlocks(packed, readHeader(packed, at + 4), output, mostBytes);
-    else if ((magic & ~0xf) >>> 0 === skippedMagic) at += 8 + uint32(packed, at + 4);
+    else if (isSkipped(magic)) at += 8 + readUint(packed, at + 4, 4);
     else throw new Error("it does not begin as an lz4 frame does");
   } while (at < packed.length);
   if (at > packed.length) throw cutShort();
@@ -65,7 +63,7 @@ function readBlocks(packed: Buffer, frame: Frame, output: Output, mostBytes: num
   const start = output.length;
   let { at } = frame;
   for (;;) {
-    const size = uint32(packed, at);
+    const size = readUint(packed, at, 4);
     at += 4;
     if (size === 0) break;
     const end = at + (size & 0x7fffffff);
@@ -133,12 +131,7 @@ function makeRoom(output: Output, largest: number, mostBytes: number): void {
 }
 
 function verify(bytes: Buffer, packed: Buffer, at: number): number {
-  if (Bun.hash.xxHash32(bytes, 0) !== uint32(packed, at))
+  if (Bun.hash.xxHash32(bytes, 0) !== readUint(packed, at, 4))
     throw new Error("its checksum is another");
   return at + 4;
-}
-
-function uint32(packed: Buffer, at: number): number {
-  if (at + 4 > packed.length) throw cutShort();
-  return packed.readUInt32LE(at);
 }

@@ -3,7 +3,7 @@
  * their own, as Java's does. Nothing damaged is passed on: what is cut short, is not as long as it
  * says or points before its beginning throws.
  */
-import { cutShort, repeat, tooLarge } from "./unpacking.ts";
+import { cutShort, readUint, repeat, tooLarge } from "./unpacking.ts";
 
 /** What Java's library begins with; two version numbers of four bytes follow. */
 const chunksMagic = Buffer.from([0x82, ...Buffer.from("SNAPPY"), 0]);
@@ -46,7 +46,7 @@ function unpackRaw(packed: Buffer, mostBytes: number): Buffer {
     const tag = packed[at++] ?? 0;
     if ((tag & 3) === 0) {
       const more = Math.max(0, (tag >> 2) - 59);
-      const count = 1 + (more === 0 ? tag >> 2 : number(packed, at, more));
+      const count = 1 + (more === 0 ? tag >> 2 : readUint(packed, at, more));
       at += more;
       if (at + count > packed.length) throw cutShort();
       if (to + count > length) throw new Error("it is longer than it says");
@@ -67,11 +67,11 @@ function unpackRaw(packed: Buffer, mostBytes: number): Buffer {
 
 function readRepetition(packed: Buffer, tag: number, at: number) {
   if ((tag & 3) === 1) {
-    const distance = ((tag >> 5) << 8) | number(packed, at, 1);
+    const distance = ((tag >> 5) << 8) | readUint(packed, at, 1);
     return { count: ((tag >> 2) & 7) + 4, distance, size: 1 };
   }
   const size = (tag & 3) === 2 ? 2 : 4;
-  return { count: (tag >> 2) + 1, distance: number(packed, at, size), size };
+  return { count: (tag >> 2) + 1, distance: readUint(packed, at, size), size };
 }
 
 /** Seven bits a byte, the lowest first. */
@@ -84,9 +84,4 @@ function readLength(packed: Buffer): { length: number; at: number } {
     if (byte < 0x80) return { length, at: at + 1 };
   }
   throw new Error("it does not begin as snappy does");
-}
-
-function number(packed: Buffer, at: number, size: number): number {
-  if (at + size > packed.length) throw cutShort();
-  return packed.readUIntLE(at, size);
 }

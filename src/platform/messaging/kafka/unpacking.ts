@@ -4,6 +4,17 @@ export function cutShort(): Error {
   return new Error("it is cut short");
 }
 
+/** `size` bytes, the lowest first. */
+export function readUint(packed: Buffer, at: number, size: number): number {
+  if (at + size > packed.length) throw cutShort();
+  return packed.readUIntLE(at, size);
+}
+
+/** Begins a frame for readers of another kind, in lz4 as in zstd; its length follows. */
+export function isSkipped(magic: number): boolean {
+  return (magic & ~0xf) >>> 0 === 0x184d2a50;
+}
+
 export function tooLarge(mostBytes: number): Error {
   return new Error(`it is larger than ${mostBytes} bytes`);
 }

@@ -3,11 +3,9 @@
  * gives what it has of a frame that is cut short; here that throws.
  */
 import { zstdDecompressSync } from "node:zlib";
-import { cutShort } from "./unpacking.ts";
+import { cutShort, isSkipped, readUint } from "./unpacking.ts";
 
 const frameMagic = 0xfd2fb528;
-/** The last four bits are free. */
-const skippedMagic = 0x184d2a50;
 /** By the bits of a frame's first byte. */
 const dictionaryBytes = [0, 1, 2, 4];
 const sizeBytes = [0, 2, 4, 8];
@@ -24,23 +22,18 @@ export function unpackZstd(packed: Buffer, mostBytes: number): Buffer {
 
 /** Where the frame that begins at `from` ends: maybe behind the last byte there is. */
 function frameEnd(packed: Buffer, from: number): number {
-  const magic = uint(packed, from, 4);
-  if ((magic & ~0xf) >>> 0 === skippedMagic) return from + 8 + uint(packed, from + 4, 4);
+  const magic = readUint(packed, from, 4);
+  if (isSkipped(magic)) return from + 8 + readUint(packed, from + 4, 4);
   if (magic !== frameMagic) throw new Error("it does not begin as a zstd frame does");
-  const flags = uint(packed, from + 4, 1);
+  const flags = readUint(packed, from + 4, 1);
   const single = (flags & 0x20) !== 0;
   const window = single ? 0 : 1;
   const size = flags >> 6 === 0 && single ? 1 : (sizeBytes[flags >> 6] ?? 0);
   let at = from + 5 + window + (dictionaryBytes[flags & 3] ?? 0) + size;
   for (let last = false; !last; ) {
-    const block = uint(packed, at, 3);
+    const block = readUint(packed, at, 3);
     last = (block & 1) === 1;
     at += 3 + (((block >> 1) & 3) === repeatedByte ? 1 : block >> 3);
   }
   return at + ((flags & 0x04) !== 0 ? 4 : 0);
-}
-
-function uint(packed: Buffer, at: number, size: number): number {
-  if (at + size > packed.length) throw cutShort();
-  return packed.readUIntLE(at, size);
 }

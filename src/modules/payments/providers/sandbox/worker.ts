@@ -54,21 +54,22 @@ export function createSandboxWorker(options: SandboxWorkerOptions): SandboxWorke
     },
     wake: signal.notify,
     step: async () => {
-      if (!(await isAnythingDue(options))) return "idle";
-      const confirmed = await goOn(options);
-      const deliveries = await claimDeliveries(options);
+      const due = await whatIsDue(options);
+      const confirmed = due.objects ? await goOn(options) : 0;
+      const deliveries = due.deliveries || confirmed > 0 ? await claimDeliveries(options) : [];
       await Promise.all(deliveries.map((delivery) => deliver(delivery, options)));
       return confirmed + deliveries.length > 0 ? "worked" : "idle";
     },
   };
 }
 
-async function isAnythingDue({ db, clock }: SandboxWorkerOptions): Promise<boolean> {
+/** One statement, since mostly there is nothing. */
+async function whatIsDue({ db, clock }: SandboxWorkerOptions) {
   const now = clock.now();
-  const [due] = await db.sql<{ found: boolean }>`
-    SELECT EXISTS (SELECT FROM sandbox.object WHERE next_at <= ${now})
-      OR EXISTS (SELECT FROM sandbox.delivery WHERE due_at <= ${now}) AS found`;
-  return due?.found === true;
+  const [due] = await db.sql<{ objects: boolean; deliveries: boolean }>`
+    SELECT EXISTS (SELECT FROM sandbox.object WHERE next_at <= ${now}) AS objects,
+      EXISTS (SELECT FROM sandbox.delivery WHERE due_at <= ${now}) AS deliveries`;
+  return { objects: due?.objects === true, deliveries: due?.deliveries === true };
 }
 
 async function goOn({ db, clock }: SandboxWorkerOptions): Promise<number> {
