@@ -236,17 +236,22 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     const all = await Promise.all(
       sent.map(({ bytes, headers }) => provider.verifyWebhook(bytes, headers)),
     );
-    expect(all.filter((verified) => verified === undefined)).toEqual([]);
-    const at = all.findIndex((verified) => verified?.type === harness.paidType);
+    expect(all.filter((verified) => "refused" in verified)).toEqual([]);
+    const at = all.findIndex((each) => "type" in each && each.type === harness.paidType);
     const [webhook, verified] = [sent[at], all[at]];
     if (webhook === undefined) throw new Error("no webhook");
     expect(verified).toMatchObject({ objectId, livemode: false, account: "" });
     const changed = webhook.bytes.slice();
     changed[5] = (changed[5] ?? 0) ^ 1;
-    expect(await provider.verifyWebhook(changed, webhook.headers)).toBeUndefined();
-    expect(await provider.verifyWebhook(webhook.bytes, new Headers())).toBeUndefined();
+    const forged = { refused: "signature" } as const;
+    expect(await provider.verifyWebhook(changed, webhook.headers)).toEqual(forged);
+    expect(await provider.verifyWebhook(webhook.bytes, new Headers())).toEqual(forged);
     await harness.clock.advance(301_000);
-    expect(await provider.verifyWebhook(webhook.bytes, webhook.headers)).toBeUndefined();
+    expect(await provider.verifyWebhook(webhook.bytes, webhook.headers)).toEqual({
+      refused: "too_old",
+    });
+    // Of its age, too, only the one who signed it is told.
+    expect(await provider.verifyWebhook(changed, webhook.headers)).toEqual(forged);
   });
 
   test("what is not there is refused as not found", async () => {
@@ -277,7 +282,7 @@ describe.each(harnesses)("payment provider: $name", ({ open }) => {
     const told: VerifiedWebhook[] = [];
     for (const { bytes, headers } of harness.webhooks()) {
       const verified = await provider.verifyWebhook(bytes, headers);
-      if (verified !== undefined) told.push(verified);
+      if (!("refused" in verified)) told.push(verified);
     }
     const of = (webhooks: readonly VerifiedWebhook[]) =>
       webhooks

@@ -45,11 +45,21 @@ function stripeEvent(id: string, object: string, type = "payment_intent.succeede
   });
 }
 
-async function post(provider: string, body: string, headers: Record<string, string>) {
+function send(provider: string, body: string, headers: Record<string, string>) {
   const url = `${app.url}/v1/webhooks/${provider}`;
-  const response = await fetch(url, { method: "POST", headers, body });
+  return fetch(url, { method: "POST", headers, body });
+}
+
+async function post(provider: string, body: string, headers: Record<string, string>) {
+  const response = await send(provider, body, headers);
   await response.arrayBuffer();
   return response.status;
+}
+
+async function refused(provider: string, body: string, headers: Record<string, string>) {
+  const response = await send(provider, body, headers);
+  expect(response.status).toBe(400);
+  return (await response.json()) as { readonly code: string; readonly detail: string };
 }
 
 const signed = (body: string, secret = newer, ageMs = 0) => ({
@@ -66,7 +76,7 @@ describe("B12: Stripe's signature", () => {
   const body = stripeEvent("evt_b12", "pi_b12");
   const header = signed(body)["Stripe-Signature"];
   const [time = "", proof = ""] = header.split(",");
-  const refused: [string, string, Record<string, string>][] = [
+  const unproven: [string, string, Record<string, string>][] = [
     ["no header", body, {}],
     ["another secret", body, signed(body, "whsec_of_nobody")],
     ["a secret that was retired", body, signed(body, "whsec_oldest")],
@@ -80,7 +90,7 @@ describe("B12: Stripe's signature", () => {
     ["an empty body", "", signed(body)],
     ["a proof of half the length", body, { "Stripe-Signature": `${time},${proof.slice(0, 35)}` }],
   ];
-  test.each(refused)("%s is 400, and nothing is kept", async (_, sent, headers) => {
+  test.each(unproven)("%s is 400, and nothing is kept", async (_, sent, headers) => {
     expect(await post("stripe", sent, headers)).toBe(400);
     expect(await keptOf("evt_b12")).toEqual([]);
   });
@@ -109,7 +119,7 @@ describe("B14: the custodian's signature", () => {
     "Custodian-Timestamp": timestamp,
     "Custodian-Signature": signature,
   });
-  const refused: [string, Record<string, string>][] = [
+  const unproven: [string, Record<string, string>][] = [
     ["no headers", {}],
     ["another secret", signWebhook(body, ["whsec_of_nobody"], new Date())],
     ["too old", at(-301_000)],
@@ -120,7 +130,7 @@ describe("B14: the custodian's signature", () => {
     ["the time changed", stamped(at()["Custodian-Signature"] ?? "", String(Number(stamp) + 1))],
     ["no scheme", stamped(mac(`${stamp}.${body}`).digest("hex"))],
   ];
-  test.each(refused)("%s is 400, and nothing is kept", async (_, headers) => {
+  test.each(unproven)("%s is 400, and nothing is kept", async (_, headers) => {
     expect(await post("custodian", body, headers)).toBe(400);
     expect(await keptOf("evt_b14")).toEqual([]);
   });
@@ -128,6 +138,57 @@ describe("B14: the custodian's signature", () => {
   test("both secrets are taken while one is changed for the other", async () => {
     for (const each of custodianSecrets) {
       expect(await post("custodian", body, signWebhook(body, [each], new Date()))).toBe(200);
+    }
+  });
+});
+
+describe("pitfall 23: whose signature holds is told why his webhook is refused", () => {
+  const body = stripeEvent("evt_23", "pi_23");
+  const older = body.replace("2026-10-28.endive", "2020-08-27");
+  const faults: [string, string, string, number][] = [
+    ["WEBHOOK_TOO_OLD", body, newer, 301_000],
+    ["WEBHOOK_IN_FUTURE", body, newer, -360_000],
+    ["WEBHOOK_NOT_JSON", "hello", newer, 0],
+    ["WEBHOOK_NOT_AN_EVENT", "{}", newer, 0],
+    ["WEBHOOK_OTHER_VERSION", older, newer, 0],
+    ["WEBHOOK_OTHER_ENDPOINT", body, connect, 0],
+  ];
+  test.each(faults)(
+    "%s, and another hears of the signature only",
+    async (code, sent, by, ageMs) => {
+      const answered = async (secret: string) =>
+        (await refused("stripe", sent, signed(sent, secret, ageMs))).code;
+      expect(await answered(by)).toBe(code);
+      expect(await answered("whsec_of_nobody")).toBe("BAD_SIGNATURE");
+      expect(await keptOf("evt_23")).toEqual([]);
+    },
+  );
+
+  test("the custodian and the sandbox are told in the same words", async () => {
+    const [secret = ""] = custodianSecrets;
+    const old = signWebhook("{}", [secret], new Date(Date.now() - 301_000));
+    expect(await refused("custodian", "{}", old)).toMatchObject({
+      code: "WEBHOOK_TOO_OLD",
+      detail: "It was signed more than 300 seconds before the time here.",
+    });
+    const now = signWebhook("{}", [secret], new Date());
+    expect((await refused("custodian", "{}", now)).code).toBe("WEBHOOK_NOT_AN_EVENT");
+    const forged = { "Sandbox-Signature": `t=1,v1=${"0".repeat(64)}` };
+    expect((await refused("sandbox", "{}", forged)).code).toBe("BAD_SIGNATURE");
+  });
+
+  test("of the other mode is acknowledged, and nothing is done", async () => {
+    const live = stripeEvent("evt_live", "pi_live").replace('"livemode":false', '"livemode":true');
+    expect(await post("stripe", live, signed(live))).toBe(200);
+    expect(await keptOf("evt_live")).toEqual([]);
+  });
+
+  test("the metric counts each by its reason", async () => {
+    const shown = await (await fetch(`${app.url}/metrics`)).text();
+    for (const result of ["signature", "too_old", "in_future", "version", "livemode"]) {
+      expect(shown).toMatch(
+        new RegExp(`webhooks_total\\{provider="stripe",result="${result}"\\} [1-9]`),
+      );
     }
   });
 });

@@ -260,6 +260,21 @@ export interface VerifiedWebhook {
   readonly account: string;
 }
 
+/** Why a webhook is refused. All but `signature` is said only of what one of the secrets signed. */
+export type WebhookFault =
+  | "signature"
+  | "too_old"
+  | "in_future"
+  | "not_json"
+  | "not_an_event"
+  | "version"
+  | "endpoint"
+  | "account";
+
+export interface RefusedWebhook {
+  readonly refused: WebhookFault;
+}
+
 export interface ProviderDescription {
   readonly name: string;
   /** Real money. */
@@ -317,8 +332,8 @@ export interface PaymentProvider {
   createAccount(request: AccountRequest): Promise<Outcome<ProviderAccount>>;
   getAccount(objectId: string): Promise<Outcome<ProviderAccount>>;
 
-  /** Undefined unless one of the current secrets signed exactly these bytes, within the tolerance. */
-  verifyWebhook(bytes: Uint8Array, headers: Headers): Promise<VerifiedWebhook | undefined>;
+  /** Refused unless one of the current secrets signed exactly these bytes, within the tolerance. */
+  verifyWebhook(bytes: Uint8Array, headers: Headers): Promise<VerifiedWebhook | RefusedWebhook>;
 }
 
 /** The registered providers by name. */

@@ -12,13 +12,16 @@ import { TransientError } from "#platform/errors";
 import { readBytes } from "#platform/http/body";
 import { webhookLimits } from "#platform/http/json";
 import { documented } from "#platform/http/openapi/documented";
-import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
+import { notFound, unavailable } from "#platform/http/problem";
 import type { Publisher } from "#platform/messaging/publishing/publisher";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
+import type { Logger } from "#platform/telemetry/logger";
+import type { Metrics } from "#platform/telemetry/metrics";
 import { topics } from "#topics";
 import type { Providers, VerifiedWebhook } from "../provider.ts";
 import { webhookSubject } from "./purge-webhook-keys.ts";
+import { refusal } from "./webhook-refusals.ts";
 
 const received = () => z.object({ received: z.literal(true), ignored: z.string().optional() });
 
@@ -27,6 +30,8 @@ export interface WebhookRouteOptions {
   readonly publisher: Publisher;
   readonly keyring: Keyring;
   readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics?: Metrics;
 }
 
 /** Providers wait some seconds for the answer. */
@@ -36,6 +41,11 @@ const keptBytes = 32_000;
 
 export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
+  const count = options.metrics?.counter(
+    "webhooks_total",
+    "Webhooks by what became of them: kept, ignored, or why they were refused",
+    ["provider", "result"],
+  );
   app.post(
     "/v1/webhooks/:provider",
     documented({
@@ -49,14 +59,24 @@ export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv>
       if (provider === undefined) throw notFound();
       const bytes = await readBytes(c.req.raw, webhookLimits.maxBytes);
       const webhook = await provider.verifyWebhook(bytes, c.req.raw.headers);
-      if (webhook === undefined) {
-        throw new HttpProblem("BAD_SIGNATURE", "The signature does not hold for this body.");
-      }
       const { name, live } = provider.describe();
-      // An endpoint for connected accounts is told of test money too: it is taken, and nothing is done.
-      if (webhook.livemode !== live) return c.json({ received: true, ignored: "livemode" });
       const { correlationId, traceparent } = c.var;
+      if ("refused" in webhook) {
+        const { refused } = webhook;
+        count?.({ provider: name, result: refused });
+        // Of what nobody signed anybody can send as much as he likes: it is counted only.
+        if (refused !== "signature") {
+          options.logger.warn({ provider: name, refused, correlationId }, "a webhook was refused");
+        }
+        throw refusal(refused);
+      }
+      // An endpoint for connected accounts is told of test money too: it is taken, and nothing is done.
+      if (webhook.livemode !== live) {
+        count?.({ provider: name, result: "livemode" });
+        return c.json({ received: true, ignored: "livemode" });
+      }
       await keep({ name, webhook, bytes, correlationId, traceparent }, options);
+      count?.({ provider: name, result: "kept" });
       return c.json({ received: true });
     },
   );

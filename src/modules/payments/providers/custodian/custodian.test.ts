@@ -65,19 +65,24 @@ describe("B14: a custodian's webhook", () => {
     ["over the same JSON, written anew", `v1=${right}`, seconds, `${body} `],
   ];
   test.each(refused)("is refused with a signature %s", async (_name, signature, t, text) => {
-    expect(await verified(signature, t, text)).toBeUndefined();
+    expect(await verified(signature, t, text)).toEqual({ refused: "signature" });
   });
 
-  test.each([-301, 301])("is refused %d seconds off, however well signed", async (off) => {
+  test.each([
+    [-301, "too_old"],
+    [301, "in_future"],
+  ] as const)("is refused %d seconds off, however well signed: %s", async (off, refused) => {
     const t = seconds + off;
     const signature = `v1=${digest("whsec_new_of_tests", t).toString("hex")}`;
-    expect(await verified(signature, t)).toBeUndefined();
+    expect(await verified(signature, t)).toEqual({ refused });
+    expect(await verified(`v1=${right}`, t)).toEqual({ refused: "signature" });
   });
 
   test("is refused when what is signed is no event", async () => {
-    for (const text of ["", "{}", "[]", body.replace("dpa_1", "")]) {
+    for (const text of ["", "hello", "{}", "[]", body.replace("dpa_1", "")]) {
       const signature = `v1=${digest("whsec_new_of_tests", seconds, text).toString("hex")}`;
-      expect(await verified(signature, seconds, text)).toBeUndefined();
+      const refused = text === "" || text === "hello" ? "not_json" : "not_an_event";
+      expect(await verified(signature, seconds, text)).toEqual({ refused });
     }
   });
 });

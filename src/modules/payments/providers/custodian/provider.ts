@@ -5,12 +5,13 @@
  */
 import type { Clock } from "#platform/clock";
 import type { PaymentProvider } from "../../provider.ts";
+import { parsedJson, timeFault } from "../signed-webhook.ts";
 import { assetOn } from "./assets.ts";
 import { createClient } from "./client.ts";
 import { createDeposits } from "./deposits.ts";
 import { createLists, webhookOf } from "./lists.ts";
 import { event } from "./shapes.ts";
-import { type Credentials, isSigned } from "./sign.ts";
+import { type Credentials, signedAt } from "./sign.ts";
 import { createWallets } from "./wallets.ts";
 import { createWithdrawals } from "./withdrawals.ts";
 
@@ -44,18 +45,14 @@ export function createCustodianProvider(options: CustodianOptions): PaymentProvi
     ...createWallets({ client, chainId }),
     ...createLists({ client, asset }),
     verifyWebhook: async (bytes, headers) => {
-      if (!isSigned(bytes, headers, options.webhookSecrets, clock.wall())) return undefined;
-      const parsed = event.safeParse(parse(bytes));
-      return parsed.success ? webhookOf(parsed.data) : undefined;
+      const signedSeconds = signedAt(bytes, headers, options.webhookSecrets);
+      if (signedSeconds === undefined) return { refused: "signature" };
+      const untimely = timeFault(signedSeconds, clock.wall());
+      if (untimely !== undefined) return { refused: untimely };
+      const body = parsedJson(bytes);
+      if (body === undefined) return { refused: "not_json" };
+      const parsed = event.safeParse(body);
+      return parsed.success ? webhookOf(parsed.data) : { refused: "not_an_event" };
     },
   };
-}
-
-function parse(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

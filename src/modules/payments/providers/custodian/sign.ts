@@ -16,7 +16,6 @@ export interface SignedRequest {
   readonly body: string;
 }
 
-const toleranceSeconds = 300;
 /** More than a rotation needs are an attempt to make us work. */
 const mostSignatures = 4;
 
@@ -34,22 +33,20 @@ export function requestHeaders(
   };
 }
 
-/** True when one of the secrets signed exactly these bytes less than five minutes from now. */
-export function isSigned(
+/** The time, in seconds, with which one of the secrets signed exactly these bytes; undefined: none did. */
+export function signedAt(
   bytes: Uint8Array,
   headers: Headers,
   secrets: readonly string[],
-  wall: Date,
-): boolean {
+): number | undefined {
   const timestamp = headers.get("Custodian-Timestamp") ?? "";
-  if (!/^[0-9]{1,12}$/.test(timestamp)) return false;
-  // A future time is no better than an old one: both are somebody else's replay.
-  if (Math.abs(wall.getTime() / 1_000 - Number(timestamp)) > toleranceSeconds) return false;
+  if (!/^[0-9]{1,12}$/.test(timestamp)) return undefined;
   const parts = (headers.get("Custodian-Signature") ?? "").split(",");
-  if (parts.length > mostSignatures) return false;
+  if (parts.length > mostSignatures) return undefined;
   const given = parts.flatMap((part) => /^\s*v1=([0-9a-f]{64})\s*$/.exec(part)?.[1] ?? []);
-  return secrets.some((secret) => {
+  const signed = secrets.some((secret) => {
     const expected = createHmac("sha256", secret).update(`${timestamp}.`).update(bytes).digest();
     return given.some((signature) => timingSafeEqual(Buffer.from(signature, "hex"), expected));
   });
+  return signed ? Number(timestamp) : undefined;
 }

@@ -13,7 +13,6 @@ import type {
   ProviderCall,
   ProviderRequest,
   RefusalCode,
-  VerifiedWebhook,
 } from "../../provider.ts";
 import { ofAttempt } from "../attempts.ts";
 import {
@@ -33,7 +32,7 @@ import {
 import { available, foreignOf, reverse, sellerBalance } from "./disputes.ts";
 import { has } from "./magic.ts";
 import { listEvents, listMovements } from "./movements.ts";
-import { signatureHeader, verify } from "./sign.ts";
+import { readWebhook } from "./read-webhook.ts";
 
 export interface SandboxOptions {
   readonly db: Database;
@@ -121,9 +120,7 @@ export function createSandboxProvider(options: SandboxOptions): PaymentProvider 
       value: accountOf(await db.withTx((tx) => openAccount(tx, partyId, clock.now()))),
     }),
     verifyWebhook: async (bytes, headers) =>
-      verify(bytes, headers.get(signatureHeader), webhookSecrets, clock.wall())
-        ? parseWebhook(bytes)
-        : undefined,
+      readWebhook(bytes, headers, { webhookSecrets, wall: clock.wall() }),
   };
 }
 
@@ -303,27 +300,4 @@ async function openAccount(tx: Tx, partyId: string, now: Date): Promise<BookObje
   };
   await insertObject(tx, account, now);
   return account;
-}
-
-function parseWebhook(bytes: Uint8Array): VerifiedWebhook | undefined {
-  try {
-    const event: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
-    const { id, type, created, data } = event as {
-      readonly id: unknown;
-      readonly type: unknown;
-      readonly created: unknown;
-      readonly data?: { readonly objectId?: unknown; readonly account?: unknown };
-    };
-    const objectId = data?.objectId;
-    if (typeof id !== "string" || typeof type !== "string" || typeof objectId !== "string") {
-      return undefined;
-    }
-    const createdAt = new Date(String(created));
-    if (Number.isNaN(createdAt.getTime())) return undefined;
-    const account = typeof data?.account === "string" ? data.account : "";
-    return { eventId: id, type, objectId, createdAt, livemode: false, account };
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
-    throw error;
-  }
 }

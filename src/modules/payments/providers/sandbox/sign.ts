@@ -5,7 +5,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 export const signatureHeader = "Sandbox-Signature";
-const toleranceSeconds = 300;
 /** More signatures than a rotation needs are an attempt to make us work. */
 const mostSignatures = 8;
 
@@ -15,24 +14,22 @@ export function sign(body: string, secrets: readonly string[], wall: Date): stri
   return [`t=${t}`, ...signatures].join(",");
 }
 
-/** True when one of the secrets signed exactly these bytes less than five minutes from now. */
-export function verify(
+/** The time, in seconds, with which one of the secrets signed exactly these bytes; undefined: none did. */
+export function signedAt(
   bytes: Uint8Array,
   header: string | null,
   secrets: readonly string[],
-  wall: Date,
-): boolean {
+): number | undefined {
   const parts = (header ?? "").split(",").map((part) => part.trim());
   const t = /^t=([0-9]{1,12})$/.exec(parts[0] ?? "")?.[1];
-  if (t === undefined) return false;
-  // A future time is no better than an old one: both are somebody else's replay.
-  if (Math.abs(wall.getTime() / 1_000 - Number(t)) > toleranceSeconds) return false;
+  if (t === undefined) return undefined;
   const given = parts.slice(1).flatMap((part) => /^v1=([0-9a-f]{64})$/.exec(part)?.[1] ?? []);
-  if (given.length > mostSignatures) return false;
-  return secrets.some((secret) => {
+  if (given.length > mostSignatures) return undefined;
+  const signed = secrets.some((secret) => {
     const expected = Buffer.from(digest(secret, Number(t), bytes), "hex");
     return given.some((signature) => timingSafeEqual(Buffer.from(signature, "hex"), expected));
   });
+  return signed ? Number(t) : undefined;
 }
 
 function digest(secret: string, t: number, bytes: Uint8Array): string {

@@ -4,7 +4,8 @@
  * their own, so each says whose events may come by it.
  */
 import Stripe from "stripe";
-import type { VerifiedWebhook } from "../../provider.ts";
+import type { RefusedWebhook, VerifiedWebhook, WebhookFault } from "../../provider.ts";
+import { parsedJson, timeFault } from "../signed-webhook.ts";
 import { apiVersion, type StripeClient } from "./client.ts";
 import { type EventBody, readEvent } from "./events.ts";
 
@@ -21,22 +22,23 @@ export interface WebhookOptions {
 }
 
 export const signatureHeader = "stripe-signature";
-/** The SDK refuses what is older, but takes what is signed for the future. */
-const toleranceSeconds = 300;
+/** The SDK is told not to look at the time: it takes the future, and says "signature" of what is old. */
+const anyAge = 0;
 
 export function createWebhooks(options: WebhookOptions) {
   return {
     verifyWebhook: async (
       bytes: Uint8Array,
       headers: Headers,
-    ): Promise<VerifiedWebhook | undefined> => {
-      const header = headers.get(signatureHeader);
-      if (header === null || !isOfNow(header, options.client.clock.wall())) return undefined;
+    ): Promise<VerifiedWebhook | RefusedWebhook> => {
+      const header = headers.get(signatureHeader) ?? "";
+      const signedSeconds = timeOf(header);
+      if (signedSeconds === undefined) return { refused: "signature" };
       const signed = await signersOf(bytes, header, options);
-      if (signed.length === 0) return undefined;
-      const event = readEvent(parsed(bytes));
-      if (event === undefined || !isForUs(event, signed)) return undefined;
-      return webhookOf(event);
+      if (signed.length === 0) return { refused: "signature" };
+      const untimely = timeFault(signedSeconds, options.client.clock.wall());
+      if (untimely !== undefined) return { refused: untimely };
+      return readSigned(bytes, signed);
     },
   };
 }
@@ -47,6 +49,18 @@ export function webhookOf(event: EventBody): VerifiedWebhook {
 }
 
 type Endpoint = keyof WebhookSecrets;
+
+function readSigned(
+  bytes: Uint8Array,
+  signed: readonly Endpoint[],
+): VerifiedWebhook | RefusedWebhook {
+  const body = parsedJson(bytes);
+  if (body === undefined) return { refused: "not_json" };
+  const event = readEvent(body);
+  if (event === undefined) return { refused: "not_an_event" };
+  const foreign = foreignness(event, signed);
+  return foreign === undefined ? webhookOf(event) : { refused: foreign };
+}
 
 /** Every endpoint with a secret that signed these bytes: two may share one. */
 async function signersOf(
@@ -65,21 +79,13 @@ async function signersOf(
 
 async function isSigned(
   signed: { readonly bytes: Uint8Array; readonly header: string; readonly secret: string },
-  { sdk, clock }: StripeClient,
+  { sdk }: StripeClient,
 ): Promise<boolean> {
   const { bytes, header, secret } = signed;
   const { signature } = sdk.webhooks;
   if (signature === null) throw new Error("the SDK cannot verify signatures");
   try {
-    const at = clock.wall().getTime();
-    return await signature.verifyHeaderAsync(
-      bytes,
-      header,
-      secret,
-      toleranceSeconds,
-      undefined,
-      at,
-    );
+    return await signature.verifyHeaderAsync(bytes, header, secret, anyAge);
   } catch (error) {
     if (error instanceof Stripe.errors.StripeSignatureVerificationError) return false;
     throw error;
@@ -87,27 +93,18 @@ async function isSigned(
 }
 
 /** The header's last time counts, for the SDK too. */
-function isOfNow(header: string, wall: Date): boolean {
+function timeOf(header: string): number | undefined {
   const times = [...header.matchAll(/(?:^|,)t=(\d{1,12})(?=,|$)/g)];
   const seconds = times.at(-1)?.[1];
-  if (seconds === undefined) return false;
-  return Math.abs(wall.getTime() / 1_000 - Number(seconds)) <= toleranceSeconds;
+  return seconds === undefined ? undefined : Number(seconds);
 }
 
 /** An endpoint tells only of its own kind, in our version, and of an account only what it is. */
-function isForUs(event: EventBody, signed: readonly Endpoint[]): boolean {
+function foreignness(event: EventBody, signed: readonly Endpoint[]): WebhookFault | undefined {
   const { account, version, subject } = event;
   const endpoint: Endpoint = account === "" ? "platform" : "connect";
-  if (!signed.includes(endpoint)) return false;
-  if (version !== undefined && version !== apiVersion) return false;
-  return account === "" || subject.object !== "account" || subject.id === account;
-}
-
-function parsed(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  if (!signed.includes(endpoint)) return "endpoint";
+  if (version !== undefined && version !== apiVersion) return "version";
+  const another = account !== "" && subject.object === "account" && subject.id !== account;
+  return another ? "account" : undefined;
 }

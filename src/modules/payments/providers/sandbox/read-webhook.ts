@@ -1,0 +1,29 @@
+/** Is a webhook the sandbox's own, and of now? Which object is it about? */
+import { z } from "zod";
+import type { RefusedWebhook, VerifiedWebhook } from "../../provider.ts";
+import { parsedJson, timeFault } from "../signed-webhook.ts";
+import { signatureHeader, signedAt } from "./sign.ts";
+
+const event = z.object({
+  id: z.string(),
+  type: z.string(),
+  created: z.string().pipe(z.coerce.date()),
+  data: z.object({ objectId: z.string(), account: z.string().catch("") }),
+});
+
+export function readWebhook(
+  bytes: Uint8Array,
+  headers: Headers,
+  { webhookSecrets, wall }: { readonly webhookSecrets: readonly string[]; readonly wall: Date },
+): VerifiedWebhook | RefusedWebhook {
+  const signedSeconds = signedAt(bytes, headers.get(signatureHeader), webhookSecrets);
+  if (signedSeconds === undefined) return { refused: "signature" };
+  const untimely = timeFault(signedSeconds, wall);
+  if (untimely !== undefined) return { refused: untimely };
+  const body = parsedJson(bytes);
+  if (body === undefined) return { refused: "not_json" };
+  const { data: read } = event.safeParse(body);
+  if (read === undefined) return { refused: "not_an_event" };
+  const { id: eventId, type, created: createdAt, data } = read;
+  return { eventId, type, createdAt, livemode: false, ...data };
+}
