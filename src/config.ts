@@ -12,6 +12,7 @@ import {
   custodianSettings,
 } from "./settings/custodian.ts";
 import { amountsByCurrency, feeFile } from "./settings/deal-rules.ts";
+import { readSettingsFile } from "./settings/file.ts";
 import { address, oneOf, whole, yesNo } from "./settings/forms.ts";
 import {
   kafkaContradictions,
@@ -244,8 +245,11 @@ function collect({ flags = {}, environment, file }: ConfigSources) {
   const values: Record<string, string> = {};
   const origins: Record<string, ConfigProblem["origin"]> = {};
   const problems: ConfigProblem[] = [];
-  const fromFile = file === undefined ? {} : readSettingsFile(file, problems);
-  for (const name of Object.keys(settings.shape) as SettingName[]) {
+  const names = Object.keys(settings.shape) as SettingName[];
+  const filed = file === undefined ? undefined : readSettingsFile(file, names);
+  problems.push(...(filed?.problems ?? []));
+  const fromFile = filed?.values ?? {};
+  for (const name of names) {
     const found = firstOf(name, flags, environment, fromFile, problems);
     if (!found) continue;
     values[name] = found.value;
@@ -276,26 +280,6 @@ function firstOf(
   }
   const filed = fromFile[name];
   return filed === undefined ? undefined : { value: filed, origin: "file" };
-}
-
-function readSettingsFile(path: string, problems: ConfigProblem[]): Record<string, string> {
-  try {
-    const parsed = Bun.TOML.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-    const unknown = Object.keys(parsed).filter((name) => !(name in settings.shape));
-    for (const name of unknown) {
-      const value = masked(name, String(parsed[name]));
-      problems.push({ name, origin: "file", value, expected: "a known setting's name" });
-    }
-    return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, String(value)]));
-  } catch {
-    problems.push({
-      name: "--config",
-      origin: "flag",
-      value: path,
-      expected: "a readable TOML file",
-    });
-    return {};
-  }
 }
 
 /** Several settings together are wrong; each is told with where it is from. */

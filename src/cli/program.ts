@@ -1,10 +1,12 @@
 /** The command tree: one sentence, examples and exit codes each. `app` alone is `app serve`. */
-import { Command } from "commander";
+import type { Command } from "commander";
 import {
   type Config,
+  ConfigError,
   type ConfigSources,
   loadConfig,
   processEnvironment,
+  readConfig,
   roleNames,
   type SettingName,
 } from "../config.ts";
@@ -16,6 +18,7 @@ import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
 import { runErase } from "./erase.ts";
+import { explain } from "./exit.ts";
 import { runHealth } from "./health.ts";
 import { runKeys } from "./keys.ts";
 import { addLetterCommands } from "./letter-commands.ts";
@@ -23,6 +26,7 @@ import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
 import { runReconcile } from "./reconcile.ts";
 import { runServe } from "./run-serve.ts";
+import { StrictCommand } from "./strict-command.ts";
 import { runToken } from "./token.ts";
 import { runTopics } from "./topics.ts";
 import { runVerify } from "./verify.ts";
@@ -42,7 +46,7 @@ const settingOfFlag: Readonly<Record<string, SettingName>> = {
 };
 
 export function createProgram(): Command {
-  const program = new Command("app")
+  const program = new StrictCommand("app", wrongSettings)
     .description("Escrow payments: holds a buyer's money until the seller has delivered.")
     .version(version, "-V, --version", "print the version")
     .showHelpAfterError("(app --help shows what there is)")
@@ -139,7 +143,7 @@ function addSmall(program: Command): void {
       "after",
       examples("app token --sub alice --role buyer", "app token --sub ops --role admin"),
     )
-    .action((options) => runToken(configOf({ ...options, role: undefined }), options));
+    .action((options) => runToken(configOf(options), options));
   addKeys(program);
   located(program.command("erase"))
     .description("Forget a party: destroy its key, and with it every text it ever wrote.")
@@ -206,9 +210,7 @@ function addKeys(program: Command): void {
         "app keys revoke 0123456789abcdef",
       ),
     )
-    .action((action, id, options) =>
-      runKeys(configOf({ ...options, role: undefined }), action, id, options),
-    );
+    .action((action, id, options) => runKeys(configOf(options), action, id, options));
 }
 
 /** Once, whatever the command. */
@@ -216,6 +218,11 @@ function tellMisspelled(): void {
   for (const { name, meant } of misspelled(processEnvironment(), Object.keys(meanings))) {
     process.stderr.write(`${name} is no setting and has no effect: ${meant} is one\n`);
   }
+}
+
+function wrongSettings(command: string, options: Record<string, unknown>): string {
+  const { problems } = readConfig(sourcesOf(options), { serving: command === "serve" });
+  return problems.length === 0 ? "" : explain(new ConfigError(problems)).message;
 }
 
 function configOf(options: Record<string, unknown>, { serving } = { serving: false }): Config {
@@ -226,7 +233,8 @@ function sourcesOf(options: Record<string, unknown>): ConfigSources {
   const flags: ConfigSources["flags"] = {};
   for (const [flag, name] of Object.entries(settingOfFlag)) {
     const value = options[flag];
-    if (value !== undefined) flags[name] = String(value);
+    // A list is roles of a token or of a key, not this process's.
+    if (value !== undefined && !Array.isArray(value)) flags[name] = String(value);
   }
   const file = options.config === undefined ? undefined : String(options.config);
   return { flags, environment: processEnvironment(), file };

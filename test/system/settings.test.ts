@@ -35,6 +35,37 @@ test.each([
   expect(stderr).toContain(hint);
 });
 
+test("all unknown flags are told at once, and wrong settings beside them, with 2", async () => {
+  const place = await emptyPlace();
+  const file = join(place.folder, "settings.toml");
+  await Bun.write(file, 'JWT_SECRT = "hunter2"\n[PORT]\nnumber = 1\n');
+  const wrong = ["--prot", "1", "--zebra=hunter2", "--memroy", "--", "--operand"];
+  const ended = await runApp(place, ["--config", file, ...wrong], { SHUTDOWN_TIMEOUT: "0x10" });
+  expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code: 2, stdout: "" });
+  expect(ended.stderr.split("\n")).toEqual([
+    "error: unknown option '--prot' (Did you mean --port?)",
+    "error: unknown option '--zebra'",
+    "error: unknown option '--memroy' (Did you mean --memory?)",
+    "wrong settings:",
+    `  JWT_SECRT (file): "***"; expected a known setting's name: JWT_SECRET is one`,
+    '  PORT (file): "[PORT]"; expected a value: a table is none, and settings stand in none',
+    expect.stringContaining("SHUTDOWN_TIMEOUT (environment)"),
+    "(app --help shows what there is)",
+    "",
+  ]);
+  const alone = await runApp(place, ["--config", file], {});
+  expect(alone.code).toBe(3);
+  expect(alone.stderr).not.toContain("[object");
+});
+
+test("an option that is missing is told with those it may have been meant by", async () => {
+  const { code, stderr } = await refusal(["token", "--subb", "alice", "--rol", "buyer"]);
+  expect(code).toBe(2);
+  for (const told of ["--sub?", "--role?", "'--sub <subject>' not specified"]) {
+    expect(stderr).toContain(told);
+  }
+});
+
 test("all wrong settings are named at once, secrets masked, with 3", async () => {
   const { code, stderr, touched } = await refusal(["--port", "high"], {
     APP_ROLE: "escrow,cook",
