@@ -54,3 +54,21 @@ test("what comes back must be what was sent", async () => {
   await roundTrip(forgetful, clock);
   expect(reads).toBe(3);
 });
+
+test("a program that ends while no message goes round asks no longer", async () => {
+  const stopping = new AbortController();
+  let asked = 0;
+  const dead = {
+    createProducer: () => ({
+      send: async () => {
+        asked += 1;
+        if (asked === 3) stopping.abort();
+        throw new TransientError("no broker");
+      },
+      close: async () => {},
+    }),
+    read: async () => [],
+  };
+  await roundTrip(dead, clock, stopping.signal);
+  expect(asked).toBe(3);
+});

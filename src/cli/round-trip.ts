@@ -9,16 +9,19 @@ const pauseMs = 500;
 
 /**
  * Resolves once a message went round. Without a broker the program starts all the same, degraded,
- * and readiness names the part; so this tries for as long as it takes.
+ * and readiness names the part; so this tries until it works, or until `stopping`.
  */
 export async function roundTrip(
   log: Pick<EventLog, "createProducer" | "read">,
   clock: Pick<Clock, "sleep">,
+  stopping?: AbortSignal,
 ): Promise<void> {
   // A producer is of no more use after a rejection, and right after a topic is made there are some.
   const producer = createSingleProducer(log);
   try {
-    while (!(await wentRound().catch(() => false))) await clock.sleep(pauseMs);
+    while (stopping?.aborted !== true && !(await wentRound().catch(() => false))) {
+      await clock.sleep(pauseMs, stopping);
+    }
   } finally {
     await producer.close();
   }

@@ -140,9 +140,12 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   if (!topicsChecked) supervisor.run([createTopicsCheck(log, config.APP_ROLE)]);
   if (schemaIds) supervisor.run([schemaIds.worker]);
   supervisor.run(application.relays, "relays");
-  supervisor.run([...application.activities, ...clockReader(config, offset, databases)]);
   supervisor.run(application.consumers, "consumers");
   application.listeners.startWithHandlers();
+  const stopping = new AbortController();
+  const ready = becomesReady({ log, clock, problems, stopping: stopping.signal });
+  const activities = [...application.activities, ...clockReader(config, offset, databases)];
+  void endsWithin(headStartMs, ready, clock).then(() => supervisor.run(activities));
   return {
     url,
     place: stores.place,
@@ -151,17 +154,36 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     application,
     log,
     settle: testClock.settle,
-    ready: async () => {
-      await roundTrip(log, clock);
-      while (problems().length > 0) await clock.sleep(50);
-    },
+    ready: () => ready,
     lost: new Promise((resolve) => {
       for (const { onFatal } of [supervisor, application.listeners]) {
         onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
       }
     }),
-    stop: () => stop({ config, http, supervisor, application, tracer, log, stores, clock }),
+    stop: () => {
+      stopping.abort();
+      return stop({ config, http, supervisor, application, tracer, log, stores, clock });
+    },
   };
+}
+
+/**
+ * What looks for work by itself begins when messages flow: its first statements are many, and on the
+ * embedded database all take turns. Without a broker it goes to work all the same.
+ */
+const headStartMs = 1_000;
+
+interface Beginning {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly problems: () => readonly unknown[];
+  readonly stopping: AbortSignal;
+}
+
+/** Once a message went round and every worker can work; or when that is no longer wanted. */
+async function becomesReady({ log, clock, problems, stopping }: Beginning): Promise<void> {
+  await roundTrip(log, clock, stopping);
+  while (problems().length > 0 && !stopping.aborted) await clock.sleep(10, stopping);
 }
 
 /** Another process may have moved the test clock. */

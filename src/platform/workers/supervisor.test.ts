@@ -178,3 +178,18 @@ test("lanes step side by side", async () => {
 function worker(name: string, step: () => Promise<"worked" | "idle">): Worker {
   return { name, step, idleMs: 10 };
 }
+
+test("what comes once it is stopping is not started", async () => {
+  const clock = createManualClock();
+  const supervisor = createSupervisor({ logger, clock });
+  await supervisor.stop(1_000);
+  let steps = 0;
+  supervisor.run([
+    worker("late", async () => {
+      steps += 1;
+      return "idle";
+    }),
+  ]);
+  await clock.advance(1);
+  expect(steps).toBe(0);
+});

@@ -20,7 +20,7 @@ export interface WorkerProblem {
 }
 
 export interface Supervisor {
-  /** Starts the workers and returns at once; may be called again with more. */
+  /** Starts the workers and returns at once; may be called again with more. Stopping, it starts none. */
   run(workers: readonly Worker[], stage?: Stage): void;
   /** Resolves, at the deadline at the latest, to the names of workers that were still busy. */
   stop(deadlineMs: number): Promise<readonly string[]>;
@@ -42,7 +42,7 @@ export function createSupervisor({ logger, clock }: SupervisorOptions): Supervis
 
   return {
     run: (workers, stage = "activities") => {
-      if (stopping) throw new Error("the supervisor is stopping: no worker can be started");
+      if (stopping) return;
       for (const worker of workers) {
         const onLost = (error: WorkerLostError): void => {
           for (const listener of fatal) listener(worker.name, error);
