@@ -142,8 +142,8 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   supervisor.run(application.relays, "relays");
   supervisor.run(application.consumers, "consumers");
   application.listeners.startWithHandlers();
-  const stopping = new AbortController();
-  const ready = becomesReady({ log, clock, problems, stopping: stopping.signal });
+  const running = { stopping: new AbortController(), tracer, log, stores, clock };
+  const ready = becomesReady({ ...running, problems });
   const activities = [...application.activities, ...clockReader(config, offset, databases)];
   void endsWithin(headStartMs, ready, clock).then(() => supervisor.run(activities));
   return {
@@ -160,10 +160,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
         onFatal((worker, error) => resolve(`${worker}: ${error.message}`));
       }
     }),
-    stop: () => {
-      stopping.abort();
-      return stop({ config, http, supervisor, application, tracer, log, stores, clock });
-    },
+    stop: () => stop({ ...running, config, http, supervisor, application }),
   };
 }
 
@@ -173,17 +170,15 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
  */
 const headStartMs = 1_000;
 
-interface Beginning {
-  readonly log: EventLog;
-  readonly clock: Clock;
-  readonly problems: () => readonly unknown[];
-  readonly stopping: AbortSignal;
+interface Beginning extends Pick<Running, "log" | "clock" | "stopping"> {
+  problems(): readonly unknown[];
 }
 
 /** Once a message went round and every worker can work; or when that is no longer wanted. */
 async function becomesReady({ log, clock, problems, stopping }: Beginning): Promise<void> {
-  await roundTrip(log, clock, stopping);
-  while (problems().length > 0 && !stopping.aborted) await clock.sleep(10, stopping);
+  const { signal } = stopping;
+  await roundTrip(log, clock, signal);
+  while (problems().length > 0 && !signal.aborted) await clock.sleep(10, signal);
 }
 
 /** Another process may have moved the test clock. */
@@ -204,11 +199,13 @@ interface Running {
   readonly log: EventLog;
   readonly stores: Stores;
   readonly clock: Clock;
+  readonly stopping: AbortController;
 }
 
 /** Along the way of the data: no new requests, no new batches, what was said goes out, then close. */
 async function stop(running: Running): Promise<boolean> {
   const { config, http, supervisor, application, tracer, log, stores, clock } = running;
+  running.stopping.abort();
   const deadline = clock.monotonicMs() + config.SHUTDOWN_TIMEOUT * 1_000;
   const left = () => Math.max(0, deadline - clock.monotonicMs());
   await http.stop(left() / 2);
