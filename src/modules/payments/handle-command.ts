@@ -18,7 +18,12 @@ import { newPayment, type Operation } from "./domain/payment.ts";
 import { createJournal, type Journal, type Root } from "./journal.ts";
 import type { Providers } from "./provider.ts";
 import { createReviewDesk, isReviewCommand, type ReviewDesk } from "./screening/review-desk.ts";
-import { createProviderDesk, isProviderCommand, type ProviderDesk } from "./stops/provider-desk.ts";
+import {
+  createProviderDesk,
+  isProviderCommand,
+  objectsNamed,
+  type ProviderDesk,
+} from "./stops/provider-desk.ts";
 import { stopsOf } from "./stops/provider-stops.ts";
 import {
   drawEscrowNos,
@@ -31,6 +36,7 @@ import {
   type Receiver,
   unique,
 } from "./store.ts";
+import { lockUnmatched } from "./webhooks/unmatched.ts";
 
 export interface CommandHandlerOptions {
   readonly clock: Clock;
@@ -78,6 +84,7 @@ async function load(
   providers: Providers,
 ): Promise<Loaded> {
   const commands = messages.map(({ message }) => message);
+  const unmatched = await lockUnmatched(tx, objectsNamed(commands));
   const roots = await lockRoots(
     tx,
     commands.map(({ escrowId }) => escrowId),
@@ -103,7 +110,7 @@ async function load(
     operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
     debts: transfers || forgives ? await lockDebts(tx, sellers) : new Map(),
     readiness: transfers ? await loadReadiness(tx, [...roots.keys()]) : new Map(),
-    desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()) }),
+    desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()), unmatched }),
     reviews: await createReviewDesk(tx, commands, roots, now),
   };
 }

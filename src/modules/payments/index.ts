@@ -61,6 +61,7 @@ import { createCommandSender } from "./send-command.ts";
 import { createStatementRoutes } from "./statements/statement-routes.ts";
 import { type ProviderStop, stopsOf } from "./stops/provider-stops.ts";
 import { createWebhookKeyPurge } from "./webhooks/purge-webhook-keys.ts";
+import { createUnmatchedRoutes } from "./webhooks/unmatched-routes.ts";
 import { createWebhookRoutes } from "./webhooks/webhook-routes.ts";
 import { createWorkItemRoutes, type WaitingEscrows } from "./work-items.ts";
 
@@ -201,6 +202,7 @@ function createRoutes(
   routes.route("/", createStatementRoutes({ ...parts, access, partyAccess }));
   routes.route("/", createRefundAddressRoutes({ ...parts, access: partyAccess }));
   routes.route("/", createWorkItemRoutes(parts));
+  routes.route("/", createUnmatchedRoutes({ ...parts, commands }));
   routes.route("/", createReviewRoutes({ ...parts, commands }));
   routes.route("/", createDisputeRoutes({ ...parts, access, partyAccess, commands }));
   if (sandboxWorker !== undefined) {

@@ -2,16 +2,18 @@
  * What waits for a person, most urgent first, each with the route that acts on it: stopped providers,
  * disputes by the arbiter's deadline, releases that stand still, operations that only a person can
  * judge, money that could not be sent, disputes that were won and whose money did not come back, what
- * a provider said and nobody here can record.
+ * a provider said and nobody here can record; and, by pages after these, what it said of things that
+ * are not ours.
  */
 import { Hono } from "hono";
 import { z } from "zod";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
-import { instant, items, money } from "#platform/http/openapi/answers";
+import { instant, money } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import type { HttpEnv } from "#platform/module";
 import { stopsOf } from "./stops/provider-stops.ts";
+import { type UnmatchedObject, unmatchedObjects } from "./webhooks/unmatched.ts";
 
 /** A deal that waits for an operator, as another module hands it over. */
 interface WaitingEscrow {
@@ -42,6 +44,7 @@ interface WorkItemRow {
   readonly code: string;
   readonly since: Date;
   readonly dueAt?: Date | undefined;
+  readonly account?: string;
 }
 
 const workItem = () =>
@@ -51,10 +54,20 @@ const workItem = () =>
     escrowId: z.string(),
     provider: z.string(),
     amount: money(),
-    code: z.string().describe("Why it stands still."),
+    code: z.string().describe("Why it stands still; of an object that is not ours, what was told."),
     since: instant(),
     dueAt: instant().nullable().describe("When the terms decide by themselves."),
+    account: z
+      .string()
+      .optional()
+      .describe("Of an object: the provider's account it is of; none: the platform's."),
     action: z.string().describe("The route that acts on it, or shows what does."),
+  });
+
+const workItems = () =>
+  z.object({
+    items: z.array(workItem()),
+    next: z.string().nullable().describe("The cursor of the next page: of objects not ours."),
   });
 
 const mostShown = 500;
@@ -68,13 +81,39 @@ export function createWorkItemRoutes(options: WorkItemRouteOptions): Hono<HttpEn
     documented({
       summary: "What waits for an operator.",
       roles: ["admin", "auditor"],
-      answers: { 200: items(workItem) },
+      query: { cursor: "`next` of the page before" },
+      answers: { 200: workItems },
     }),
     async (c) => {
-      return c.json({ items: (await allItems(options)).map(viewOf) });
+      const after = c.req.query("cursor");
+      const urgent = after === undefined ? await allItems(options) : [];
+      const limit = mostShown - urgent.length;
+      const { objects, next } = await unmatchedObjects(options.db, { limit, after });
+      const items = [...urgent, ...objects.map(unmatchedItem)];
+      return c.json({ items: items.map(viewOf), next: next ?? null });
     },
   );
   return app;
+}
+
+function unmatchedItem({
+  provider,
+  objectId,
+  account,
+  type,
+  firstSeen,
+}: UnmatchedObject): WorkItemRow {
+  const none = { escrow_id: "", amount: 0n, currency: "" };
+  const code = type;
+  return {
+    kind: "OBJECT_UNMATCHED",
+    id: objectId,
+    ...none,
+    provider,
+    code,
+    since: firstSeen,
+    account,
+  };
 }
 
 async function allItems({ db, clock, waitingEscrows }: WorkItemRouteOptions) {
@@ -82,7 +121,7 @@ async function allItems({ db, clock, waitingEscrows }: WorkItemRouteOptions) {
   const items = [
     ...(await stoppedProviders(db)),
     ...deals.map(({ escrowId, ...deal }) => ({ ...deal, id: escrowId, escrow_id: escrowId })),
-    ...(await workItems(db, clock.now())),
+    ...(await openItems(db, clock.now())),
   ];
   return items.sort(byUrgency).slice(0, mostShown);
 }
@@ -110,7 +149,7 @@ async function stoppedProviders(db: Database): Promise<WorkItemRow[]> {
   }));
 }
 
-async function workItems(db: Database, now: Date): Promise<WorkItemRow[]> {
+async function openItems(db: Database, now: Date): Promise<WorkItemRow[]> {
   const wonBefore = new Date(now.getTime() - reinstatementMs);
   return db.sql<WorkItemRow>`
     SELECT CASE WHEN o.state = 'PERSON' THEN 'OUTCOME_UNKNOWN' ELSE o.kind || '_FAILED' END AS kind,
@@ -133,7 +172,7 @@ async function workItems(db: Database, now: Date): Promise<WorkItemRow[]> {
 }
 
 function viewOf(item: WorkItemRow) {
-  const { kind, id, escrow_id, provider, amount, currency, code, since, dueAt } = item;
+  const { kind, id, escrow_id, provider, amount, currency, code, since, dueAt, account } = item;
   return {
     kind,
     id,
@@ -143,6 +182,7 @@ function viewOf(item: WorkItemRow) {
     code,
     since: since.toISOString(),
     dueAt: dueAt?.toISOString() ?? null,
+    ...(account && { account }),
     action: actionOn(item),
   };
 }
@@ -152,6 +192,7 @@ function actionOn({ kind, id, escrow_id, provider, code }: WorkItemRow): string 
     return `POST /v1/providers/${provider}/resume`;
   }
   if (kind === "OBJECT_UNREADABLE") return `GET /v1/escrows/${escrow_id}/timeline`;
+  if (kind === "OBJECT_UNMATCHED") return `POST /v1/providers/${provider}/objects/acknowledge`;
   if (kind === "DISPUTED") return `POST /v1/escrows/${escrow_id}/resolve`;
   if (kind === "RELEASE_BLOCKED") return `GET /v1/escrows/${escrow_id}/timeline`;
   if (kind === "DISPUTE_NOT_REINSTATED") return `GET /v1/escrows/${escrow_id}/disputes`;

@@ -89,6 +89,7 @@ export function decide(payment: Payment, command: Command, context: Context): De
       return accept({ case: "set", fields });
     }
     case "stopProvider":
+    case "acknowledgeObject":
     case "resumeProvider":
       throw new TerminalError(`${body.case} is about no escrow`);
     case undefined:

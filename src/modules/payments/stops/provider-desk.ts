@@ -1,6 +1,7 @@
 /**
- * Commands about a provider instead of an escrow: to stop it, to let it go on. Decided in the same
- * batch as the others, one after the other on the stops as they stand under lock, one outcome each.
+ * Commands about a provider instead of an escrow: to stop it, to let it go on, to set aside an object
+ * of its that is not ours. Decided in the same batch as the others, one after the other on the stops
+ * and objects as they stand under lock, one outcome each.
  */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -14,14 +15,27 @@ import type { Cause } from "../cause.ts";
 import type { Rejection } from "../domain/effect.ts";
 import type { CommandIdentity } from "../journal.ts";
 import type { Providers } from "../provider.ts";
+import type { ObjectKey } from "../recording/objects.ts";
 import { sayToTreasury, type TreasuryNotice } from "../treasury.ts";
+import { acknowledge, keyOf } from "../webhooks/unmatched.ts";
 import { resumeProvider, stopProvider } from "./provider-stops.ts";
 
-type ProviderBody = Extract<Command["body"], { case: "stopProvider" | "resumeProvider" }>;
+type ProviderBody = Extract<
+  Command["body"],
+  { case: "stopProvider" | "resumeProvider" | "acknowledgeObject" }
+>;
 export type ProviderCommand = Command & { readonly body: ProviderBody };
 
 export function isProviderCommand(command: Command): command is ProviderCommand {
-  return command.body.case === "stopProvider" || command.body.case === "resumeProvider";
+  const asked = command.body.case;
+  return asked === "stopProvider" || asked === "resumeProvider" || asked === "acknowledgeObject";
+}
+
+/** The objects that commands want to set aside. */
+export function objectsNamed(commands: readonly Command[]): ObjectKey[] {
+  return commands.flatMap(({ escrowId: provider, body }) =>
+    body.case === "acknowledgeObject" ? [{ provider, objectId: body.value.objectId }] : [],
+  );
 }
 
 export interface ProviderDesk {
@@ -37,16 +51,20 @@ export interface DeskOptions {
   readonly providers: Providers;
   /** The providers that are stopped as the batch begins. */
   readonly stopped: ReadonlySet<string>;
+  /** Objects that wait for a person, locked; by `keyOf`. */
+  readonly unmatched: ReadonlySet<string>;
 }
 
-export function createProviderDesk({ now, providers, stopped }: DeskOptions): ProviderDesk {
-  const current = new Set(stopped);
+export function createProviderDesk(options: DeskOptions): ProviderDesk {
+  const { now, providers } = options;
+  const current = new Set(options.stopped);
+  const unmatched = new Set(options.unmatched);
   const writes: ((tx: Tx) => Promise<TreasuryNotice[]>)[] = [];
   const outcomes: Outgoing[] = [];
   return {
     isStopped: (provider) => current.has(provider),
     decide: (command, identity, cause) => {
-      const rejected = refusal(command, current, providers);
+      const rejected = refusal(command, { stopped: current, unmatched, providers });
       if (rejected !== undefined) return rejected;
       const { escrowId: provider, body, actor, approvedBy } = command;
       const note = body.value.reason;
@@ -54,6 +72,11 @@ export function createProviderDesk({ now, providers, stopped }: DeskOptions): Pr
         const stop = { provider, reason: "OPERATOR", stoppedBy: actor?.id ?? "", note, cause };
         current.add(provider);
         writes.push((tx) => stopProvider(tx, stop, now));
+      } else if (body.case === "acknowledgeObject") {
+        const object = { provider, objectId: body.value.objectId };
+        unmatched.delete(keyOf(object));
+        const looked = { ...object, acknowledgedBy: actor?.id ?? "", note, cause };
+        writes.push((tx) => acknowledge(tx, looked));
       } else {
         current.delete(provider);
         writes.push((tx) => resumeProvider(tx, { provider, approvedBy, note, cause }, now));
@@ -72,12 +95,16 @@ export function createProviderDesk({ now, providers, stopped }: DeskOptions): Pr
 /** The route checked the same before; here it counts. */
 function refusal(
   { escrowId, body, actor, approvedBy }: ProviderCommand,
-  stopped: ReadonlySet<string>,
-  providers: Providers,
+  { stopped, unmatched, providers }: Omit<DeskOptions, "now">,
 ): Rejection | undefined {
   if (!providers.has(escrowId)) return { code: "NOT_FOUND", detail: "there is no such provider" };
   if (actor?.roles.includes("admin") !== true) {
     return { code: "ROLE_REQUIRED", detail: "needs role admin" };
+  }
+  if (body.case === "acknowledgeObject") {
+    const object = { provider: escrowId, objectId: body.value.objectId };
+    if (unmatched.has(keyOf(object))) return undefined;
+    return { code: "ALREADY_SETTLED", detail: "it waits for nobody" };
   }
   if (body.case === "stopProvider") {
     if (!stopped.has(escrowId)) return undefined;
