@@ -19,6 +19,7 @@ beforeAll(async () => {
   const { alice, escrowId } = await fundedEscrow(app);
   await alice.post(`/v1/escrows/${escrowId}/release`);
   await app.settle();
+  await app.as("bob", "seller").post("/v1/parties/bob/payout-methods", { provider: "sandbox" });
   const path = `/v1/escrows/${escrowId}/release`;
   await alice.post(path);
   await app.as("olga", "admin").post("/v1/providers/sandbox/stop", { reason: "a drill" });
@@ -64,6 +65,7 @@ describe("A3: the audit log", () => {
       "command_outcome",
       "history",
       "ledger",
+      "payout_change",
       "treasury_history",
       "webhook",
     ]);
@@ -85,6 +87,13 @@ describe("A3: the audit log", () => {
       "UPDATE payments.entry SET amount = amount / 2 WHERE number = (SELECT min(number) FROM payments.entry)",
       "payments",
       /row ledger \d+\/\d+ was changed$/,
+    ],
+    [
+      "where a seller's money was to go",
+      "UPDATE payments.payout_change SET account_id = reverse(account_id)",
+      "UPDATE payments.payout_change SET account_id = reverse(account_id)",
+      "payments",
+      /row payout_change \d+ was changed$/,
     ],
     [
       "a row that is gone",

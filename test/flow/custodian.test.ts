@@ -236,6 +236,62 @@ describe("USDC through a custodian", () => {
     expect(await stateOf(sale)).toBe("RELEASED");
   });
 
+  describe("A3: another wallet takes the place of the first, which is told to all who ask", () => {
+    const methods = "/v1/parties/bob/payout-methods";
+    const replaceWallet = async () => {
+      const proof = await walletProof("bob", "payouts", "bob's second");
+      const { address } = proof;
+      const lower = { ...proof, address: address.toLowerCase() };
+      return world.app.as("bob", "seller").post(methods, { provider: "custodian", ...lower });
+    };
+
+    test("its answer shows both, checksummed, and the same wallet again changes nothing", async () => {
+      const bob = world.app.as("bob", "seller");
+      const proof = { provider: "custodian", ...(await walletProof("bob", "payouts")) };
+      const first = await bob.post(methods, proof);
+      expect(first.body).toMatchObject({ account: walletOf("bob").address });
+      expect((await bob.post(methods, proof)).body).toEqual(first.body);
+      expect(first.body.replaced).toBeUndefined();
+      const { status, body } = await replaceWallet();
+      expect([status, body.payoutMethodId]).toEqual([201, first.body.payoutMethodId]);
+      expect(body).toMatchObject({
+        account: walletOf("bob's second").address,
+        replaced: { account: walletOf("bob").address, by: "bob" },
+      });
+      expect((await replaceWallet()).body).toEqual(body);
+      for (const reader of [bob, world.app.as("eva", "auditor")]) {
+        expect((await reader.get(methods)).body).toEqual({ items: [body] });
+      }
+    });
+
+    test("what was decided before goes to the first, what is decided after to the second", async () => {
+      const { app, simulator, screening, goOn } = world;
+      const [decided, asked, later] = [
+        await fundedUsdcSale(world),
+        await fundedUsdcSale(world),
+        await fundedUsdcSale(world),
+      ];
+      simulator.fail("after", '"kind":"payout"');
+      await asked.alice.post(`/v1/escrows/${asked.escrowId}/release`, {});
+      await app.settle();
+      expect(simulator.book.withdrawals.size).toBe(1);
+      screening.down = true;
+      await decided.alice.post(`/v1/escrows/${decided.escrowId}/release`, {});
+      await app.settle();
+      expect((await replaceWallet()).status).toBe(201);
+      screening.down = false;
+      await app.advance("PT1H");
+      await goOn();
+      await later.alice.post(`/v1/escrows/${later.escrowId}/release`, {});
+      await app.settle();
+      await goOn();
+      for (const sale of [decided, asked, later]) expect(await stateOf(sale)).toBe("RELEASED");
+      const [first, second] = [walletOf("bob").address, walletOf("bob's second").address];
+      const paidTo = [...simulator.book.withdrawals.values()].map(({ to }) => to);
+      expect(paidTo).toEqual([first, first, second]);
+    });
+  });
+
   test("a wallet is taken only with its own signature over party, chain and use", async () => {
     const alice = world.app.as("alice", "buyer");
     const bob = world.app.as("bob", "seller");

@@ -10,9 +10,9 @@ import { z } from "zod";
 import { CreatePayoutMethodRequestSchema, PutPartyRequestSchema } from "#gen/payments/v1/http_pb";
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database/database";
+import type { Database, Queryable } from "#platform/database/database";
 import { readJson, toMessage } from "#platform/http/body";
-import { instant, items } from "#platform/http/openapi/answers";
+import { items } from "#platform/http/openapi/answers";
 import { documented } from "#platform/http/openapi/documented";
 import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound, unavailable } from "#platform/http/problem";
@@ -21,17 +21,9 @@ import type { Keyring } from "#platform/sealing/keyring";
 import { countryChanged } from "../holdings/watch-holdings.ts";
 import type { AccountRequest, ProviderAccount, Providers } from "../provider.ts";
 import { type PartyAccess, type PartyStanding, scopeOf } from "./party-access.ts";
+import { methodAnswer, methodView, type PayoutMethodRow, payoutMethods } from "./payout-methods.ts";
 
 const partyAnswer = () => z.object({ partyId: z.string() });
-const methodAnswer = () =>
-  z.object({
-    payoutMethodId: z.string(),
-    provider: z.string(),
-    status: z.string(),
-    requirementsDue: z.array(z.string()),
-    onboardingUrl: z.string().optional(),
-    expiresAt: instant().optional(),
-  });
 
 export interface PartyRouteOptions {
   readonly db: Database;
@@ -39,17 +31,6 @@ export interface PartyRouteOptions {
   readonly providers: Providers;
   readonly clock: Clock;
   readonly access: PartyAccess;
-}
-
-interface PayoutMethodRow {
-  readonly payout_method_id: string;
-  readonly provider: string;
-  readonly status: string;
-  readonly requirements_due: readonly string[];
-}
-
-interface KnownMethodRow extends PayoutMethodRow {
-  readonly account_id: string;
 }
 
 export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
@@ -77,7 +58,8 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
   app.post(
     "/v1/parties/:id/payout-methods",
     documented({
-      summary: "Where a seller's money goes.",
+      summary:
+        "Where a seller's money goes. One at each provider: another account takes the former's place.",
       body: CreatePayoutMethodRequestSchema,
       answers: { 201: methodAnswer },
     }),
@@ -90,7 +72,7 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
           field: "account",
         });
       }
-      const known = await knownMethod(options, caller, provider);
+      const known = await knownMethod(options.db, caller, provider);
       if (known !== undefined && !caller.mayChange && known.status === "READY") {
         return c.json(methodView(known), 201);
       }
@@ -118,10 +100,7 @@ export function createPartyRoutes(options: PartyRouteOptions): Hono<HttpEnv> {
     async (c) => {
       const readers = ["self", "operator", "keeper", "service", "reader"] as const;
       const { partyId, serviceId, seesAll } = await callerOf(c, options, readers);
-      const rows = await options.db.sql<PayoutMethodRow>`
-      SELECT payout_method_id, provider, status, requirements_due FROM payments.payout_method
-      WHERE party_id = ${partyId} AND (${seesAll}::boolean OR service_id = ${serviceId})
-      ORDER BY created_at, payout_method_id`;
+      const rows = await payoutMethods(options.db, { partyId, serviceId, seesAll });
       return c.json({ items: rows.map(methodView) });
     },
   );
@@ -182,15 +161,12 @@ async function saveProfile(
 
 /** The one in the caller's own scope; a service meets it again as it is. */
 async function knownMethod(
-  { db }: Pick<PartyRouteOptions, "db">,
+  db: Queryable,
   { partyId, serviceId }: Caller,
   provider: string,
-): Promise<KnownMethodRow | undefined> {
-  const [row] = await db.sql<KnownMethodRow>`
-    SELECT payout_method_id, provider, status, requirements_due, account_id
-    FROM payments.payout_method
-    WHERE party_id = ${partyId} AND provider = ${provider} AND service_id = ${serviceId}`;
-  return row;
+): Promise<PayoutMethodRow | undefined> {
+  const own = await payoutMethods(db, { partyId, serviceId, seesAll: false });
+  return own.find((method) => method.provider === provider);
 }
 
 function accountTaken(): HttpProblem {
@@ -231,10 +207,11 @@ async function openAccount(
 
 async function saveMethod(
   { db, clock }: PartyRouteOptions,
-  { partyId, subject, serviceId, mayChange }: Caller,
+  caller: Caller,
   provider: string,
   { objectId, status, requirementsDue }: ProviderAccount,
 ): Promise<PayoutMethodRow> {
+  const { partyId, subject, serviceId, mayChange } = caller;
   const now = clock.now();
   const id = `pm_${hashFields(provider, partyId, serviceId).slice(0, 32)}`;
   return db.withTx(async (tx) => {
@@ -250,7 +227,7 @@ async function saveMethod(
       VALUES (${provider}, ${objectId}, 'account', ${partyId}, ${now})
       ON CONFLICT (provider, object_id) DO UPDATE SET
         kind = 'account', party_id = excluded.party_id, sync_due_at = excluded.sync_due_at`;
-    const [row] = await tx.sql<PayoutMethodRow>`
+    const [saved] = await tx.sql`
       INSERT INTO payments.payout_method AS m (payout_method_id, party_id, provider, account_id,
         status, requirements_due, service_id, registered_by, created_at, updated_at)
       VALUES (${id}, ${partyId}, ${provider}, ${objectId}, ${status},
@@ -259,10 +236,11 @@ async function saveMethod(
         registered_by = excluded.registered_by, account_id = excluded.account_id, status = excluded.status, requirements_due = excluded.requirements_due,
         updated_at = excluded.updated_at
       WHERE ${mayChange}::boolean
-      RETURNING payout_method_id, provider, status, requirements_due`;
+      RETURNING payout_method_id`;
+    const method = await knownMethod(tx, caller, provider);
     // Made by the same service a moment ago.
-    if (row === undefined) throw notFound();
-    return row;
+    if (saved === undefined || method === undefined) throw notFound();
+    return method;
   });
 }
 
@@ -271,14 +249,5 @@ function onboardingView({ onboardingUrl, onboardingExpiresAt }: ProviderAccount)
   return {
     ...(onboardingUrl !== undefined && { onboardingUrl }),
     ...(onboardingExpiresAt !== undefined && { expiresAt: onboardingExpiresAt.toISOString() }),
-  };
-}
-
-function methodView(row: PayoutMethodRow) {
-  return {
-    payoutMethodId: row.payout_method_id,
-    provider: row.provider,
-    status: row.status,
-    requirementsDue: row.requirements_due,
   };
 }

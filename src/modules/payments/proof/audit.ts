@@ -1,7 +1,7 @@
 /**
  * Payments' audit log is made of the rows it keeps for ever anyway: what was said, which has every
  * decision, provider call and webhook's effect; the ledger; the outcome of each command; webhooks as
- * they were received; what two operators did. A copy beside them could say something else.
+ * they were received; what two operators did; where parties are to be paid. A copy beside them could say something else.
  */
 import {
   type AuditLog,
@@ -87,6 +87,15 @@ const sources: readonly AuditSource[] = [
       a.attempts, a.cause, a.reason, a.asked_by, a.approved_by,
       extract(epoch FROM a.at))::text, 'UTF8')), 'hex') AS hash
     FROM payments.letter_action a WHERE a.id = ANY(${keys}::bigint[])`,
+  ),
+  source(
+    "payout_change",
+    "payout_change",
+    (db, keys) => db.sql<HashRow>`
+    SELECT c.id::text AS key, encode(sha256(convert_to(jsonb_build_array(c.payout_method_id,
+      c.party_id, c.provider, c.service_id, c.former_account, c.account_id, c.changed_by,
+      extract(epoch FROM c.at))::text, 'UTF8')), 'hex') AS hash
+    FROM payments.payout_change c WHERE c.id = ANY(${keys}::bigint[])`,
   ),
 ];
 
