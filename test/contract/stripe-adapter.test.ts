@@ -97,6 +97,31 @@ describe("P5: an answer says what happened", () => {
   });
 });
 
+test("the simulator shows its balance: what is there, what is still to come, and an account's own", async () => {
+  const { harness, callFor, paid } = await stripe();
+  const { simulator, targetOf, names, config } = harness;
+  const shown = async (of: object = {}) => {
+    const headers = { Authorization: `Bearer ${config.secretKey}`, ...of };
+    const answer = await fetch(`${simulator.url}/v1/balance`, { headers });
+    return (await answer.json()) as object;
+  };
+  const usd = (amount: number) => [{ amount, currency: "usd" }];
+  const float = 100_000_000;
+  expect(await shown()).toMatchObject({ available: usd(float), pending: usd(0) });
+  const escrowId = "esc_balance";
+  const { objectId } = await paid({ escrowId });
+  const afterFee = float + 10_320 - 329;
+  expect(await shown()).toMatchObject({ available: usd(afterFee), pending: usd(0) });
+  simulator.control.settings({ availableAfterMs: 86_400_000 });
+  await paid();
+  expect(await shown()).toMatchObject({ available: usd(afterFee), pending: usd(10_320 - 329) });
+  const transfer = { escrowId, paymentRef: objectId, amount: "9950" };
+  idOf(await harness.provider.createTransfer(callFor(transfer)));
+  expect(await shown()).toMatchObject({ available: usd(afterFee - 9_950) });
+  const seller = { "Stripe-Account": targetOf(names.normal) };
+  expect(await shown(seller)).toMatchObject({ available: usd(9_950), pending: usd(0) });
+});
+
 describe("P1: separate charges and transfers", () => {
   test("the charge is the platform's, in the escrow's group; the transfer draws on it", async () => {
     const { harness, callFor, paid } = await stripe();

@@ -1,6 +1,7 @@
 /** `app doctor` as an operator runs it: what is well, what is not, and what to do, by exit code too. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { openPostgres } from "#platform/database/postgres";
+import { startStripeSimulator } from "../../src/simulators/stripe/index.ts";
 import { emptyPlace } from "../support/binary.ts";
 import { freshPostgres } from "../support/databases.ts";
 import { unique } from "../support/logs.ts";
@@ -50,6 +51,27 @@ test("seed E6: what cannot be reached ends with 4, each with a remedy", async ()
   expect(failed.map(({ area }) => area)).toEqual(["database", "kafka", "provider"]);
   expect(failed[1]?.text).toContain("the name nowhere.invalid is unknown");
   expect(failed.every(({ remedy }) => remedy !== undefined)).toBe(true);
+}, 60_000);
+
+test("seed E6: a Stripe that takes the key is well", async () => {
+  const simulator = startStripeSimulator({ goesOn: false });
+  try {
+    const env = {
+      STRIPE_API_BASE: simulator.url,
+      STRIPE_WEBHOOK_SECRET: "whsec_x",
+      STRIPE_PUBLISHABLE_KEY: "pk_test_x",
+    };
+    const provider = async (STRIPE_SECRET_KEY: string) =>
+      (await doctor({ ...env, STRIPE_SECRET_KEY })).findings.find(
+        ({ area }) => area === "provider",
+      );
+    expect(await provider("sk_test_x")).toMatchObject({
+      verdict: "ok",
+      text: "Stripe takes the key",
+    });
+  } finally {
+    await simulator.stop();
+  }
 }, 60_000);
 
 test("seed E6: what serve refuses, doctor names first, each with what would be taken", async () => {

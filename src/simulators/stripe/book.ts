@@ -170,6 +170,14 @@ export function platformAvailable(book: Book, currency: string): number {
     .reduce((total, { net }) => total + net, book.floatUnits);
 }
 
+/** Of charges whose money has not come yet. */
+export function platformPending(book: Book, currency: string): number {
+  const now = book.seconds();
+  return all(book, "balance_transaction")
+    .filter((line) => line.currency === currency && line.amount >= 0 && line.available_on > now)
+    .reduce((total, { net }) => total + net, 0);
+}
+
 export function availableOf(book: Book, { id }: Pick<Account, "id">, currency: string): number {
   return book.available.get(`${id} ${currency}`) ?? 0;
 }

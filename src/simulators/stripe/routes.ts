@@ -1,5 +1,6 @@
 /** Which request does what: the part of Stripe's API that holding money for others needs. */
 import { accountLink, createAccount, platformAccount } from "./accounts.ts";
+import { balance } from "./balance.ts";
 import { all, type Book, get, shown } from "./book.ts";
 import { type Form, listIn, textIn } from "./form.ts";
 import { expanded, pageOf } from "./lists.ts";
@@ -101,6 +102,7 @@ const routes: Readonly<Record<string, Route>> = {
       return pageOf(book, wanted.reverse(), form, path);
     },
   },
+  "GET /v1/balance": made((book, { account }) => balance(book, account), ""),
   "GET /v1/balance_settings": made((book) => balanceSettings(book), ""),
   "GET /v1/webhook_endpoints": { takes: paging, answer: (book) => webhookEndpoints(book) },
 };
