@@ -212,6 +212,26 @@ describe("parties", () => {
     });
   });
 
+  test("a bank is played only where there is a payout method, and money; else the answer says so", async () => {
+    const played = async (what: string, body: object, as = "zora") =>
+      (await (await world.call("POST", `/sandbox/parties/zora/${what}`, { as, body })).json()) as {
+        readonly code: string;
+        readonly detail: string;
+      };
+    const required = {
+      code: "PAYOUT_METHOD_REQUIRED",
+      detail: expect.stringContaining("zora has no payout method at the sandbox"),
+      status: 409,
+    };
+    expect(await played("payout", { amount: "100" })).toMatchObject(required);
+    expect(await played("readiness", { ready: true })).toMatchObject(required);
+    expect((await played("payout", { amount: "100" }, "mallory")).code).toBe("NOT_FOUND");
+    const body = { provider: "sandbox" };
+    await world.call("POST", "/v1/parties/zora/payout-methods", { as: "zora", body });
+    expect(await played("payout", {})).toMatchObject({ code: "NOTHING_TO_PAY_OUT", status: 409 });
+    expect(await played("payout", { amount: "100" })).toMatchObject({ status: "accepted" });
+  });
+
   test("a payout method is ready at once in the sandbox, and made once", async () => {
     const path = "/v1/parties/yan/payout-methods";
     const body = { provider: "sandbox" };

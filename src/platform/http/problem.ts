@@ -50,6 +50,8 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   DECISION_STANDS: 409,
   CANCELLED: 409,
   TOO_MANY_PARTS: 409,
+  PAYOUT_METHOD_REQUIRED: 409,
+  NOTHING_TO_PAY_OUT: 409,
   CONFLICT: 409,
   APPROVAL_EXPIRED: 409,
   APPROVAL_USED: 409,

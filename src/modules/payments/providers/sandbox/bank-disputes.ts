@@ -44,8 +44,11 @@ export interface DisputingBank {
   refund(paymentId: string, amount: bigint | undefined, key: string): Promise<string | undefined>;
   /** A transfer, taken back on the provider's own pages. */
   reverse(transferId: string, amount: bigint, key: string): Promise<boolean>;
-  payOut(partyId: string, played: PlayedPayout, key: string): Promise<string | undefined>;
+  payOut(partyId: string, played: PlayedPayout, key: string): Promise<PayoutPlayed>;
 }
+
+/** Missing is the party's account here, or money on it. */
+export type PayoutPlayed = { readonly id: string } | { readonly missing: "account" | "money" };
 
 const disputeFee = 1_500n;
 const daysToAnswer = 7;
@@ -181,11 +184,11 @@ async function payOut(
   { amount: wanted, currency, outcome }: PlayedPayout,
   key: string,
   now: Date,
-): Promise<string | undefined> {
+): Promise<PayoutPlayed> {
   const account = await lockObject(tx, objectIdFor("account", partyId));
-  if (account === undefined) return undefined;
+  if (account === undefined) return { missing: "account" };
   const amount = wanted ?? (await sellerBalance(tx, partyId, currency));
-  if (amount <= 0n) return undefined;
+  if (amount <= 0n) return { missing: "money" };
   const payout: BookObject = {
     ...drawnOn(account, "payout", key),
     source_id: null,
@@ -195,7 +198,8 @@ async function payOut(
   };
   const failure = outcome === "failed" ? { lastError: "account_closed" } : {};
   const details: Details = { account: account.object_id, ...failure };
-  return create(tx, { ...payout, details }, { status: outcome, details }, `payout.${outcome}`, now);
+  const change = { status: outcome, details };
+  return { id: await create(tx, { ...payout, details }, change, `payout.${outcome}`, now) };
 }
 
 function drawnOn(parent: BookObject, kind: ObjectKind, key: string): BookObject {

@@ -20,6 +20,7 @@ import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
 import type { PartyAccess } from "../../parties/party-access.ts";
 import type { PaymentRow } from "../../schema.ts";
 import type { DisputeOutcome, DisputingBank } from "./bank-disputes.ts";
+import { methodRequired } from "./method-required.ts";
 
 const playedAnswer = () =>
   z.object({
@@ -128,7 +129,13 @@ export function createSandboxDisputeRoutes(options: SandboxDisputeRouteOptions):
       currency: body.currency || "USD",
       outcome,
     } as const;
-    return played(c, "payoutId", await bank.payOut(partyId, payout, keyOf(c)));
+    const paidOut = await bank.payOut(partyId, payout, keyOf(c));
+    if ("id" in paidOut) return played(c, "payoutId", paidOut.id);
+    if (paidOut.missing === "account") throw methodRequired(partyId);
+    throw new HttpProblem(
+      "NOTHING_TO_PAY_OUT",
+      `At the sandbox there is nothing for ${partyId} in ${payout.currency}.`,
+    );
   });
   return app;
 }

@@ -19,6 +19,7 @@ import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../../access.ts";
 import type { PartyAccess } from "../../parties/party-access.ts";
 import type { Bank, PayOutcome } from "./bank.ts";
+import { methodRequired } from "./method-required.ts";
 
 const played = () =>
   z.object({
@@ -108,7 +109,7 @@ export function createSandboxRoutes(options: SandboxRouteOptions): Hono<HttpEnv>
       const partyId = c.req.param("id");
       const standing = await partyAccess.standing(partyId, c.get("principal"));
       if (standing !== "self" && standing !== "operator" && standing !== "keeper") throw notFound();
-      if (!(await bank.setReady(partyId, ready))) throw notFound();
+      if (!(await bank.setReady(partyId, ready))) throw methodRequired(partyId);
       onPlayed();
       return c.json({ partyId, ready }, 202);
     },
