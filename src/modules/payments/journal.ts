@@ -13,6 +13,7 @@ import { encodeBytes } from "#platform/database/statement";
 import type { Outgoing } from "#platform/messaging/handler";
 import { topics } from "#topics";
 import type { Cause } from "./cause.ts";
+import { undoDeposits } from "./deposits.ts";
 import { type DebtMove, moveDebts } from "./disputes/debts.ts";
 import { disputeRow, movementRow, writeDisputes } from "./disputes/dispute-rows.ts";
 import { requestOf } from "./domain/calls.ts";
@@ -76,6 +77,7 @@ interface Pages {
   readonly opened: WriteRow[];
   readonly moved: Map<string, WriteRow>;
   readonly deposits: WriteRow[];
+  readonly undone: WriteRow[];
   readonly netted: DebtMove[];
   readonly disputes: Map<string, WriteRow>;
   readonly movements: WriteRow[];
@@ -90,6 +92,7 @@ const emptyPages = (): Pages => ({
   opened: [],
   moved: new Map(),
   deposits: [],
+  undone: [],
   netted: [],
   disputes: new Map(),
   movements: [],
@@ -133,6 +136,7 @@ export function createJournal({ now }: { readonly now: Date }): Journal {
       await moveOperations(tx, [...pages.moved.values()]);
       await insertRows(tx, "deposit", pages.deposits);
       await watchHoldings(tx, pages.deposits);
+      await undoDeposits(tx, pages.undone);
       notices.push(...(await moveDebts(tx, pages.netted)));
       await writeDisputes(tx, [...pages.disputes.values()]);
       await insertRows(tx, "dispute_movement", pages.movements);
@@ -151,6 +155,7 @@ function append(pages: Pages, fresh: Pages): void {
   pages.opened.push(...fresh.opened);
   for (const [id, row] of fresh.moved) pages.moved.set(id, row);
   pages.deposits.push(...fresh.deposits);
+  pages.undone.push(...fresh.undone);
   pages.netted.push(...fresh.netted);
   for (const [id, row] of fresh.disputes) pages.disputes.set(id, row);
   pages.movements.push(...fresh.movements);
@@ -195,6 +200,9 @@ function record(pages: Pages, line: Line): void {
         disposition: effect.disposition,
         at: now,
       });
+      return;
+    case "undone":
+      pages.undone.push({ escrow_no: text(root.escrowNo), deposit_id: effect.depositId });
       return;
     case "netted":
       pages.netted.push({ ...effect, currency: payment.currency, cause: line.cause });

@@ -161,16 +161,21 @@ export interface ProviderWarning {
   readonly open: boolean;
 }
 
-/** A refund or a reversal nobody here asked for: by the provider's dashboard, or by a rule of its. */
+/**
+ * A refund or a reversal nobody here asked for: by the provider's dashboard, or by a rule of its. Or
+ * a deposit of another asset than the payment's that is gone again, though it had been confirmed.
+ */
 export interface ForeignMovement {
   readonly kind: "foreign";
   readonly objectId: string;
   readonly paymentRef: string;
-  readonly movement: "refund" | "reversal";
+  readonly movement: "refund" | "reversal" | "deposit_undone";
   /** Money moved when it succeeded; a succeeded refund may still fail, which gives it back. */
   readonly status: "pending" | "succeeded" | "failed";
   readonly amount: bigint;
   readonly currency: string;
+  /** Of a deposit that is gone: which. */
+  readonly depositId?: string;
 }
 
 /** From a seller's account to his bank: ours to show, never to undo. */

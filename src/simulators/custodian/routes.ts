@@ -62,8 +62,8 @@ export function route(book: Book, { method, url, body }: Asked): Shown {
     case "GET deposits/:id":
       return found(depositOf(book, id));
     case "GET reversions/:id": {
-      const deposit = depositOf(book, book.reversions.get(id) ?? "");
-      return found(deposit && { ...deposit, id });
+      const gone = depositOf(book, book.reversions.get(id) ?? "");
+      return found(gone && { ...gone, id, deposit: gone.id });
     }
     case "POST addresses": {
       const asked = parsed(newPayoutAddress, body);

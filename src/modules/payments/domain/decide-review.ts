@@ -11,7 +11,7 @@ import { min } from "#kernel/money";
 import { returnPending, succeeded } from "./decide.ts";
 import { accept, type Decision, reject } from "./effect.ts";
 import { isApproved, type Refused, refuseUnlessAsked } from "./operator.ts";
-import { isLocked, newOperation, type Payment } from "./payment.ts";
+import { type BookedDeposit, isLocked, newOperation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
 import {
   block,
@@ -21,12 +21,6 @@ import {
   type ScreeningSurroundings,
   unblock,
 } from "./screening-case.ts";
-
-export interface BookedDeposit {
-  readonly depositId: string;
-  readonly amount: bigint;
-  readonly currency: string;
-}
 
 export interface ReviewSurroundings extends ScreeningSurroundings {
   readonly deposits: ReadonlyMap<string, BookedDeposit>;
@@ -92,6 +86,7 @@ export function decideDeposit(
   if (refused !== undefined) return refused;
   const deposit = given.deposits.get(depositId);
   if (deposit === undefined) return reject("DEPOSIT_UNKNOWN", "no such deposit here");
+  if (deposit.disposition === "UNDONE") return reject("ALREADY_SETTLED", "it was taken away again");
   const screening = [...given.screenings.values()].find((known) => known.depositId === depositId);
   if (decision === DecideDeposit_Decision.ACCEPT) {
     if (deposit.currency !== payment.currency) {

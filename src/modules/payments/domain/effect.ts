@@ -28,6 +28,8 @@ export type Effect =
   | { readonly case: "opened"; readonly operation: Operation }
   | { readonly case: "moved"; readonly operation: Operation }
   | { readonly case: "deposited"; readonly deposit: Deposit; readonly disposition: string }
+  /** A booked deposit that is not there any more. */
+  | { readonly case: "undone"; readonly depositId: string }
   /** The seller owes that much less; more, when it is negative. */
   | { readonly case: "netted"; readonly partyId: string; readonly amount: bigint }
   /** A dispute as it is from now on, and the movement that was booked for it. */

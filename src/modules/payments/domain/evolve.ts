@@ -23,6 +23,7 @@ export function evolve(payment: Payment, effect: Effect): Payment {
     case "opened":
     case "moved":
     case "deposited":
+    case "undone":
     case "netted":
     case "screened":
     case "disputed":

@@ -38,6 +38,7 @@ import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
 import { type Operation, type Payment, paidByBuyer } from "./payment.ts";
 import { retransferSeen, reversalSeen, type SellerNow } from "./reversal.ts";
+import { waitsAgain } from "./wrong-asset.ts";
 
 export interface Seen {
   readonly now: Date;
@@ -322,17 +323,16 @@ function refundConfirmed(payment: Payment, operation: Operation): readonly Effec
 
 /** Another asset went back: the escrow's own money is as it was. */
 function strayReturned(
-  { provider, status, funds }: Payment,
+  payment: Payment,
   { operationId, net, asset }: Operation,
 ): readonly Effect[] {
-  const waits = funds.pending > 0n ? "UNDERFUNDED" : "REQUIRES_PAYMENT";
   return [
-    postFor({ operationId }, suspenseReturned(provider, net, asset)),
+    postFor({ operationId }, suspenseReturned(payment.provider, net, asset)),
     say({
       case: "refundSucceeded",
       value: create(RefundSucceededSchema, { operationId, amount: net }),
     }),
-    { case: "set", fields: { status: status === "WRONG_ASSET" ? waits : status } },
+    ...waitsAgain(payment),
   ];
 }
 

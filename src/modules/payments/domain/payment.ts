@@ -137,6 +137,12 @@ export interface Deposit {
   readonly source?: string;
 }
 
+/** A deposit as it was booked. */
+export interface BookedDeposit extends Pick<Deposit, "depositId" | "amount" | "currency"> {
+  /** UNDONE: it is not there any more. */
+  readonly disposition: string;
+}
+
 /** The key a call is made under; bound to the operation's bytes for ever. */
 export function keyOf({
   operationId,

@@ -34,7 +34,7 @@ export function lookOnly(payment: Payment, operation: Operation): Operation {
 }
 
 /** Not tried, tried once and provably not taken, or a refund that the provider could not make. */
-function neverHappened({ state, tries, kind }: Operation): boolean {
+export function neverHappened({ state, tries, kind }: Operation): boolean {
   if (state === "FAILED") return kind === "REFUND";
   return state === "READY" && tries <= 1;
 }

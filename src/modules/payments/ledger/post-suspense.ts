@@ -1,5 +1,5 @@
 /** The posting table's rows for money that is no escrow's: of another asset than the payment's. */
-import { clearing, suspense, suspenseBlockedOf } from "./accounts.ts";
+import { clearing, platformLosses, suspense, suspenseBlockedOf } from "./accounts.ts";
 import type { LedgerTransaction } from "./post.ts";
 
 /** Given back to whoever sent it. */
@@ -38,4 +38,20 @@ export function suspenseUnblocked(
 ): LedgerTransaction {
   const posting = { debit: suspenseBlockedOf(provider), credit: suspense(provider), amount };
   return { reason: "suspense_unblocked", postings: [posting], change: {}, currency };
+}
+
+/** The chain took it away again before anybody gave it back. */
+export function depositUndone(
+  provider: string,
+  amount: bigint,
+  currency: string,
+): LedgerTransaction {
+  const posting = { debit: suspense(provider), credit: clearing(provider), amount };
+  return { reason: "deposit_undone", postings: [posting], change: {}, currency };
+}
+
+/** It had been given back already: out of the platform's own. */
+export function depositLost(provider: string, amount: bigint, currency: string): LedgerTransaction {
+  const posting = { debit: platformLosses, credit: clearing(provider), amount };
+  return { reason: "deposit_lost", postings: [posting], change: {}, currency };
 }

@@ -18,15 +18,16 @@ export interface Overtaking {
   readonly object: ForeignObject;
   readonly root: Root;
   readonly surroundings: SurroundingsOfRoots;
+  /** Of the root, as they are booked. */
+  readonly deposits: ReadonlyMap<string, unknown>;
   readonly now: Date;
 }
 
 /** True: not yet. The payment is read now, and the object after it. */
 export async function waitsForPayment(overtaking: Overtaking): Promise<boolean> {
-  const { tx, there, object, root, surroundings, now } = overtaking;
+  const { tx, there, object, now } = overtaking;
   if (object.kind === "payout" || there.waits_for === "") return false;
-  const disputes = surroundings.of(root)?.disputes ?? new Map();
-  if (unexplained(root.payment, disputes, object) === 0n) return false;
+  if (!overtakes(overtaking)) return false;
   if (there.waits_for !== null) return true;
   const { provider, object_id } = there;
   await tx.sql`
@@ -34,6 +35,14 @@ export async function waitsForPayment(overtaking: Overtaking): Promise<boolean> 
     WHERE provider = ${provider} AND object_id = ${object_id}`;
   await signal(tx, [{ provider, objectId: object.paymentRef }], now);
   return true;
+}
+
+function overtakes({ object, root, surroundings, deposits }: Overtaking): boolean {
+  if (object.kind === "foreign" && object.movement === "deposit_undone") {
+    return !deposits.has(object.depositId ?? "");
+  }
+  const disputes = surroundings.of(root)?.disputes ?? new Map();
+  return unexplained(root.payment, disputes, object) > 0n;
 }
 
 /** What is taken next of the payment may overtake it anew. */

@@ -4,10 +4,13 @@
  * and is read again: nothing that was acknowledged is dropped.
  */
 import type { Tx } from "#platform/database/database";
+import { loadBooked } from "../deposits.ts";
 import { writtenOffOf } from "../domain/debt.ts";
 import type { Effect } from "../domain/effect.ts";
 import { disputeSeen, foreignSeen, warningSeen } from "../domain/observe-dispute.ts";
+import type { BookedDeposit } from "../domain/payment.ts";
 import { whileBlocked } from "../domain/taken-while-blocked.ts";
+import { depositUndoneSeen } from "../domain/undone-deposit.ts";
 import { type LockedSurroundings, whileSanctioned } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
 import { partyOf, recordPayout } from "../parties/payouts.ts";
@@ -54,13 +57,19 @@ export async function recordForeign(
   const escrowIds = [...owners.values()].map(({ escrowId }) => escrowId);
   const roots = await lockRoots(tx, [...new Set(escrowIds)]);
   const surroundings = await loadSurroundings(tx, [...roots.values()], now);
+  const booked = await loadBooked(
+    tx,
+    [...roots.values()].map(({ escrowNo }) => escrowNo),
+  );
   const journal = createJournal({ now });
   const notices: TreasuryNotice[] = [];
   const next: WriteRow[] = [];
   for (const read of reads) {
     const there = current.get(keyOf(read.row)) ?? read.row;
     const root = roots.get(owners.get(keyOf(read.row))?.escrowId ?? "");
-    const recording = { tx, read, there, root, surroundings, journal, notices, deps, now };
+    const deposits = booked.get(root?.escrowNo ?? 0n) ?? new Map<string, BookedDeposit>();
+    const around = { tx, read, there, root, surroundings, deposits };
+    const recording = { ...around, journal, notices, deps, now };
     // Meanwhile a call of ours turned out to have made it.
     const recorded = there.kind === read.row.kind ? await record(recording) : waits;
     next.push(nextRead(recording, recorded));
@@ -108,6 +117,8 @@ interface Recording {
   readonly there: ProviderObjectRow;
   readonly root: Root | undefined;
   readonly surroundings: SurroundingsOfRoots;
+  /** Of the root, as they are booked. */
+  readonly deposits: ReadonlyMap<string, BookedDeposit>;
   readonly journal: Journal;
   readonly notices: TreasuryNotice[];
   readonly deps: Deps;
@@ -156,17 +167,18 @@ async function link(
 }
 
 async function apply(
-  { tx, read, surroundings, journal, deps }: Recording,
+  { tx, read, surroundings, deposits, journal, deps }: Recording,
   root: Root,
   object: AboutPayment,
   heard: readonly Effect[],
 ): Promise<Recorded> {
   const causationId = keyOf(read.row).replace(" ", ":");
   try {
-    const effects = [...heard, ...(await effectsOf(tx, root, object, surroundings))];
+    const decided = await effectsOf(tx, root, object, { surroundings, deposits });
+    const effects = [...heard, ...(decided ?? [])];
     journal.apply(root, effects, { correlationId: causationId, causationId });
     surroundings.track(root, effects);
-    return done;
+    return decided === undefined ? waits : done;
   } catch (error) {
     deps.logger.error({ err: error, object: causationId }, "an object's state cannot be applied");
     const problem = error instanceof Error ? error.message.slice(0, 200) : "";
@@ -174,14 +186,19 @@ async function apply(
   }
 }
 
+/** Undefined: not yet; an operation's outcome comes first. */
 async function effectsOf(
   tx: Tx,
   root: Root,
   object: AboutPayment,
-  surroundings: SurroundingsOfRoots,
-): Promise<readonly Effect[]> {
+  { surroundings, deposits }: Pick<Recording, "surroundings" | "deposits">,
+): Promise<readonly Effect[] | undefined> {
   const around = surroundings.of(root);
   if (around === undefined) throw new Error("a root without its surroundings");
+  if (object.kind === "foreign" && object.movement === "deposit_undone") {
+    const deposit = deposits.get(object.depositId ?? "");
+    return depositUndoneSeen(root.payment, object, { ...around, deposit });
+  }
   return whileSanctioned(root.payment, await ofObject(tx, root, object, around), around);
 }
 
@@ -254,7 +271,7 @@ function nextDue(
       return object.open ? pollAt(now, row.sync_tries) : null;
     case "foreign": {
       const final =
-        object.movement === "reversal" ? object.status !== "pending" : object.status === "failed";
+        object.movement === "refund" ? object.status === "failed" : object.status !== "pending";
       // One that succeeded may still fail.
       return final || row.sync_tries > triesOfAMonth ? null : pollAt(now, row.sync_tries);
     }

@@ -5,10 +5,12 @@
 import type { Command } from "#gen/payments/v1/commands_pb";
 import { required } from "#kernel/assert";
 import type { Tx } from "#platform/database/database";
+import { loadBooked } from "../deposits.ts";
 import { decideForeign } from "../domain/decide-foreign.ts";
-import { type BookedDeposit, decideDeposit, decideReview } from "../domain/decide-review.ts";
+import { decideDeposit, decideReview } from "../domain/decide-review.ts";
 import type { Decision, Effect } from "../domain/effect.ts";
 import { debtKey, sellersDebt } from "../domain/netting.ts";
+import type { BookedDeposit } from "../domain/payment.ts";
 import { reverseTransfer } from "../domain/reverse-transfer.ts";
 import type { Screening } from "../domain/screening.ts";
 import type { Root } from "../journal.ts";
@@ -96,24 +98,4 @@ async function loadReversing(
       AND o.state NOT IN ('SUCCEEDED', 'REJECTED', 'WITHDRAWN')
     GROUP BY p.seller_id, p.currency`;
   return new Map(rows.map((row) => [debtKey(row.seller_id, row.currency), row.net]));
-}
-
-async function loadBooked(
-  tx: Tx,
-  escrowNos: readonly bigint[],
-): Promise<Map<bigint, Map<string, BookedDeposit>>> {
-  const found = new Map<bigint, Map<string, BookedDeposit>>(escrowNos.map((no) => [no, new Map()]));
-  if (escrowNos.length === 0) return found;
-  const rows = await tx.sql<{
-    escrow_no: bigint;
-    deposit_id: string;
-    amount: bigint;
-    currency: string;
-  }>`
-    SELECT escrow_no, deposit_id, amount, currency FROM payments.deposit
-    WHERE escrow_no = ANY(${escrowNos}::bigint[])`;
-  for (const { escrow_no, deposit_id: depositId, amount, currency } of rows) {
-    found.get(escrow_no)?.set(depositId, { depositId, amount, currency });
-  }
-  return found;
 }

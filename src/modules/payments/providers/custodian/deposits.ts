@@ -3,6 +3,8 @@
  * calls it final; before that it is only shown, and a reorganisation may take it away again.
  */
 import type {
+  ForeignMovement,
+  ForeignObject,
   Outcome,
   PaymentProvider,
   ProviderDeposit,
@@ -17,7 +19,8 @@ import {
   type CustodianDeposit,
   type DepositAddress,
   depositAddress,
-  foundDeposit,
+  type Reversion,
+  reversion,
 } from "./shapes.ts";
 
 export interface DepositOptions {
@@ -64,7 +67,7 @@ export function createDeposits({ client, asset, confirmations }: DepositOptions)
     },
     getForeign: async (id) => {
       const path = `/v1/reversions/${encodeURIComponent(id)}`;
-      return foreignOf(await client.get(path, foundDeposit), asset);
+      return foreignOf(await client.get(path, reversion), asset);
     },
   };
 }
@@ -126,29 +129,43 @@ function confirmed(deposit: CustodianDeposit, asset: Asset): ProviderDeposit[] {
   return [{ depositId: deposit.id, source: checksummed(deposit.from) ?? "", ...booked }];
 }
 
-/** A reversion, which shows its deposit under its own id: as if a bank had won at once. */
-function foreignOf(
-  outcome: Outcome<CustodianDeposit & { readonly depositAddress: string }>,
-  asset: Asset,
-): Outcome<ProviderDispute | undefined> {
+/** A reversion, which shows its deposit under its own id. */
+function foreignOf(outcome: Outcome<Reversion>, asset: Asset): Outcome<ForeignObject | undefined> {
   if (outcome.kind === "refused" && outcome.code === "NOT_FOUND") {
     return { kind: "succeeded", value: undefined };
   }
-  return mapped(outcome, (deposit) => {
-    const booked = bookable(asset, deposit);
-    const lost = deposit.status === "orphaned" && deposit.wasFinal;
-    if (!lost || booked?.currency !== "USDC") return undefined;
-    const { amount, currency } = booked;
-    return {
-      kind: "dispute",
-      objectId: deposit.id,
-      paymentRef: deposit.depositAddress,
-      status: "lost",
-      amount,
-      currency,
-      reason: "chain_reorganised",
-      movements: [{ movementId: `${deposit.id}:lost`, direction: "taken", amount, fee: 0n }],
-      evidenceDueBy: undefined,
-    };
+  return mapped(outcome, (gone) => {
+    const booked = bookable(asset, gone);
+    const lost = gone.status === "orphaned" && gone.wasFinal;
+    if (!lost || booked === undefined) return undefined;
+    return booked.currency === "USDC" ? lostAt(gone, booked) : undone(gone, booked);
   });
+}
+
+type Booked = Pick<ProviderDeposit, "amount" | "currency">;
+
+/** As if a bank had won at once. */
+function lostAt({ id, depositAddress: paymentRef }: Reversion, booked: Booked): ProviderDispute {
+  const { amount, currency } = booked;
+  return {
+    kind: "dispute",
+    objectId: id,
+    paymentRef,
+    status: "lost",
+    amount,
+    currency,
+    reason: "chain_reorganised",
+    movements: [{ movementId: `${id}:lost`, direction: "taken", amount, fee: 0n }],
+    evidenceDueBy: undefined,
+  };
+}
+
+/** Another asset was never the payment's. */
+function undone(
+  { id, depositAddress: paymentRef, deposit: depositId }: Reversion,
+  booked: Booked,
+): ForeignMovement | undefined {
+  if (depositId === "") return undefined;
+  const gone = { movement: "deposit_undone", status: "succeeded", depositId } as const;
+  return { kind: "foreign", objectId: id, paymentRef, ...gone, ...booked };
 }

@@ -34,6 +34,10 @@ export type DepositAddress = z.output<typeof depositAddress>;
 
 export const foundDeposit = deposit.extend({ depositAddress: z.string() });
 
+/** The deposit under the reversion's id, and which it was. */
+export const reversion = foundDeposit.extend({ deposit: z.string().default("") });
+export type Reversion = z.output<typeof reversion>;
+
 export const withdrawal = z.object({
   id: z.string().min(1).max(200),
   reference: z.string(),

@@ -1,0 +1,155 @@
+/**
+ * Another asset than USDC that a reorganisation takes away after it was final: the books, the way back
+ * an operator had asked for, and the custodian's own book afterwards.
+ */
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mine, reorganise } from "../../src/simulators/custodian/index.ts";
+import { bridgedToken } from "../support/custodian-harness.ts";
+import {
+  acceptedUsdcSale,
+  type CustodianWorld,
+  confirmations,
+  fundedUsdcSale,
+  openCustodianWorld,
+  registerRefundAddress,
+  send,
+  stateOf,
+  type UsdcSale,
+} from "../support/custodian-world.ts";
+
+setDefaultTimeout(120_000);
+
+const amount = 257_550_000n;
+
+describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
+  let world: CustodianWorld;
+  let sale: UsdcSale;
+
+  beforeEach(async () => {
+    world = await openCustodianWorld();
+    sale = await acceptedUsdcSale(world);
+  });
+  afterEach(async () => {
+    // Whatever happened, the two books agree and nobody is stopped.
+    await world.app.advance("PT5M");
+    const reports = await world.app.server.application.reconcile({ provider: "custodian" });
+    const { items } = (await olga().get("/v1/providers")).body;
+    const custodian = items.find(({ name }: { name: string }) => name === "custodian");
+    const report = await world.app.server.application.verify();
+    await world.stop();
+    expect(reports).toMatchObject([{ provider: "custodian", breaks: [] }]);
+    expect(custodian).toMatchObject({ stopped: null, breaks: [] });
+    expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
+  });
+
+  const olga = () => world.app.as("olga", "admin");
+
+  async function books(): Promise<Record<string, string>> {
+    const { currencies } = (await olga().get("/v1/ledger/trial-balance")).body;
+    const accounts: Record<string, string> = currencies.USDBC?.accounts ?? {};
+    return Object.fromEntries(Object.entries(accounts).filter(([, sum]) => sum !== "0"));
+  }
+
+  async function strayed(): Promise<string> {
+    send(world, sale, amount, bridgedToken);
+    await world.goOn();
+    const { items } = (await olga().get("/v1/deposits")).body;
+    return items[0].depositId;
+  }
+
+  async function undo(blocks = confirmations): Promise<void> {
+    reorganise(world.simulator.book, blocks);
+    await world.simulator.flush();
+    await world.app.settle();
+  }
+
+  const refund = (depositId: string) =>
+    olga().post(`/v1/deposits/${depositId}/decide`, { decision: "REFUND" });
+
+  async function expectGone(): Promise<void> {
+    expect((await olga().get("/v1/deposits")).body.items).toEqual([]);
+    expect((await olga().get("/v1/work-items")).body.items).toEqual([]);
+    const payment = await sale.alice.get(`/v1/escrows/${sale.escrowId}/payment`);
+    expect(payment.body.status).toBe("REQUIRES_PAYMENT");
+  }
+
+  test("nobody decided yet: it leaves suspense, nothing can be decided, and the sale can be paid", async () => {
+    const depositId = await strayed();
+    expect(await books()).toMatchObject({ "suspense:custodian": `-${amount}` });
+    await undo();
+    expect(await books()).toEqual({});
+    await expectGone();
+    expect((await refund(depositId)).body.code).toBe("ALREADY_SETTLED");
+    send(world, sale, amount);
+    await world.goOn();
+    expect(await stateOf(sale)).toBe("FUNDS_HELD");
+  });
+
+  test("its way back was decided and not sent: it never is", async () => {
+    const depositId = await strayed();
+    await refund(depositId);
+    await world.app.settle();
+    // It waits for an address of the buyer's.
+    await undo();
+    expect(await books()).toEqual({});
+    await expectGone();
+    await registerRefundAddress(sale.alice);
+    await world.app.settle();
+    await world.goOn();
+    expect(world.simulator.book.withdrawals.size).toBe(0);
+  });
+
+  test("it was sent back already: the platform bears it", async () => {
+    await registerRefundAddress(sale.alice);
+    await refund(await strayed());
+    await world.app.settle();
+    await world.goOn(2);
+    expect(await books()).toEqual({});
+    await undo(confirmations + 2);
+    expect(await books()).toEqual({
+      "platform:losses": `${amount}`,
+      "clearing:custodian": `-${amount}`,
+    });
+    await expectGone();
+  });
+
+  test("its way back is on chain and not final: the outcome is waited for", async () => {
+    await registerRefundAddress(sale.alice);
+    await refund(await strayed());
+    await world.app.settle();
+    await undo();
+    expect(await books()).toMatchObject({ "suspense:custodian": `-${amount}` });
+    await world.goOn(2);
+    await world.app.advance("PT1M");
+    expect(await books()).toEqual({
+      "platform:losses": `${amount}`,
+      "clearing:custodian": `-${amount}`,
+    });
+    await expectGone();
+  });
+
+  test("the news of it overtakes the deposit's: both are booked, in their order", async () => {
+    send(world, sale, amount, bridgedToken);
+    mine(world.simulator.book, confirmations);
+    await undo();
+    expect(await books()).toEqual({});
+    await expectGone();
+    const ledger = (await olga().get(`/v1/escrows/${sale.escrowId}/ledger`)).body;
+    expect(ledger.postings.map(({ reason }: { reason: string }) => reason)).toEqual([
+      "deposit_unattributed",
+      "deposit_undone",
+    ]);
+  });
+
+  test("the sale's own money is untouched, and its seller is paid", async () => {
+    const other = await fundedUsdcSale(world);
+    send(world, other, amount, bridgedToken);
+    await world.goOn();
+    await undo();
+    await other.alice.post(`/v1/escrows/${other.escrowId}/release`, {});
+    await world.app.settle();
+    await world.goOn(2);
+    expect(await stateOf(other)).toBe("RELEASED");
+    expect(await books()).toEqual({});
+  });
+});
