@@ -253,10 +253,14 @@ describe("story 9: after the payout", () => {
     first.bank({ status: "won", movements: [taken(10_320n), reinstated(10_320n)] });
     expect([books.owed, first.balance("seller:bob:payable")]).toEqual([0n, -9_000n]);
     expect(first.balance("platform:losses")).toBe(0n);
+    const fees = first.balance("platform:provider_fees");
     const anew = first.operations().find(({ kind }) => kind === "RETRANSFER");
     expect(anew).toMatchObject({ net: 9_000n, target: "acct_1", state: "READY" });
-    first.confirm(anew?.operationId ?? "");
+    const paid = { kind: "transfer", objectId: "tr_2", status: "succeeded" } as const;
+    first.look({ ...paid, operationId: anew?.operationId ?? "", fee: 25n });
     expect(first.balance("seller:bob:payable")).toBe(0n);
+    // What its network took is the platform's expense, as of any transfer.
+    expect(first.balance("platform:provider_fees") - fees).toBe(25n);
   });
 
   test("pitfall 15: a reversal that finds too little leaves the debt", () => {

@@ -36,6 +36,7 @@ import {
 } from "./decide.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
+import { feePaid } from "./fee-paid.ts";
 import { type Operation, type Payment, paidByBuyer } from "./payment.ts";
 import { retransferSeen, reversalSeen, type SellerNow } from "./reversal.ts";
 import { waitsAgain } from "./wrong-asset.ts";
@@ -249,16 +250,6 @@ function transferSeen(
     ...transferConfirmed(payment, operation),
     ...feePaid(payment.provider, operation, fee),
   ];
-}
-
-/** What the provider or its network took for moving the money: the platform's expense. */
-function feePaid(
-  provider: string,
-  { operationId }: Operation,
-  fee: bigint | undefined,
-): readonly Effect[] {
-  if (fee === undefined || fee === 0n) return [];
-  return [postFor({ operationId }, post.providerFeeKnown(provider, fee))];
 }
 
 /** Nothing was or will be sent: the exact mirror of the acceptance, the netted debt included. */

@@ -12,6 +12,7 @@ import { payableNetted, transferReversed } from "../ledger/post-dispute.ts";
 import type { ProviderReversal, ProviderTransfer } from "../provider.ts";
 import type { BankCase } from "./bank-case.ts";
 import { type Effect, postFor, say } from "./effect.ts";
+import { feePaid } from "./fee-paid.ts";
 import { newOperation, type Operation, type Payment } from "./payment.ts";
 
 /** Asks back what the seller owes now and the payment's transfers still allow. */
@@ -108,7 +109,7 @@ export function reversalFailed(
 
 export function retransferSeen(
   payment: Payment,
-  { status, objectId }: ProviderTransfer,
+  { status, objectId, fee }: ProviderTransfer,
   operation: Operation,
 ): readonly Effect[] {
   if (operation.state === "SUCCEEDED" || operation.state === "FAILED") return [];
@@ -124,6 +125,7 @@ export function retransferSeen(
   return [
     { case: "moved", operation: { ...next, state: "SUCCEEDED" } },
     postFor({ operationId }, paid),
+    ...feePaid(payment.provider, operation, fee),
   ];
 }
 
