@@ -1,9 +1,10 @@
 /**
  * Binds an application to a port. Slow senders are cut after ten idle seconds; what may rightly
- * take longer (a waiting command, a stream, the test clock) says so in its request.
+ * take longer (a waiting command, the test clock) says so in its request, a stream in its answer.
  */
 import type { Server } from "bun";
 import { AddressError, SystemicError } from "../errors.ts";
+import { closing, isInPieces, refusedFrame } from "./frame.ts";
 import { bodyLimits, tooLarge, webhookLimits } from "./json.ts";
 import { problemResponse } from "./problem.ts";
 
@@ -40,14 +41,21 @@ export function serve({ app, port, hostname }: ServeOptions): HttpServer {
       idleTimeout: idleSeconds,
       maxRequestBodySize: serverMaxBytes,
       fetch: async (request, self) => {
+        const refused = refusedFrame(request);
+        if (refused !== undefined) return refused;
+        const inPieces = isInPieces(request);
+        // By then the runtime has looked at all that came with the head, and refused what is no piece.
+        if (inPieces) await new Promise(setImmediate);
         if (Number(request.headers.get("Content-Length") ?? "0") > maxBodyBytes) {
           return problemResponse(tooLarge(limitOf(request)), crypto.randomUUID());
         }
         const seconds = patienceSeconds(request);
         if (seconds !== undefined) self.timeout(request, seconds);
         const response = await app.fetch(request, self);
-        if (draining) response.headers.set("Connection", "close");
-        return response;
+        // The answer decides, not who asks: a connection without an end is for whoever was let in.
+        if (isStream(response)) self.timeout(request, 0);
+        else if (seconds !== undefined) self.timeout(request, idleSeconds);
+        return draining || inPieces ? closing(response) : response;
       },
     }),
   );
@@ -92,11 +100,13 @@ function limitOf({ url }: Request): number {
   return (url.includes("/v1/webhooks/") ? webhookLimits : bodyLimits).maxBytes;
 }
 
-/** 0: as long as it likes. */
 function patienceSeconds(request: Request): number | undefined {
-  if (request.headers.get("Accept")?.includes("text/event-stream")) return 0;
   if (request.headers.get("Prefer")?.includes("wait")) return 40;
   return request.url.includes("/sandbox/") ? 90 : undefined;
+}
+
+function isStream({ headers }: Response): boolean {
+  return headers.get("Content-Type")?.startsWith("text/event-stream") ?? false;
 }
 
 async function drain(server: Server<undefined>, deadlineMs: number): Promise<void> {
