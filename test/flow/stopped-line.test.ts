@@ -44,7 +44,15 @@ async function reconciled() {
 
 async function resumedBy(first: ReturnType<typeof olga>, second: ReturnType<typeof olga>) {
   const asked = await first.post("/v1/providers/sandbox/resume", { reason: "looked into it" });
-  expect(asked).toMatchObject({ status: 202, body: { status: "awaiting_approval" } });
+  expect(asked).toMatchObject({
+    status: 202,
+    body: { status: "awaiting_approval", provider: "sandbox" },
+  });
+  expect(asked.body).not.toHaveProperty("escrowId");
+  const { approvals } = (await second.get("/v1/approvals")).body;
+  expect(approvals).toContainEqual(
+    expect.objectContaining({ approvalId: asked.body.approvalId, provider: "sandbox" }),
+  );
   return second.post(`/v1/approvals/${asked.body.approvalId}/approve`);
 }
 
@@ -105,7 +113,13 @@ describe("G6: drift stops the line", () => {
     expect(await olga().post(path, {})).toMatchObject({ status: 422 });
     expect(await olga().post("/v1/providers/nobody/stop", body)).toMatchObject({ status: 404 });
     const stopped = await olga().post(path, body);
-    expect(stopped).toMatchObject({ status: 200, body: { status: "succeeded" } });
+    expect(stopped).toMatchObject({
+      status: 200,
+      body: { status: "succeeded", provider: "sandbox" },
+    });
+    expect(stopped.body).not.toHaveProperty("escrowId");
+    const command = (await olga().get(`/v1/commands/${stopped.body.commandId}`)).body;
+    expect(command).toMatchObject({ status: "succeeded", provider: "sandbox", escrowId: "" });
     expect(await sandboxNow()).toMatchObject({
       stopped: { reason: "OPERATOR", stoppedBy: "olga", note: "the provider called" },
     });
@@ -116,7 +130,10 @@ describe("G6: drift stops the line", () => {
     ]);
     expect((await app.as("alice", "buyer").get("/readyz")).body).not.toHaveProperty("notices");
     const again = await olga().post(path, body);
-    expect(again).toMatchObject({ status: 409, body: { code: "ALREADY_SETTLED" } });
+    expect(again).toMatchObject({
+      status: 409,
+      body: { code: "ALREADY_SETTLED", provider: "sandbox" },
+    });
     expect((await resumedBy(otto(), olga())).status).toBe(200);
     await app.settle();
     expect(await sandboxNow()).toMatchObject({ stopped: null });

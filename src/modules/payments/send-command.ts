@@ -7,6 +7,7 @@ import { create, type JsonObject } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Context } from "hono";
 import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
+import { commandSubject } from "#kernel/command-subject";
 import { generateCommandEventId } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import { createAcceptor } from "#platform/http/accept";
@@ -56,7 +57,8 @@ export function createCommandSender(options: CommandSenderOptions): CommandSende
       const command = commandOf(c, asked, options);
       const approvalId = await approvals.ask(command, c.get("principal"));
       const { commandId, escrowId } = command;
-      return c.json({ commandId, escrowId, status: "awaiting_approval", approvalId }, 202);
+      const subject = commandSubject(escrowId);
+      return c.json({ commandId, ...subject, status: "awaiting_approval", approvalId }, 202);
     },
   };
 }

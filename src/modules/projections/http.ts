@@ -11,6 +11,7 @@ import {
   EscrowViewSchema,
   TimelineSchema,
 } from "#gen/escrow/v1/queries_pb";
+import { commandSubject } from "#kernel/command-subject";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import { foundSoon } from "#platform/found-soon";
@@ -186,7 +187,7 @@ function commandView(commandId: string, row: CommandRow | undefined) {
     status: row?.status ?? "pending",
     seen: row !== undefined,
     ...(row === undefined && { note: notSeen }),
-    escrowId: row?.escrow_id ?? "",
+    ...commandSubject(row?.escrow_id ?? ""),
     eventIds: row?.event_ids ?? [],
     version: row?.version ?? 0n,
     ...(row?.status === "rejected" && {

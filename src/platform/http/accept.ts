@@ -5,6 +5,7 @@
 import { type Message, toJson } from "@bufbuild/protobuf";
 import type { Context } from "hono";
 import { EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
+import { commandSubject } from "#kernel/command-subject";
 import { TerminalError, TransientError } from "../errors.ts";
 import type { AppendedRecord } from "../messaging/event-log.ts";
 import type { Outgoing } from "../messaging/handler.ts";
@@ -60,7 +61,7 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
       }
       if (!(error instanceof TransientError)) throw error;
       throw unavailable(
-        { extra: { commandId, escrowId }, cause: error },
+        { extra: { commandId, ...commandSubject(escrowId) }, cause: error },
         "The command may have been accepted: repeat it with the same Idempotency-Key.",
       );
     }
@@ -90,7 +91,8 @@ function pending(
   receivedAt: Date,
   headers: Record<string, string>,
 ): Response {
-  const body = { commandId, escrowId, status: "pending", receivedAt: receivedAt.toISOString() };
+  const subject = commandSubject(escrowId);
+  const body = { commandId, ...subject, status: "pending", receivedAt: receivedAt.toISOString() };
   const location = `/v1/commands/${commandId}?f=${fingerprint}`;
   return c.json(body, 202, { Location: location, ...headers });
 }
@@ -103,12 +105,14 @@ async function decided(
   headers: Record<string, string>,
 ): Promise<Response> {
   if (outcome.fingerprint !== fingerprint) throw idempotencyConflict(commandId);
+  const subject = commandSubject(escrowId);
   if (outcome.status === "rejected") {
-    const extra = { commandId, escrowId };
+    const extra = { commandId, ...subject };
     throw new HttpProblem(outcome.code, outcome.detail, { extra, headers });
   }
   const view = await outcomes?.view(escrowId, c.get("principal"));
   const escrow = view && toJson(EscrowViewSchema, view, { alwaysEmitImplicit: true });
   const etag = view && { ETag: `"${view.version}"` };
-  return c.json({ commandId, escrowId, status: "succeeded", escrow }, 200, { ...headers, ...etag });
+  const answer = { commandId, ...subject, status: "succeeded", escrow };
+  return c.json(answer, 200, { ...headers, ...etag });
 }

@@ -6,7 +6,7 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { HttpEnv } from "../module.ts";
 import type { Approvable, Approvals, OpenApprovals } from "./approvals.ts";
-import { instant, lettersDiscarded, minor, settled } from "./openapi/answers.ts";
+import { instant, lettersDiscarded, minor, settled, subject } from "./openapi/answers.ts";
 import { documented } from "./openapi/documented.ts";
 import { idOf } from "./path-id.ts";
 
@@ -15,7 +15,7 @@ const approvalsAnswer = () =>
     approvals: z.array(
       z.object({
         approvalId: z.string(),
-        escrowId: z.string(),
+        ...subject(),
         commandId: z.string(),
         action: z.string(),
         askedBy: z.string(),

@@ -6,6 +6,7 @@
 import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type CommandSubject, commandSubject } from "#kernel/command-subject";
 import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "../clock.ts";
 import { type Database, SqlName } from "../database/database.ts";
@@ -51,9 +52,10 @@ export interface ApprovalSummary {
   readonly reason?: string;
 }
 
-export interface OpenApproval extends ApprovalSummary {
+export type OpenApproval = ApprovalSummary & CommandSubject & AskedApproval;
+
+interface AskedApproval {
   readonly approvalId: string;
-  readonly escrowId: string;
   readonly commandId: string;
   readonly action: string;
   readonly askedBy: string;
@@ -195,7 +197,7 @@ function shown<C extends Approvable>(
   const command = fromBinary(message, row.command);
   return {
     approvalId: row.id,
-    escrowId: command.escrowId,
+    ...commandSubject(command.escrowId),
     commandId: command.commandId,
     action: command.body.case ?? "",
     ...summaryOf(command),

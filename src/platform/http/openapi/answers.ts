@@ -34,7 +34,13 @@ export const problem = () =>
     correlationId: z.string(),
   });
 
-const named = () => ({ commandId: z.string(), escrowId: z.string() });
+const named = () => ({ commandId: z.string(), ...subject() });
+
+/** What a command is about: one of both. */
+export const subject = () => ({
+  escrowId: z.string().optional().describe("The escrow a command is about."),
+  provider: z.string().optional().describe("In its place, of a command about a provider."),
+});
 
 /** A command that is on its way, or waits for a second operator. */
 export const accepted = () =>
