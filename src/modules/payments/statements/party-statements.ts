@@ -1,10 +1,14 @@
 /**
  * A party's statement: what happened to his money in a stretch of time, line by line in his view,
  * between his balance before and after. Invariant: opening + lines = closing, currency by currency,
- * since all three are of the same entries of the ledger.
+ * since all three are of the same entries of the ledger. Of one sale, what it repaid of another's
+ * debt is taken off it and put to the other, so that a sale that is over closes at 0.
  */
+
+import { sum } from "#kernel/money";
 import type { Queryable } from "#platform/database/database";
 import type { AccountKind } from "../ledger/accounts.ts";
+import { type DebtEntry, type DebtMove, debtMovesOf } from "./debt-moves.ts";
 import { type BookedPosting, linesFor, type PartyLine, type PartyRole } from "./party-lines.ts";
 import {
   cursorOf,
@@ -42,7 +46,7 @@ export async function partyBalancesAt(
   at: Date,
 ): Promise<PartyBalance[]> {
   const escrowNo = no ?? null;
-  return db.sql<PartyBalance>`
+  const rows = await db.sql<PartyBalance>`
     SELECT e.currency,
       coalesce(-sum(e.amount) FILTER (WHERE t.at < ${at}::timestamptz
         AND (p.buyer_id = ${partyId} OR e.owner = ${partyId})), 0)::bigint AS amount
@@ -53,6 +57,34 @@ export async function partyBalancesAt(
       AND (e.account IN ('pending', 'held', 'reserved', 'blocked')
         OR (e.account IN ('seller_debt', 'seller_payable') AND e.owner = ${partyId}))
     GROUP BY e.currency ORDER BY e.currency`;
+  const moves = (await movesOf(db, partyId, no)).filter(({ entry }) => entry.at < at);
+  return rows.map(({ currency, amount }) => {
+    const here = moves.filter(({ entry }) => entry.currency === currency);
+    return { currency, amount: amount + sum(here.map((move) => shareOf(move, no))) };
+  });
+}
+
+/** Between one sale and the seller's others; none of all of them together. */
+async function movesOf(
+  db: Queryable,
+  partyId: string,
+  escrowNo: bigint | undefined,
+): Promise<readonly DebtMove[]> {
+  if (escrowNo === undefined) return [];
+  // By the posting's first line, as the others are.
+  const entries = await db.sql<DebtEntry>`
+    SELECT t.at, e.escrow_no, e.number, e.line - (e.line + 1) % 2 AS line, t.escrow_id, t.reason, t.reference,
+      e.currency, e.amount
+    FROM payments.entry e JOIN payments.ledger_transaction t USING (escrow_no, number)
+    WHERE e.account = 'seller_debt' AND e.owner = ${partyId}
+    ORDER BY t.at, e.escrow_no, e.number, e.line`;
+  return debtMovesOf(entries).filter((move) => shareOf(move, escrowNo) !== 0n);
+}
+
+/** In his favour, of this sale. */
+function shareOf(move: DebtMove, escrowNo: bigint | undefined): bigint {
+  if (move.for === escrowNo) return move.amount;
+  return move.of === escrowNo ? -move.amount : 0n;
 }
 
 interface PostingRow extends Position {
@@ -105,19 +137,77 @@ export async function partyLinesOf(
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   const more = rows.length > page.limit && last !== undefined;
+  const first = { at: after.at, escrow_no: after.no, number: after.number, line: after.line };
+  const moves = (await movesOf(db, partyId, no))
+    .filter(({ entry }) => entry.at >= from && entry.at < until && compare(entry, first) > 0)
+    .filter(({ entry }) => !more || compare(entry, last) <= 0);
+  const placed = [
+    ...shown.map((row) => ({ row, lines: withoutMoves(linesIn(row, partyId), row, moves) })),
+    ...moves.map((move) => ({ row: move.entry, lines: moveLines(move, no) })),
+  ].sort((a, b) => compare(a.row, b.row));
   return {
-    lines: merged(shown.flatMap((row) => linesIn(row, partyId))),
+    lines: merged(placed.flatMap(({ lines }) => lines)),
     next: more ? cursorOf(last) : undefined,
   };
 }
 
+function compare(a: Position, b: Position): number {
+  const order = (x: bigint, y: bigint) => Number(x > y) - Number(x < y);
+  return (
+    a.at.getTime() - b.at.getTime() ||
+    order(a.escrow_no, b.escrow_no) ||
+    order(a.number, b.number) ||
+    Number(a.line) - Number(b.line)
+  );
+}
+
 function linesIn(row: PostingRow, partyId: string): PartyStatementLine[] {
-  const { at, escrow_id: escrowId, currency, reference } = row;
   const role = row.buyer_id === partyId ? "buyer" : "seller";
-  const transactionId = `${escrowId}.${row.number}`;
-  return linesFor(role, partyId, postingOf(row)).map((line) => {
-    return { at, escrowId, role, ...line, currency, reference, transactionId };
-  });
+  return linesFor(role, partyId, postingOf(row)).map((line) => lineOf(row, role, line));
+}
+
+/** Of a release what was kept for another sale was earned by this one first. */
+function moveLines(move: DebtMove, escrowNo: bigint | undefined): PartyStatementLine[] {
+  const { entry, amount } = move;
+  const [earned, kept] = wordsFor(entry);
+  const lines = [{ what: kept, amount: shareOf(move, escrowNo) }];
+  const released = isRelease(entry) && move.of === escrowNo;
+  return [...(released ? [{ what: earned, amount }] : []), ...lines].map((line) =>
+    lineOf(entry, "seller", line),
+  );
+}
+
+/** Its own line says less debt, which is the other sale's. */
+function withoutMoves(
+  lines: readonly PartyStatementLine[],
+  { escrow_no, number, reason }: PostingRow,
+  moves: readonly DebtMove[],
+): PartyStatementLine[] {
+  const here = moves.filter(
+    ({ of, entry }) => of === escrow_no && entry.number === number && isRelease(entry),
+  );
+  const [, kept] = wordsFor({ reason });
+  const gone = sum(here.map(({ amount }) => amount));
+  return lines
+    .map((line) => (line.what === kept ? { ...line, amount: line.amount - gone } : line))
+    .filter(({ amount }) => amount !== 0n);
+}
+
+function isRelease({ reason }: Pick<DebtEntry, "reason">): boolean {
+  return reason === "release_accepted" || reason === "release_undone";
+}
+
+function wordsFor({ reason }: Pick<DebtEntry, "reason">): readonly [string, string] {
+  return reason === "release_undone" ? ["release_undone", "netting_undone"] : ["release", "netted"];
+}
+
+function lineOf(
+  { at, escrow_id: escrowId, number, currency, reference }: PostingRow | DebtEntry,
+  role: PartyRole,
+  line: PartyLine,
+): PartyStatementLine {
+  const transactionId = `${escrowId}.${number}`;
+  return { at, escrowId, role, ...line, currency, reference, transactionId };
 }
 
 /** What one transaction was to him in one way is one line. */

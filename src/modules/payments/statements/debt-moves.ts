@@ -1,0 +1,75 @@
+/**
+ * What one sale repaid of a debt that another had made. A seller's debt is one account over all his
+ * sales, so the ledger cannot say; here a repayment falls on the sale's own debt first, then on the
+ * oldest, and what was repaid of others' is told in both sales' statements. Pure. Over all of a
+ * seller's sales the moves sum to nothing: what leaves one arrives at another.
+ */
+import { min, sum } from "#kernel/money";
+import type { Position } from "./statements.ts";
+
+/** An entry on the account of the seller's debt, in the order of time. */
+export interface DebtEntry extends Position {
+  readonly escrow_id: string;
+  readonly reason: string;
+  readonly reference: string;
+  readonly currency: string;
+  /** Signed: a debit is more debt. */
+  readonly amount: bigint;
+}
+
+/** Kept of the sale the entry is of, for the debt of another. */
+export interface DebtMove {
+  readonly entry: DebtEntry;
+  readonly of: bigint;
+  readonly for: bigint;
+  /** Minor units; negative: it was undone. */
+  readonly amount: bigint;
+}
+
+export function debtMovesOf(entries: readonly DebtEntry[]): readonly DebtMove[] {
+  const debts = new Map<string, Map<bigint, bigint>>();
+  const moves: DebtMove[] = [];
+  for (const entry of entries) {
+    const made = debts.get(entry.currency) ?? new Map<bigint, bigint>();
+    debts.set(entry.currency, made);
+    moves.push(...(entry.amount > 0n ? owes(made, entry, moves) : repays(made, entry)));
+  }
+  return moves;
+}
+
+/** The debt of each sale, in the order they were made in. */
+type Debts = Map<bigint, bigint>;
+
+function owes(debts: Debts, entry: DebtEntry, before: readonly DebtMove[]): DebtMove[] {
+  // A release that was undone: what it had repaid is owed again, where it was owed.
+  const undone =
+    entry.reason === "release_undone"
+      ? before.filter((move) => isOf(move, entry)).map((move) => ({ ...move, entry }))
+      : [];
+  const own = entry.amount - sum(undone.map(({ amount }) => amount));
+  for (const { for: sale, amount } of undone) add(debts, sale, amount);
+  add(debts, entry.escrow_no, own);
+  return undone.map((move) => ({ ...move, amount: -move.amount }));
+}
+
+function isOf({ entry: { escrow_no, reference } }: DebtMove, other: DebtEntry): boolean {
+  return escrow_no === other.escrow_no && reference === other.reference;
+}
+
+function repays(debts: Debts, entry: DebtEntry): DebtMove[] {
+  const { escrow_no: of } = entry;
+  let left = -entry.amount;
+  const moves: DebtMove[] = [];
+  for (const sale of [of, ...debts.keys()]) {
+    const amount = min(left, debts.get(sale) ?? 0n);
+    if (amount === 0n) continue;
+    left -= amount;
+    add(debts, sale, -amount);
+    if (sale !== of) moves.push({ entry, of, for: sale, amount });
+  }
+  return moves;
+}
+
+function add(debts: Debts, sale: bigint, amount: bigint): void {
+  debts.set(sale, (debts.get(sale) ?? 0n) + amount);
+}
