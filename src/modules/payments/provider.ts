@@ -168,6 +168,7 @@ export interface ProviderWarning {
 export interface ForeignMovement {
   readonly kind: "foreign";
   readonly objectId: string;
+  /** Of a reversal of what we transferred out of our own balance: that transfer. */
   readonly paymentRef: string;
   readonly movement: "refund" | "reversal" | "deposit_undone";
   /** Money moved when it succeeded; a succeeded refund may still fail, which gives it back. */

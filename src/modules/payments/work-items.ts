@@ -2,8 +2,8 @@
  * What waits for a person, most urgent first, each with the route that acts on it: stopped providers,
  * disputes by the arbiter's deadline, releases that stand still, operations that only a person can
  * judge, money that could not be sent, disputes that were won and whose money did not come back, what
- * a provider said and nobody here can record; and, by pages after these, what it said of things that
- * are not ours.
+ * somebody moved behind our back, what a provider said and nobody here can record; and, by pages
+ * after these, what it said of things that are not ours.
  */
 import { Hono } from "hono";
 import { z } from "zod";
@@ -164,6 +164,11 @@ async function openItems(db: Database, now: Date): Promise<WorkItemRow[]> {
     FROM payments.dispute d
     WHERE d.status = 'won' AND d.reinstated < d.taken AND d.updated_at <= ${wonBefore}
     UNION ALL
+    SELECT 'FOREIGN_MOVEMENT', d.dispute_id, d.escrow_id, d.provider, d.amount, d.currency, d.kind,
+      d.opened_at
+    FROM payments.dispute d
+    WHERE d.kind IN ('FOREIGN_REFUND', 'FOREIGN_REVERSAL') AND d.lock <> 'NONE'
+    UNION ALL
     SELECT 'OBJECT_UNREADABLE', b.object_id, coalesce(b.escrow_id, ''), b.provider, 0,
       coalesce(p.currency, ''), b.problem, coalesce(b.sync_due_at, p.updated_at, ${now})
     FROM payments.provider_object b LEFT JOIN payments.payment p USING (escrow_id)
@@ -195,6 +200,7 @@ function actionOn({ kind, id, escrow_id, provider, code }: WorkItemRow): string 
   if (kind === "OBJECT_UNMATCHED") return `POST /v1/providers/${provider}/objects/acknowledge`;
   if (kind === "DISPUTED") return `POST /v1/escrows/${escrow_id}/resolve`;
   if (kind === "RELEASE_BLOCKED") return `GET /v1/escrows/${escrow_id}/timeline`;
+  if (kind === "FOREIGN_MOVEMENT") return `POST /v1/disputes/${encodeURIComponent(id)}/clear`;
   if (kind === "DISPUTE_NOT_REINSTATED") return `GET /v1/escrows/${escrow_id}/disputes`;
   return `POST /v1/payments/${id}/retry`;
 }

@@ -85,7 +85,7 @@ interface Owner {
   readonly payment: ObjectKey;
 }
 
-/** The payments the objects are about, by object; without those that are not known. */
+/** The payments the objects are about, or the transfers, by object; without those that are not known. */
 async function ownersOf(
   tx: Tx,
   reads: readonly ForeignRead[],
@@ -102,7 +102,8 @@ async function ownersOf(
     FROM unnest(${about.map(({ key }) => key)}::text[], ${about.map((a) => a.provider)}::text[],
       ${about.map(({ paymentRef }) => paymentRef)}::text[]) AS k(key, provider, object_id)
     JOIN payments.provider_object o
-      ON o.provider = k.provider AND o.object_id = k.object_id AND o.kind = 'payment'`;
+      ON o.provider = k.provider AND o.object_id = k.object_id
+      AND o.kind IN ('payment', 'transfer')`;
   return new Map(
     rows.map(({ key, escrow_id, provider, objectId }) => {
       return [key, { escrowId: escrow_id, payment: { provider, objectId } }];

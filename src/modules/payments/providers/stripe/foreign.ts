@@ -165,8 +165,8 @@ async function readForeignReversal(
   const transferId = idOf(reversal.transfer) ?? "";
   const transfer = await ask((timeout) => sdk.transfers.retrieve(transferId, {}, timeout));
   const charge = idOf(transfer.source_transaction);
-  if (charge === undefined) return undefined;
-  const paymentRef = await paymentRefOf(sdk, { charge }, ask);
+  // Out of our own balance: the transfer itself says whose it is.
+  const paymentRef = charge === undefined ? transfer.id : await paymentRefOf(sdk, { charge }, ask);
   if (paymentRef === undefined) return undefined;
   const status = "succeeded";
   return foreignMovement({ ...reversal, objectId, paymentRef, movement: "reversal", status });
