@@ -2,6 +2,9 @@
 import { playStory, stories } from "../demo/index.ts";
 import { ExitError } from "./exit.ts";
 
+/** What one takes on an ordinary machine. */
+const secondsEach = 4;
+
 export interface DemoOptions {
   readonly story?: string;
   readonly list?: boolean;
@@ -15,9 +18,15 @@ export async function runDemo({ story: name, list }: DemoOptions): Promise<void>
   }
   const asked = name === undefined ? stories : stories.filter((story) => story.name === name);
   if (asked.length === 0) throw new ExitError(2, `no story ${name}: see app demo --list`);
-  for (const story of asked) {
-    out(`\n${story.title} (${story.name})`);
+  const about = Math.ceil((asked.length * secondsEach) / 10) * 10;
+  out(`${storiesOf(asked.length)}, about ${about} seconds; each in a world of its own, in memory`);
+  for (const [index, story] of asked.entries()) {
+    out(`\n[${index + 1}/${asked.length}] ${story.title} (${story.name})`);
     await playStory(story, (sentence) => out(`  ${sentence}`));
   }
-  out(`\n${asked.length} ${asked.length === 1 ? "story" : "stories"} told, each true`);
+  out(`\n${storiesOf(asked.length)} told, each true`);
+}
+
+function storiesOf(count: number): string {
+  return `${count} ${count === 1 ? "story" : "stories"}`;
 }

@@ -14,7 +14,8 @@ export async function runHealth(config: Config, { live }: { live?: boolean }): P
   if (config.PORT === 0) throw new ExitError(2, "PORT is 0: only the server knows what it picked");
   const url = `${ownAddress(config.HOST, config.PORT)}${live ? "/healthz" : "/readyz"}`;
   const { status, body } = await ask(url).catch((error: unknown) => {
-    throw new ExitError(1, `${url}: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ExitError(1, `${url} does not answer: ${why}. --port (PORT) says where to ask`);
   });
   process.stdout.write(`${body}\n`);
   if (status !== 200) throw new ExitError(1, `${url} answered ${status}`);

@@ -18,7 +18,7 @@ import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
 import { runErase } from "./erase.ts";
-import { explain } from "./exit.ts";
+import { ExitError, explain } from "./exit.ts";
 import { runHealth } from "./health.ts";
 import { runKeys } from "./keys.ts";
 import { addLetterCommands } from "./letter-commands.ts";
@@ -52,6 +52,7 @@ export function createProgram(): Command {
     .showHelpAfterError("(app --help shows what there is)")
     .configureHelp({ sortSubcommands: true })
     .hook("preAction", tellMisspelled)
+    .hook("preAction", refuseContradiction)
     .addHelpText("after", exitCodes)
     .exitOverride();
   addServe(program);
@@ -217,6 +218,17 @@ function addKeys(program: Command): void {
 function tellMisspelled(): void {
   for (const { name, meant } of misspelled(processEnvironment(), Object.keys(meanings))) {
     process.stderr.write(`${name} is no setting and has no effect: ${meant} is one\n`);
+  }
+}
+
+/** Of a folder and none the second would win, and what was to be kept be gone. */
+function refuseContradiction(_: Command, asked: Command): void {
+  const { memory, dataDir } = asked.opts();
+  if (memory === true && dataDir !== undefined) {
+    throw new ExitError(
+      2,
+      "--memory keeps nothing, and --data-dir says where to keep it: give one",
+    );
   }
 }
 

@@ -8,7 +8,7 @@ import { formatDuration } from "#kernel/duration";
 import type { Clock } from "#platform/clock";
 import { createSystemClock } from "#platform/clock-system";
 import { SystemicError } from "#platform/errors";
-import { type HttpServer, serve } from "#platform/http/serve";
+import type { HttpServer } from "#platform/http/serve";
 import type { EventLog } from "#platform/messaging/event-log";
 import { createKafkaObserver } from "#platform/messaging/kafka/metrics";
 import type { Worker } from "#platform/module";
@@ -24,9 +24,9 @@ import { resolveSecrets } from "../secrets.ts";
 import { type Databases, openStores, type Stores } from "../stores.ts";
 import { createOffset, createTestClock, type OffsetSource } from "../test-clock/test-clock.ts";
 import { createTopicsCheck } from "../topic-faults.ts";
+import { type Door, takeDoor } from "./door.ts";
 import { registerGauges, registerLag } from "./gauges.ts";
 import { operationRoutes } from "./operations.ts";
-import { ownAddress } from "./own-address.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";
 import { registerChecks } from "./readiness.ts";
 import { roundTrip } from "./round-trip.ts";
@@ -52,22 +52,33 @@ export interface Server {
 
 /** Throws DataDirLocked, SchemaTooNew or SystemicError where starting would do harm. */
 export async function startServer(config: Config, logger: Logger): Promise<Server> {
-  const stores = await openStores(config, logger);
+  const door = takeDoor(config);
   try {
-    return await startOn(stores, config, logger);
+    const stores = await openStores(config, logger);
+    try {
+      return await startOn(stores, config, logger, door);
+    } catch (error) {
+      await stores.close();
+      throw error;
+    }
   } catch (error) {
-    await stores.close();
+    await door.http.stop(0);
     throw error;
   }
 }
 
 /** Starts on stores that are open already; stopping the server closes them. */
-export async function startOn(stores: Stores, config: Config, logger: Logger): Promise<Server> {
+export async function startOn(
+  stores: Stores,
+  config: Config,
+  logger: Logger,
+  door: Door = takeDoor(config),
+): Promise<Server> {
   await prepareDatabases(config, stores);
   const offset = createOffset();
   await offset.load(stores.databases);
   refuseMovedClock(config, offset.current());
-  return start({ stores, config, offset, logger });
+  return start({ stores, config, offset, logger, door });
 }
 
 /** Deadlines of real money fall by real time: books whose time was moved are a sandbox's. */
@@ -84,9 +95,11 @@ interface Start {
   readonly stores: Stores;
   readonly offset: OffsetSource;
   readonly logger: Logger;
+  readonly door: Door;
 }
 
-async function start({ config, stores, offset, logger }: Start): Promise<Server> {
+async function start({ config, stores, offset, logger, door }: Start): Promise<Server> {
+  const { url, http } = door;
   const clock = createSystemClock({ offsetMs: offset.current });
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const metrics = createMetrics();
@@ -98,7 +111,6 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
   await schemaIds?.prepare();
   const secrets = resolveSecrets(config);
   await assertDataKey(stores.databases.platform, secrets);
-  let url = "";
   const application = buildApplication({
     config,
     secrets,
@@ -134,8 +146,7 @@ async function start({ config, stores, offset, logger }: Start): Promise<Server>
     "/",
     operationRoutes({ application, testClock, clock, complete, sandbox }),
   );
-  const http = serve({ app: application.http, port: config.PORT, hostname: config.HOST });
-  url = ownAddress(config.HOST, http.port);
+  door.open(application.http);
   stores.lock?.update({ url });
   if (!topicsChecked) supervisor.run([createTopicsCheck(log, config.APP_ROLE)]);
   if (schemaIds) supervisor.run([schemaIds.worker]);

@@ -99,7 +99,7 @@ function createPerson(url: string, token: Promise<string>): Person {
     const text = await response.text();
     return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
   }
-  const headers = { "Content-Type": "application/json", Prefer: "wait=5" };
+  const headers = { "Content-Type": "application/json", Prefer: "wait=30" };
   return {
     get: (path) => call(path, {}),
     post: (path, body = {}) =>

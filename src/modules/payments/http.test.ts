@@ -220,7 +220,7 @@ describe("parties", () => {
       };
     const required = {
       code: "PAYOUT_METHOD_REQUIRED",
-      detail: expect.stringContaining("zora has no payout method at the sandbox"),
+      detail: expect.stringContaining("There is no payout method of zora at the sandbox"),
       status: 409,
     };
     expect(await played("payout", { amount: "100" })).toMatchObject(required);

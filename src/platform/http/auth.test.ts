@@ -115,6 +115,11 @@ test("B16: no token, another scheme, two headers, a token in the address", async
   for (const header of [token, `Basic ${token}`, `Bearer ${token}, Bearer ${token}`, "Bearer"]) {
     await expectRefused(await answer(undefined, hs256, "/", { Authorization: header }));
   }
+  const foo = await answer(undefined, hs256, "/", { Authorization: "Bearer foo" });
+  expect(await foo.json()).toMatchObject({
+    code: "INVALID_TOKEN",
+    detail: expect.stringContaining("is not the word Bearer and one token: a JWT"),
+  });
   const doubled = new Headers([["Authorization", `Bearer ${token}`]]);
   doubled.append("Authorization", `Bearer ${token}`);
   await expectRefused(await appWith(hs256).request("/", { headers: doubled }));

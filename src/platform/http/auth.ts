@@ -167,7 +167,11 @@ function bearerToken(header: string | undefined): string {
     });
   }
   const token = bearer.exec(header)?.[1];
-  if (token === undefined) throw refused("The Authorization header is not one bearer token.");
+  if (token === undefined) {
+    throw refused(
+      "The Authorization header is not the word Bearer and one token: a JWT (three parts with dots between) or an API key (esk_…).",
+    );
+  }
   return token;
 }
 

@@ -46,6 +46,19 @@ test.each([
   expect(statusAndField(text)).toEqual([status, undefined]);
 });
 
+test.each([
+  ["hello", 'at line 1, column 1 there is "h", where a value is expected'],
+  ['{"a":}', 'at line 1, column 6 there is "}", where a value is expected'],
+  ['{\n  "a": "1"\n  : "2"}', 'at line 3, column 3 there is ":", where "}" is expected'],
+  ['{"a":"1"', 'at line 1, column 9 the body ends, where "}" is expected'],
+  ["", "at line 1, column 1 the body ends, where a value is expected"],
+  ["{a:1}", `there is "a", where a field's name in double quotes is expected`],
+  ['{"a":\u00e9}', "there is a character that does not belong, where a value is expected"],
+  ["{}{}", 'at line 1, column 3 there is "{", where the end is expected'],
+])("B2: whoever sends %s is told where it ceases to be JSON", (text, words) => {
+  expect((read(text) as HttpProblem).message).toContain(words);
+});
+
 test("B2: the limits themselves are allowed", () => {
   expect(read(nested(32))).toEqual(JSON.parse(nested(32)));
   expect(Object.keys(read(wide(1_000)) as object)).toHaveLength(1_000);

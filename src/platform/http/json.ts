@@ -45,7 +45,7 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = bodyLimits): J
   const value = readValue(cursor, "", 0);
   skipSpace(cursor);
   if (cursor.at !== cursor.source.length) {
-    throw malformed(`Something follows the value at character ${cursor.at}.`);
+    throw unexpected(cursor, "the end");
   }
   return value;
 }
@@ -56,6 +56,23 @@ export function tooLarge(maxBytes: number): HttpProblem {
 
 function malformed(detail: string): HttpProblem {
   return new HttpProblem("MALFORMED_JSON", detail);
+}
+
+/** As people count: lines and columns from 1. */
+function placeOf({ source, at }: Pick<Cursor, "source" | "at">): string {
+  const before = source.slice(0, at).split("\n");
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
+function unexpected(cursor: Cursor, wanted: string): HttpProblem {
+  const { source, at } = cursor;
+  const code = source.codePointAt(at);
+  const shown = code !== undefined && code > 0x20 && code < 0x7f;
+  const character = shown ? `"${String.fromCodePoint(code)}"` : "a character that does not belong";
+  const found = code === undefined ? "the body ends" : `there is ${character}`;
+  return malformed(
+    `The body is not JSON: at ${placeOf(cursor)} ${found}, where ${wanted} is expected.`,
+  );
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -95,7 +112,7 @@ function take(cursor: Cursor, character: string): boolean {
 
 function expect(cursor: Cursor, character: string): void {
   if (!take(cursor, character)) {
-    throw malformed(`Expected ${character} at character ${cursor.at}.`);
+    throw unexpected(cursor, `"${character}"`);
   }
 }
 
@@ -125,11 +142,12 @@ function readObject(cursor: Cursor, path: string, depth: number): JsonObject {
 
 function readKey(cursor: Cursor, path: string, seen: ReadonlySet<string>): string {
   skipSpace(cursor);
-  if (cursor.source[cursor.at] !== '"') throw malformed(`Expected a key at ${cursor.at}.`);
+  if (cursor.source[cursor.at] !== '"') throw unexpected(cursor, "a field's name in double quotes");
   const name = readString(cursor, path);
   cursor.keys += 1;
   if (cursor.keys > cursor.limits.maxKeys) throw malformed("Too many keys.");
-  if (seen.has(name)) throw malformed(`A key comes twice, before character ${cursor.at}.`);
+  if (seen.has(name))
+    throw malformed(`A field comes twice: the second ends before ${placeOf(cursor)}.`);
   if (prototypeKeys.has(name)) {
     throw new HttpProblem("UNKNOWN_FIELD", "There is no such field.", {
       field: fieldPath(path, name),
@@ -170,7 +188,7 @@ function readScalar(cursor: Cursor, path: string): JsonValue {
   }
   const digits = match(number, cursor);
   if (digits === undefined && match(notANumber, cursor) === undefined) {
-    throw malformed(`Unexpected character ${cursor.at}.`);
+    throw unexpected(cursor, "a value");
   }
   if (digits === undefined || cursor.limits.numbers === "refuse") {
     throw new HttpProblem("INVALID_FIELD", "Numbers are written as strings.", { field: path });
@@ -192,7 +210,11 @@ function stringLiteral(source: string, start: number): string {
     if (code === 0x22) return source.slice(start, at + 1);
     if (code === 0x5c) at += escapeLength(source, at);
     else if (code >= 0x20) at += 1;
-    else throw malformed(`A string is not closed, or has a raw control character, at ${at}.`);
+    else {
+      throw malformed(
+        `A text is not closed, or has a raw control character, at ${placeOf({ source, at })}.`,
+      );
+    }
   }
 }
 
@@ -200,7 +222,7 @@ function escapeLength(source: string, at: number): number {
   const kind = source[at + 1];
   if (kind !== undefined && '"\\/bfnrt'.includes(kind)) return 2;
   if (kind === "u" && /^[0-9a-fA-F]{4}$/.test(source.slice(at + 2, at + 6))) return 6;
-  throw malformed(`Not an escape at character ${at}.`);
+  throw malformed(`The backslash at ${placeOf({ source, at })} begins no escape of JSON.`);
 }
 
 /** NUL, C0 (tab and line ends are text), DEL and C1: a database refuses or a terminal obeys them. */

@@ -34,9 +34,17 @@ export function limitGuard(
       rules.limits.escrows !== undefined &&
       used.escrows + escrows > rules.limits.escrows;
     const tooMuch = amount > 0n && most !== undefined && used.amount + amount > most;
-    // Which party it is stays untold: what a stranger does in a day is his own business.
-    if (tooMany) return exceeded("a party begins more deals than it may in one day");
-    if (tooMuch) return exceeded(`a party begins more in ${currency} than it may in one day`);
+    // Which party it is, and what it has begun, stays untold: a stranger's day is his own business.
+    if (tooMany) {
+      return exceeded(
+        `a party may begin at most ${rules.limits.escrows} deals in one day (UTC), and this one is more than a party of it has left`,
+      );
+    }
+    if (tooMuch) {
+      return exceeded(
+        `a party may begin at most ${most} in ${currency} (minor units) in one day (UTC); ${amount} is asked for, more than a party of it has left`,
+      );
+    }
   }
   return undefined;
 }

@@ -7,6 +7,6 @@ import { HttpProblem } from "#platform/http/problem";
 export function methodRequired(partyId: string): HttpProblem {
   return new HttpProblem(
     "PAYOUT_METHOD_REQUIRED",
-    `${partyId} has no payout method at the sandbox: POST /v1/parties/${partyId}/payout-methods with {"provider":"sandbox"} makes one.`,
+    `There is no payout method of ${partyId} at the sandbox: POST /v1/parties/${partyId}/payout-methods with {"provider":"sandbox"} makes one.`,
   );
 }
