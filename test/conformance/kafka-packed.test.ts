@@ -3,10 +3,10 @@
  * with a `compression.type` of its own; and one that nobody can unpack.
  */
 import { afterEach, describe, expect, test } from "bun:test";
-import { zstdCompressSync } from "node:zlib";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { CompressionCodecs, CompressionTypes, Kafka, logLevel } from "kafkajs";
 import type { EventLog, TopicSettings } from "#platform/messaging/event-log";
-import { registerCodecs } from "#platform/messaging/kafka/compression";
+import { type Codec, createCodec, registerCodecs } from "#platform/messaging/kafka/compression";
 import { createKafkaLog } from "#platform/messaging/kafka/log";
 import { type Logger, silentLogger } from "#platform/telemetry/logger";
 import {
@@ -70,10 +70,36 @@ if (KAFKA_BROKERS !== undefined) {
 
   test("a batch above the bound ends its readers loudly: one alarm that says what, where and what to do", async () => {
     const orders = await createTopic("producer");
+    await sendAboveBound(orders.name);
+    await expectAlarm(orders, "a batch packed with zstd cannot be unpacked: ");
+  }, 90_000);
+
+  test("a batch that unpacks to what are no records ends its readers as loudly", async () => {
+    const orders = await createTopic("zstd");
+    const producer = opening().createProducer();
+    await producer.send([record(orders, "k", "one")]);
+    await producer.close();
+    const wanted =
+      "a batch packed with zstd cannot be unpacked: a record in it is malformed at byte ";
+    await expectAlarm(orders, wanted, () => {
+      const codecs = CompressionCodecs as unknown as Record<number, () => Codec>;
+      const ours = createCodec(CompressionTypes.ZSTD);
+      // As damage that no checksum of the packing shows.
+      const spoilt = (bytes: Buffer) => zstdCompressSync(zstdDecompressSync(bytes).subarray(0, -1));
+      const decompress = (bytes: Buffer) => ours.decompress(spoilt(bytes));
+      codecs[CompressionTypes.ZSTD] = () => ({ ...ours, decompress });
+    }).finally(registerCodecs);
+  }, 90_000);
+
+  /** To its readers by offset and by a group, with what is to be done. */
+  async function expectAlarm(
+    orders: TopicSettings,
+    wanted: string,
+    spoil: () => void = () => undefined,
+  ): Promise<void> {
     const lines: Line[] = [];
     const log = opening(loggerTo(lines));
-    await sendAboveBound(orders.name);
-    const wanted = "a batch packed with zstd cannot be unpacked: ";
+    spoil();
     await expect(log.read(orders.name, 0, 0n, 1)).rejects.toThrow(wanted);
 
     const options = subscriptionOf(orders);
@@ -94,7 +120,7 @@ if (KAFKA_BROKERS !== undefined) {
     const headings = (await Bun.file(page ?? "").text()).matchAll(/^#+ (.+)$/gm);
     const anchors = [...headings].map(([, title = ""]) => title.toLowerCase().replaceAll(" ", "-"));
     expect(anchors).toContain(anchor ?? "");
-  }, 90_000);
+  }
 
   interface Line {
     readonly message: string;

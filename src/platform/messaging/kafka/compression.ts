@@ -8,6 +8,7 @@
 import { gunzipSync } from "node:zlib";
 import { CompressionCodecs, CompressionTypes } from "kafkajs";
 import { unpackLz4 } from "./lz4.ts";
+import { assertRecords } from "./record-frames.ts";
 import { unpackSnappy } from "./snappy.ts";
 import { unpackZstd } from "./zstd.ts";
 
@@ -25,7 +26,7 @@ interface Encoded {
   readonly buffer: Buffer<ArrayBuffer>;
 }
 
-interface Codec {
+export interface Codec {
   compress(records: Encoded): Promise<Buffer>;
   decompress(packed: Buffer): Promise<Buffer>;
 }
@@ -36,30 +37,46 @@ const level = 1;
 /** A batch of the largest legal messages stays far below; what is above was made to fill the memory. */
 const mostBytes = 256 * 1024 * 1024;
 
-const codecs: Readonly<Record<number, Codec>> = {
-  [CompressionTypes.GZIP]: { compress, decompress: unpacking("gzip", unpackGzip) },
-  [CompressionTypes.Snappy]: onlyRead("snappy", unpackSnappy),
-  [CompressionTypes.LZ4]: onlyRead("lz4", unpackLz4),
-  [CompressionTypes.ZSTD]: onlyRead("zstd", unpackZstd),
+const kinds: Readonly<Record<number, { readonly name: string; readonly unpack: Unpack }>> = {
+  [CompressionTypes.GZIP]: { name: "gzip", unpack: unpackGzip },
+  [CompressionTypes.Snappy]: { name: "snappy", unpack: unpackSnappy },
+  [CompressionTypes.LZ4]: { name: "lz4", unpack: unpackLz4 },
+  [CompressionTypes.ZSTD]: { name: "zstd", unpack: unpackZstd },
 };
 
 /** The client keeps one codec of each kind for the whole process; ours again change nothing. */
 export function registerCodecs(): void {
   const known = CompressionCodecs as unknown as Record<number, () => Codec>;
-  for (const [type, codec] of Object.entries(codecs)) known[Number(type)] = () => codec;
+  for (const type of Object.keys(kinds).map(Number)) {
+    const codec = createCodec(type);
+    known[type] = () => codec;
+  }
+}
+
+/** `assertContent` throws where what was packed is not what it should be. */
+export function createCodec(
+  type: CompressionTypes,
+  assertContent: (unpacked: Uint8Array) => void = assertRecords,
+): Codec {
+  const kind = kinds[type];
+  if (kind === undefined) throw new Error(`there is no codec ${type}`);
+  const { name, unpack } = kind;
+  return {
+    compress: type === CompressionTypes.GZIP ? compress : () => neverPacked(name),
+    decompress: unpacking(name, (packed, most) => {
+      const unpacked = unpack(packed, most);
+      assertContent(unpacked);
+      return unpacked;
+    }),
+  };
 }
 
 async function compress({ buffer }: Encoded): Promise<Buffer> {
   return Buffer.from(Bun.gzipSync(buffer, { level }));
 }
 
-function onlyRead(name: string, unpack: Unpack): Codec {
-  return {
-    compress: async () => {
-      throw new Error(`nothing is packed with ${name} here`);
-    },
-    decompress: unpacking(name, unpack),
-  };
+async function neverPacked(name: string): Promise<never> {
+  throw new Error(`nothing is packed with ${name} here`);
 }
 
 /** Without a cause: the client would take that for the error and forget what it says. */
