@@ -1,6 +1,7 @@
 /**
  * Two processes of every role over three brokers, under load, while every three seconds one of them
- * leaves in order or comes back: work goes on all the time, and nothing is lost or done twice.
+ * leaves in order or comes back: work goes on all the time, nothing is lost or done twice, and what
+ * the members say of lag and rebalances moves with it.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { openPostgres } from "#platform/database/postgres";
@@ -8,6 +9,7 @@ import { type Kafka, startKafka } from "../../scripts/services.ts";
 import { emptyPlace, type Place } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
 import { type Fleet, fleetEnvironment, fleetSecret, startFleet } from "../support/fleet.ts";
+import { eventually } from "../support/logs.ts";
 import { createMarket } from "../support/market.ts";
 import { killAll, runApp, verify } from "../support/processes.ts";
 import { decided, expectBooks, explained } from "../support/sales-books.ts";
@@ -16,6 +18,8 @@ const roles = ["api", "escrow", "payments", "projections", "outbox"];
 const churnMs = 60_000;
 const everyMs = 3_000;
 const longestPauseMs = 15_000;
+/** At least so many groups have a lag to show: of commands, of payments, of the read models. */
+const groups = 3;
 
 // Where no Kafka can be had, `npm test` says so, loudly, and fails in CI.
 if (process.env.KAFKA_BROKERS !== undefined)
@@ -45,7 +49,7 @@ if (process.env.KAFKA_BROKERS !== undefined)
       await kafka?.stop();
     }, 60_000);
 
-    test("members come and go: progress never pauses for long, the invariants hold", async () => {
+    test("members come and go: progress never pauses for long, lag and rebalances are seen, the invariants hold", async () => {
       const fleet = await startFleet(place, [...roles, ...roles], env);
       await explained(postgres, fleet, 240_000, async () => {
         const market = createMarket({
@@ -56,14 +60,21 @@ if (process.env.KAFKA_BROKERS !== undefined)
         const load = market.load(4);
         await load.more(2);
         const progress = watchProgress(postgres);
+        const before = await figures(fleet);
+        const lag = watchLag(fleet);
         await churn(fleet);
         expect(await progress.longestPauseMs()).toBeLessThan(longestPauseMs);
+        expect(await lag.most()).toBeGreaterThan(0);
+        expect((await figures(fleet)).rebalances).toBeGreaterThan(before.rebalances);
 
         const sold = await load.stop();
         await decided(market);
         await expectBooks(postgres, sold.length);
         expect(await verify(place, env)).toMatchObject({ code: 0, ok: true, broken: [] });
-        expect(await rebalances(fleet)).toBeGreaterThan(0);
+        await eventually(async () => {
+          const { lags } = await figures(fleet);
+          return lags.length >= groups && lags.every((behind) => behind === 0);
+        }, 60_000);
       });
       for (const { role, code } of await fleet.stop()) {
         expect({ role, code }).toEqual({ role, code: 0 });
@@ -111,12 +122,57 @@ function watchProgress({ url }: FreshPostgres): { longestPauseMs(): Promise<numb
   };
 }
 
+interface Figures {
+  /** Of the members that stay. */
+  readonly rebalances: number;
+  /** Of each group and topic, as each member that is up has it. */
+  readonly lags: readonly number[];
+}
+
 /** As the processes' own metrics tell. */
-async function rebalances({ members }: Fleet): Promise<number> {
+async function figures({ members }: Fleet): Promise<Figures> {
+  const stay = members.slice(0, roles.length);
+  const up = members.filter((member) => member.up);
   const texts = await Promise.all(
-    members.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()),
+    up.map(async (member) => {
+      // It may be leaving.
+      const text = await fetch(`${member.url}/metrics`).then(
+        (answer) => answer.text(),
+        () => "",
+      );
+      return { text, stays: stay.includes(member) };
+    }),
   );
-  return texts
-    .flatMap((text) => [...text.matchAll(/^kafka_rebalances_total\{[^}]*\} (\d+)$/gm)])
-    .reduce((sum, [, count]) => sum + Number(count), 0);
+  const all = (name: string, of: readonly { text: string }[]) =>
+    of.flatMap(({ text }) =>
+      [...text.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\d+)$`, "gm"))].map(([, n]) => Number(n)),
+    );
+  const counts = all(
+    "kafka_rebalances_total",
+    texts.filter(({ stays }) => stays),
+  );
+  return {
+    rebalances: counts.reduce((sum, count) => sum + count, 0),
+    lags: all("kafka_consumer_lag", texts),
+  };
+}
+
+/** The most that was behind at once while it was watched, once a second. */
+function watchLag(fleet: Fleet): { most(): Promise<number> } {
+  let watching = true;
+  const watched = (async () => {
+    let most = 0;
+    while (watching) {
+      const { lags } = await figures(fleet);
+      most = Math.max(most, ...lags);
+      await Bun.sleep(1_000);
+    }
+    return most;
+  })();
+  return {
+    most: () => {
+      watching = false;
+      return watched;
+    },
+  };
 }
