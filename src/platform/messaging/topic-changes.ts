@@ -6,8 +6,10 @@ import type { TopicChange } from "./event-log.ts";
 export function refuseReorder(changes: readonly TopicChange[], allowReorder: boolean): void {
   const refused = changes.filter((change) => change.kind === "reorder" && !isGrowth(change));
   const breaking = changes.filter(({ kind }) => kind === "reorder");
-  const [worst] = allowReorder ? refused : breaking;
-  if (worst !== undefined) throw new TerminalError(reorderText(worst));
+  const told = (allowReorder ? refused : breaking).map(reorderText);
+  if (told.length > 0) {
+    throw new TerminalError(`${told.join("; ")}: a change breaks the order of keys`);
+  }
 }
 
 function isGrowth({ is, wanted }: TopicChange): boolean {
@@ -15,7 +17,7 @@ function isGrowth({ is, wanted }: TopicChange): boolean {
 }
 
 function reorderText({ topic, is, wanted }: TopicChange): string {
-  return `${topic} has ${is} partitions, not ${wanted}: a change breaks the order of its keys`;
+  return `${topic} has ${is} partitions, not ${wanted}`;
 }
 
 /** In the words of a command: "create …", "set …". */
