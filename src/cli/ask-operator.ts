@@ -1,6 +1,7 @@
 /**
  * How `app dlq` and `app outbox` reach the operators' desks: through the server named by --server,
- * else as any command does. Whoever sits at this machine is written down with what is done.
+ * else as any command does. Who acts is written down with what is done: whoever the token is about, else
+ * who is named by --operator, else the user of this machine. The last two are believed, not proven.
  */
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
@@ -15,25 +16,28 @@ import { ExitError } from "./exit.ts";
 export interface ServerOptions {
   readonly server?: string;
   readonly tokenFile?: string;
+  readonly operator?: string;
 }
 
 export interface DeskWish<T> {
   readonly method: "GET" | "POST";
   readonly path: string;
-  readonly body?: object;
+  readonly body?: { readonly dryRun?: boolean };
   /** The same without a server. */
   readonly here: (desks: OperatorDesks, operator: Principal) => Promise<T>;
 }
 
 export async function askOperator<T>(
   config: Config,
-  { server, tokenFile }: ServerOptions,
+  { server, tokenFile, operator: named }: ServerOptions,
   { path, here, ...question }: DeskWish<T>,
 ): Promise<T> {
   if (server !== undefined) {
+    if (named !== undefined) throw new ExitError(2, "--operator: with --server the token says it");
     return askAt<T>({ url: addressIn(server), token: tokenIn(tokenFile) }, path, question);
   }
-  const subject = whoami();
+  const acts = question.body !== undefined && question.body.dryRun !== true;
+  const subject = operatorIn(named, acts);
   const operator = { issuer: config.JWT_ISSUER, subject, roles: ["admin"] };
   return askOrOpen(config, {
     ...question,
@@ -43,9 +47,25 @@ export async function askOperator<T>(
   });
 }
 
-function whoami(): string {
-  const { username } = userInfo();
-  return partyPattern.test(username) ? username : "command-line";
+/** What is done to money's messages bears a name; who only looks need not have one. */
+function operatorIn(named: string | undefined, acts: boolean): string {
+  if (named !== undefined && !partyPattern.test(named)) {
+    throw new ExitError(2, `--operator: "${named}" is no name such as ann or ann@shop.example`);
+  }
+  const name = named ?? systemUser();
+  if (name !== undefined) return name;
+  if (!acts) return "command-line";
+  throw new ExitError(2, "this machine's user has no name: say who acts with --operator NAME");
+}
+
+/** Undefined where the system knows no name, as in a container: the runtime says "unknown" then. */
+function systemUser(): string | undefined {
+  try {
+    const { username } = userInfo();
+    return username !== "unknown" && partyPattern.test(username) ? username : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function addressIn(server: string): string {

@@ -82,7 +82,8 @@ function asking(command: Command, { located }: Tree): Command {
   return located(command)
     .option("--json", "one JSON object on stdout")
     .option("--server <url>", "a running server, as whoever the token is about")
-    .option("--token-file <file>", "that token");
+    .option("--token-file <file>", "that token")
+    .option("--operator <name>", "who asks, where no token says so; the system's user when absent");
 }
 
 function filtering(command: Command): Command {

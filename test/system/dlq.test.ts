@@ -66,7 +66,8 @@ async function poisonLog(): Promise<void> {
   await db.close();
 }
 
-const dlq = (...args: string[]): Promise<Ended> => runApp(place, ["dlq", ...args], quiet);
+const dlq = (...args: string[]): Promise<Ended> =>
+  runApp(place, ["dlq", ...args], { ...quiet, USER: "ann" });
 
 // biome-ignore lint/suspicious/noExplicitAny: what a script sees is untyped JSON
 async function asked(...args: string[]): Promise<any> {
@@ -151,7 +152,26 @@ describe("through the server", () => {
     }, 60_000);
     const { history } = await asked("show", id);
     expect(history).toMatchObject([{ action: "replay", reason: "INC-1" }]);
-    expect((await dlq("show", id)).stdout).toMatch(/replay {4} \d{4}-.* by .*: INC-1/);
+    expect((await dlq("show", id)).stdout).toMatch(/replay {4} \d{4}-.* by .*ann: INC-1/);
+  });
+
+  test("K5: who acts is named: the system's user, or who says so; nobody acts without a name", async () => {
+    const { id } = await one("escrow.commands", "poison-2");
+    const nameless = (...args: string[]) => runApp(place, ["dlq", ...args], quiet);
+    for (const action of ["replay", "discard"]) {
+      const { code, stdout, stderr } = await nameless(action, id, "--reason", "INC-6");
+      expect({ action, code, stdout }).toEqual({ action, code: 2, stdout: "" });
+      expect(stderr).toContain("--operator NAME");
+    }
+    expect((await nameless("list", "--limit", "1")).code).toBe(0);
+    expect((await nameless("replay", id, "--dry-run")).code).toBe(0);
+    expect((await asked("show", id)).history).toEqual([]);
+    const badName = ["replay", id, "--reason", "INC-6", "--operator", "a b"];
+    expect(await nameless(...badName)).toMatchObject({ code: 2, stdout: "" });
+    expect((await nameless("replay", id, "--reason", "INC-6", "--operator", "bea")).code).toBe(0);
+    expect((await dlq("show", id)).stdout).toMatch(/replay {4} \d{4}-.* by .*bea: INC-6/);
+    const both = ["--server", url, "--token-file", "token", "--operator", "bea"];
+    expect(await dlq("list", ...both)).toMatchObject({ code: 2, stdout: "" });
   });
 
   test("a discard of what moves no money is done; one of what does waits for a second person", async () => {
