@@ -11,6 +11,8 @@ export interface Breaker {
   succeeded(): void;
   failed(): void;
   state(): "closed" | "open" | "half-open";
+  /** Until a call may begin again; 0 while it is not open. */
+  openForMs(): number;
 }
 
 const failuresToOpen = 5;
@@ -35,6 +37,8 @@ export function createBreaker({
   };
   return {
     state,
+    openForMs: () =>
+      openedAtMs === undefined ? 0 : Math.max(0, openedAtMs + openMs - clock.monotonicMs()),
     room(underWay, most) {
       const now = state();
       const limit = now === "closed" ? most : now === "open" ? 0 : 1;

@@ -8,6 +8,16 @@ export class TransientError extends Error {
   override readonly name = "TransientError";
 }
 
+/** Nothing of it has left, so that nothing of it can have been accepted. */
+export class NotSentError extends TransientError {
+  /** Before that it would not leave either. */
+  readonly againAfterMs: number;
+  constructor(message: string, againAfterMs = 1_000) {
+    super(message);
+    this.againAfterMs = againAfterMs;
+  }
+}
+
 /** Trying again cannot help: undecodable, invalid, a broken invariant. The message is parked. */
 export class TerminalError extends Error {
   override readonly name: string = "TerminalError";

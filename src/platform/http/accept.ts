@@ -6,7 +6,7 @@ import { type Message, toJson } from "@bufbuild/protobuf";
 import type { Context } from "hono";
 import { EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
 import { commandSubject } from "#kernel/command-subject";
-import { TerminalError, TransientError } from "../errors.ts";
+import { NotSentError, TerminalError, TransientError } from "../errors.ts";
 import type { AppendedRecord } from "../messaging/event-log.ts";
 import type { Outgoing } from "../messaging/handler.ts";
 import type { Topic } from "../messaging/topic.ts";
@@ -60,8 +60,16 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
         });
       }
       if (!(error instanceof TransientError)) throw error;
+      const extra = { commandId, ...commandSubject(escrowId) };
+      if (error instanceof NotSentError) {
+        const seconds = Math.max(1, Math.ceil(error.againAfterMs / 1_000));
+        throw unavailable(
+          { extra, cause: error, headers: { "Retry-After": `${seconds}` } },
+          `This request was not accepted: the log takes nothing at the moment. Try again in ${seconds} s, with the same Idempotency-Key.`,
+        );
+      }
       throw unavailable(
-        { extra: { commandId, ...commandSubject(escrowId) }, cause: error },
+        { extra, cause: error },
         "The command may have been accepted: repeat it with the same Idempotency-Key.",
       );
     }

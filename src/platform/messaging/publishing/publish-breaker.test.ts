@@ -28,6 +28,7 @@ function setUp() {
         () => "sent",
         (error: Error) => error.message,
       ),
+    refused: () => sending.send([]).catch((error: unknown) => error),
     async state() {
       return /^kafka_breaker_state (\d)$/m.exec(await metrics.metrics())?.[1];
     },
@@ -38,7 +39,7 @@ const spared = "the log has been failing: nothing was sent, try again soon";
 const [closed, halfOpen, open] = ["0", "1", "2"];
 
 test("seed E2: five failures open it, then nothing is sent; two good sends close it again", async () => {
-  const { clock, log, send, state } = setUp();
+  const { clock, log, send, refused, state } = setUp();
   log.failure = new TransientError("no broker");
   for (let n = 0; n < 5; n += 1) {
     expect(await state()).toBe(closed);
@@ -47,8 +48,10 @@ test("seed E2: five failures open it, then nothing is sent; two good sends close
   expect(await state()).toBe(open);
   expect(await send()).toBe(spared);
   expect(log.sends).toBe(5);
+  await clock.advance(2_000);
+  expect(await refused()).toMatchObject({ name: "TransientError", againAfterMs: 3_000 });
 
-  await clock.advance(5_000);
+  await clock.advance(3_000);
   expect(await state()).toBe(halfOpen);
   expect(await send()).toBe("no broker");
   expect(await state()).toBe(open);

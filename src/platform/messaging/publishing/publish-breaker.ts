@@ -5,7 +5,7 @@
  */
 import { type Breaker, createBreaker } from "../../breaker.ts";
 import type { Clock } from "../../clock.ts";
-import { TransientError } from "../../errors.ts";
+import { NotSentError, TransientError } from "../../errors.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { EventLog } from "../event-log.ts";
 import { registerBreakerState } from "../kafka/metrics.ts";
@@ -35,7 +35,10 @@ function withBreaker(
         close: () => producer.close(),
         async send(records) {
           if (breaker.room(0, 1) === 0) {
-            throw new TransientError("the log has been failing: nothing was sent, try again soon");
+            throw new NotSentError(
+              "the log has been failing: nothing was sent, try again soon",
+              breaker.openForMs(),
+            );
           }
           try {
             const appended = await producer.send(records);

@@ -2,7 +2,7 @@
  * What waits to be published, in the order it came. A batch has one topic, so that a topic fails
  * alone, and no partition of it comes near the log's limit, which counts a partition's whole batch.
  */
-import { TransientError } from "../../errors.ts";
+import { NotSentError, TransientError } from "../../errors.ts";
 import type { AppendedRecord, NewRecord } from "../event-log.ts";
 import { maxPartitionBytes } from "../record-size.ts";
 
@@ -46,7 +46,7 @@ export function createPublishQueue(limits: {
     },
     add: (pending) => {
       if (size() >= limits.maxMessages || bytes + pending.bytes > limits.maxBytes) {
-        throw new TransientError("too much is waiting for the log: try again later");
+        throw new NotSentError("too much is waiting for the log: try again later");
       }
       waiting.add(pending);
       bytes += pending.bytes;
@@ -67,7 +67,7 @@ export function createPublishQueue(limits: {
         if (pending.expiresAt > now) continue;
         waiting.delete(pending);
         bytes -= pending.bytes;
-        pending.reject(new TransientError("the log did not take it in time: it was not sent"));
+        pending.reject(new NotSentError("the log did not take it in time: it was not sent"));
       }
       for (const pending of flying) {
         if (pending.expiresAt > now) continue;

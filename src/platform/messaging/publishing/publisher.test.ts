@@ -6,7 +6,7 @@ import { EventSchema } from "#gen/escrow/v1/events_pb";
 import { topics } from "#topics";
 import { createFakeLog, type Fate, seeded } from "../../../../test/support/outbox.ts";
 import { createManualClock } from "../../clock-manual.ts";
-import { TerminalError, TransientError } from "../../errors.ts";
+import { NotSentError, TerminalError, TransientError } from "../../errors.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { encode } from "../codec.ts";
 import { type NewRecord, RecordRefusedError, TopicUnavailableError } from "../event-log.ts";
@@ -65,6 +65,15 @@ test("a lost reply is an unknown outcome, and the next goes through a new produc
   await publisher.publish(command("a", "2"), long);
   expect(log.producersMade).toBe(2);
   expect(log.records.map(idOf)).toEqual(["1", "2"]);
+});
+
+test("what was spared the log, or never left the queue, is known not to be sent", async () => {
+  const { publisher } = setUp(() => new NotSentError("spared", 4_000));
+  const spared = await publisher.publish(command("a", "1"), long).catch((error: unknown) => error);
+  expect(spared).toMatchObject({ message: "spared", againAfterMs: 4_000 });
+  await publisher.close();
+  const closed = await publisher.publish(command("a", "2"), long).catch((error: unknown) => error);
+  expect(closed).toBeInstanceOf(NotSentError);
 });
 
 test("a topic that is away fails alone", async () => {

@@ -4,7 +4,7 @@
  * is away makes publishing fail at once, not the process grow.
  */
 import type { Clock } from "../../clock.ts";
-import { TerminalError, TransientError } from "../../errors.ts";
+import { NotSentError, TerminalError, TransientError } from "../../errors.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { passingTracer, type Tracer } from "../../telemetry/tracing.ts";
 import { encode } from "../codec.ts";
@@ -18,9 +18,9 @@ import { createSingleProducer } from "./single-producer.ts";
 
 export interface Publisher {
   /**
-   * Rejects with TransientError when the queue is full (nothing was sent), after `deadlineMs`, or
-   * when the outcome is unknown: the message may have been accepted and may be published again
-   * with the same id. Rejects with TerminalError for a message the log refuses.
+   * Rejects with NotSentError when the queue is full, the log was failing, or `deadlineMs` passed before
+   * it left; with another TransientError when the outcome is unknown: the message may have been accepted
+   * and may be published again with the same id. Rejects with TerminalError for a message the log refuses.
    */
   publish(outgoing: Outgoing, deadlineMs: number): Promise<AppendedRecord>;
   /** Accepts nothing more, sends what is waiting, and closes. */
@@ -85,9 +85,11 @@ export function createPublisher({
         },
       });
     } catch (error) {
-      logger.warn({ err: error, messages: batch.length }, "not published: outcome unknown");
+      const known = error instanceof NotSentError ? "nothing was sent" : "outcome unknown";
+      logger.warn({ err: error, messages: batch.length }, `not published: ${known}`);
       // Those that were answered already stay as they are.
-      for (const pending of batch) pending.reject(unknownOutcome(error));
+      const outcome = error instanceof NotSentError ? error : unknownOutcome(error);
+      for (const pending of batch) pending.reject(outcome);
     }
   }
 
@@ -117,7 +119,7 @@ export function createPublisher({
   return {
     publish: async (outgoing, deadlineMs) => {
       const { topic } = outgoing;
-      if (closing) throw new TransientError("this process is stopping");
+      if (closing) throw new NotSentError("this process is stopping");
       if (topic.writer !== undefined) {
         throw new TerminalError(`only the outbox of ${topic.writer} may write ${topic.name}`);
       }
