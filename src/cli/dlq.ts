@@ -4,6 +4,7 @@ import { toMessage } from "#platform/http/body";
 import { notFound } from "#platform/http/problem";
 import type { Config } from "../config.ts";
 import type { Discarded } from "../dead-letters/discards.ts";
+import { placeOf } from "../dead-letters/letter-id.ts";
 import type { GroupView, LetterView, OpenLetterView } from "../dead-letters/letter-view.ts";
 import type { Replayed } from "../dead-letters/replays.ts";
 import { filterOf, selectionOf } from "../dead-letters/selection.ts";
@@ -76,6 +77,12 @@ export async function showLetter(
   id: string,
   options: AnswerOptions,
 ): Promise<void> {
+  if (placeOf(id) === undefined) {
+    throw new ExitError(
+      2,
+      `show: "${id}" is no letter's id, which is such as escrow.commands:escrow.commands.v1:3:17`,
+    );
+  }
   const letter = await askOperator<OpenLetterView>(config, options, {
     method: "GET",
     path: `/v1/dead-letters/${encodeURIComponent(id)}`,

@@ -222,6 +222,8 @@ describe("through the server", () => {
       ["--rate", ["replay", "--all", ...reason, "--rate", "NaN"]],
       ["--rate", ["discard", "--all", ...reason, "--rate", "5"]],
       ["no letter's id", ["replay", "what", ...reason]],
+      ["no letter's id", ["show", "nonsense"]],
+      ["no letter's id", ["show", "nobody.commands:escrow.commands.v1:3:17"]],
     ];
     for (const [word, args] of wrong) {
       const { code, stdout, stderr } = await dlq(...args);
@@ -231,6 +233,8 @@ describe("through the server", () => {
     await Bun.write(join(place.folder, "token"), "none");
     const nowhere = ["--server", "http://127.0.0.1:9", "--token-file", "token"];
     expect(await dlq("list", ...nowhere)).toMatchObject({ code: 4, stdout: "" });
+    const unknown = await dlq("show", "escrow.commands:escrow.commands.v1:3:999999");
+    expect(unknown).toMatchObject({ code: 6, stderr: expect.stringContaining("NOT_FOUND") });
     const stranger = ["--server", url, "--token-file", "token"];
     expect(await dlq("list", ...stranger)).toMatchObject({ code: 6, stdout: "" });
   });
