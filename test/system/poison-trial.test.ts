@@ -27,6 +27,11 @@ const poisonedKeys = 50;
 const chunk = 100;
 /** 2,000 a second: what is measured is how long messages take, not how many there are. */
 const everyMs = 50;
+/**
+ * The p95 of the other keys beside poison to that without. Besides, the noise between two clean runs
+ * is allowed, and the time between two sendings: so long a message may just have missed a batch.
+ */
+const mostSlower = 1.5;
 
 const clock = createSystemClock();
 const kinds = [
@@ -54,11 +59,21 @@ describe.each([...kinds])("a poisoned stream in $kind", ({ brokers }) => {
   }, 60_000);
 
   test("K3: other keys flow as without it, and a replay brings every key in order", async () => {
-    const clean = await run(openLog(), false);
-    const poisoned = await run(openLog(), true);
-    // Generous: the machine may be busy with other things in one of the two runs.
-    expect(poisoned.p95Ms).toBeLessThan(clean.p95Ms * 5 + 500);
-  }, 240_000);
+    // In turn, so that whatever else the machine does falls on both kinds.
+    const rounds: Round[] = [];
+    let before = await run(openLog(), false);
+    for (let round = 0; round < 3; round += 1) {
+      const poisoned = await run(openLog(), true);
+      const after = await run(openLog(), false);
+      rounds.push({ clean: [before.p95Ms, after.p95Ms], poisoned: poisoned.p95Ms });
+      before = after;
+    }
+    const cleanMs = median(rounds.flatMap(({ clean }) => [...clean]));
+    const poisonedMs = median(rounds.map(({ poisoned }) => poisoned));
+    const most = cleanMs * mostSlower + Math.max(everyMs, noiseMs(rounds));
+    if (poisonedMs > most)
+      throw new Error(`${poisonedMs} of ${most} ms: ${JSON.stringify(rounds)}`);
+  }, 480_000);
 
   function openLog(): EventLog {
     return brokers === undefined
@@ -81,7 +96,8 @@ describe.each([...kinds])("a poisoned stream in $kind", ({ brokers }) => {
       topic,
       before: (notes) => {
         for (const { id } of notes) {
-          if (!tookMs.has(id)) tookMs.set(id, performance.now() - (sentAt.get(id) ?? 0));
+          // Of several attempts the last one stands: those before were undone for another's poison.
+          tookMs.set(id, performance.now() - (sentAt.get(id) ?? 0));
         }
       },
     });
@@ -161,6 +177,22 @@ function notesOf(poison: boolean): Note[] {
     const bad = poison && key < poisonedKeys && (n === 5 + (key % 20) || n === 30);
     return { id: `${key}/${n}`, key: `key-${key}`, n, ...(bad && { does: "poison" }) };
   });
+}
+
+interface Round {
+  /** Before and after the poisoned one. */
+  readonly clean: readonly [number, number];
+  readonly poisoned: number;
+}
+
+/** By how much two clean runs beside each other differ, where nothing but the machine is to blame. */
+function noiseMs(rounds: readonly Round[]): number {
+  return median(rounds.map(({ clean: [before, after] }) => Math.abs(before - after)));
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
 function p95(values: readonly number[]): number {
