@@ -31,7 +31,11 @@ import { type Report, runChecks } from "./invariants/run-checks.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule, listHeld, retryHeld } from "./modules/outbox/index.ts";
 import { createPayments, type PaymentsModule } from "./modules/payments/index.ts";
-import { createProjections, type RebuildReport } from "./modules/projections/index.ts";
+import {
+  createProjections,
+  type ProjectionsModule,
+  type RebuildReport,
+} from "./modules/projections/index.ts";
 import { createOutboxes, type Outboxes, type PublishingDeps, publishingOf } from "./outboxes.ts";
 import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
@@ -95,6 +99,8 @@ export interface Application {
   uncovered(): Promise<readonly string[]>;
   /** Every link of the modules' audit logs. */
   audit(): Promise<readonly AuditReport[]>;
+  /** An escrow's story, for operators; undefined where there is no such escrow. */
+  timeline: ProjectionsModule["timeline"];
   /** Makes the read models anew. */
   rebuild(): Promise<RebuildReport>;
   /** What is still under way, in words. */
@@ -174,6 +180,7 @@ export function buildApplication(deps: ApplicationDeps): Application {
     stopped: async () => (await modules.payments.stopped()).map(stoppedText),
     uncovered: async () => (await modules.payments.uncovered()).map(uncoveredText),
     audit: async () => [await modules.escrow.audit(), await modules.payments.audit()],
+    timeline: modules.projections.timeline,
     rebuild: () => modules.projections.rebuild(log),
     underWay: () => underWay({ databases, log, modules }),
     pending: () => Promise.all(messagingSchemas.flatMap((name) => modules[name].pending?.() ?? [])),

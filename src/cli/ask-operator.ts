@@ -1,5 +1,5 @@
 /**
- * How `app dlq` and `app outbox` reach the operators' desks: through the server named by --server,
+ * How `app dlq`, `app outbox` and `app escrow` reach what is an operator's: through the server named by --server,
  * else as any command does. Who acts is written down with what is done: whoever the token is about, else
  * who is named by --operator, else the user of this machine. The last two are believed, not proven.
  */
@@ -9,6 +9,7 @@ import { partyPattern } from "#platform/http/path-id";
 import type { Principal } from "#platform/module";
 import type { Config } from "../config.ts";
 import type { OperatorDesks } from "../dead-letters/operator-desks.ts";
+import type { Application } from "../roles.ts";
 import { askOrOpen } from "./ask-or-open.ts";
 import { askAt } from "./ask-server.ts";
 import { ExitError } from "./exit.ts";
@@ -24,7 +25,11 @@ export interface DeskWish<T> {
   readonly path: string;
   readonly body?: { readonly dryRun?: boolean };
   /** The same without a server. */
-  readonly here: (desks: OperatorDesks, operator: Principal) => Promise<T>;
+  readonly here: (
+    desks: OperatorDesks,
+    operator: Principal,
+    application: Application,
+  ) => Promise<T>;
 }
 
 export async function askOperator<T>(
@@ -43,7 +48,7 @@ export async function askOperator<T>(
     ...question,
     path,
     subject,
-    here: ({ desks }) => here(desks, operator),
+    here: (application) => here(application.desks, operator, application),
   });
 }
 

@@ -7,13 +7,13 @@ import type { Config } from "../config.ts";
 import { discardLetters, listLetters, replayLetters, showLetter } from "./dlq.ts";
 import { listHeldRows, retryHeldRows } from "./outbox.ts";
 
-interface Tree {
+export interface Tree {
   readonly located: (command: Command) => Command;
   readonly configOf: (options: Record<string, unknown>) => Config;
   readonly examples: (...lines: readonly string[]) => string;
 }
 
-const how = `
+export const how = `
 Asked is the server at --server, else the one that holds --data-dir, else the database itself.`;
 
 export function addLetterCommands(program: Command, tree: Tree): void {
@@ -78,12 +78,12 @@ function addOutbox(program: Command, tree: Tree): void {
     .action((ids, options) => retryHeldRows(configOf(options), ids, options));
 }
 
-function asking(command: Command, { located }: Tree): Command {
+/** Of what a server answers, and the stores where none runs. */
+export function asking(command: Command, { located }: Tree): Command {
   return located(command)
     .option("--json", "one JSON object on stdout")
     .option("--server <url>", "a running server, as whoever the token is about")
-    .option("--token-file <file>", "that token")
-    .option("--operator <name>", "who asks, where no token says so; the system's user when absent");
+    .option("--token-file <file>", "that token");
 }
 
 function filtering(command: Command): Command {
@@ -100,6 +100,7 @@ function filtering(command: Command): Command {
 function acting(command: Command): Command {
   return command
     .option("--all", "whatever there is")
+    .option("--operator <name>", "who acts, where no token says so; the system's user when absent")
     .option("--reason <text>", "why, for the audit log; nothing about people")
     .option("--dry-run", "say which they would be, change nothing");
 }

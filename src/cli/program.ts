@@ -18,6 +18,7 @@ import { showConfig } from "./config.ts";
 import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
 import { runErase } from "./erase.ts";
+import { addEscrowCommands } from "./escrow.ts";
 import { ExitError, explain } from "./exit.ts";
 import { runHealth } from "./health.ts";
 import { runKeys } from "./keys.ts";
@@ -59,6 +60,7 @@ export function createProgram(): Command {
   addStores(program);
   addSmall(program);
   addLetterCommands(program, { located, configOf, examples });
+  addEscrowCommands(program, { located, configOf, examples });
   for (const command of program.commands) command.exitOverride();
   return program;
 }

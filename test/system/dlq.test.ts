@@ -171,7 +171,9 @@ describe("through the server", () => {
     expect((await nameless("replay", id, "--reason", "INC-6", "--operator", "bea")).code).toBe(0);
     expect((await dlq("show", id)).stdout).toMatch(/replay {4} \d{4}-.* by .*bea: INC-6/);
     const both = ["--server", url, "--token-file", "token", "--operator", "bea"];
-    expect(await dlq("list", ...both)).toMatchObject({ code: 2, stdout: "" });
+    const twice = await dlq("replay", id, "--reason", "INC-6", ...both);
+    expect(twice).toMatchObject({ code: 2, stdout: "" });
+    expect(twice.stderr).toContain("the token says it");
   });
 
   test("a discard of what moves no money is done; one of what does waits for a second person", async () => {

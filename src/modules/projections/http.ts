@@ -9,6 +9,7 @@ import {
   EscrowPageSchema,
   type EscrowRecord,
   EscrowViewSchema,
+  type Timeline,
   TimelineSchema,
 } from "#gen/escrow/v1/queries_pb";
 import { commandSubject } from "#kernel/command-subject";
@@ -107,9 +108,7 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
     })
     .get("/v1/escrows/:id/timeline", documented(docs.getEscrowsTimeline), async (c) => {
       const record = await readable(deps, c);
-      const rows = await timelineOf(db, record.escrowId);
-      const items = await Promise.all(rows.map((row) => timelineItem(row, deps.texts)));
-      return c.json(json(TimelineSchema, create(TimelineSchema, { items })));
+      return c.json(json(TimelineSchema, await timelineOfEscrow(deps, record.escrowId)));
     })
     .get("/v1/commands/:id", documented(docs.getCommands), async (c) => {
       const row = await visibleCommand(deps, c.req.param("id"), c.get("principal"));
@@ -133,6 +132,16 @@ export function createQueryRoutes(deps: QueryDeps): Hono<HttpEnv> {
       }));
       return c.json({ partyId: party, items });
     });
+}
+
+/** Its texts opened. */
+export async function timelineOfEscrow(
+  { db, texts }: Pick<QueryDeps, "db" | "texts">,
+  escrowId: string,
+): Promise<Timeline> {
+  const rows = await timelineOf(db, escrowId);
+  const items = await Promise.all(rows.map((row) => timelineItem(row, texts)));
+  return create(TimelineSchema, { items });
 }
 
 async function timelineItem({ sealed, ...row }: TimelineRow, texts: Texts) {

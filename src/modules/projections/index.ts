@@ -2,6 +2,7 @@
  * The face of the projections: query routes, the handlers that fill the read models, and the wait
  * for a command's outcome.
  */
+import type { Timeline } from "#gen/escrow/v1/queries_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
 import type { Outcomes } from "#platform/http/outcomes";
@@ -11,7 +12,7 @@ import type { Logger } from "#platform/telemetry/logger";
 import { mayRead } from "./access.ts";
 import { projectionChecks } from "./checks.ts";
 import { projectionHandlers } from "./consumers.ts";
-import { createQueryRoutes } from "./http.ts";
+import { createQueryRoutes, timelineOfEscrow } from "./http.ts";
 import { openEscrowOf } from "./open-escrows.ts";
 import { createOutcomePoller } from "./outcome-poller.ts";
 import { createPageCursors } from "./page-cursor.ts";
@@ -39,6 +40,8 @@ export interface ProjectionsModule extends Module {
   openEscrowOf(partyId: string): Promise<string | undefined>;
   /** The deals that wait for an operator, in no order. */
   waitingEscrows(): Promise<readonly WaitingEscrow[]>;
+  /** An escrow's story, as operators may read it; undefined where there is no such escrow. */
+  timeline(escrowId: string): Promise<Timeline | undefined>;
   /** Makes the read models anew from the topics and swaps them in. */
   rebuild(log: EventLog): Promise<RebuildReport>;
   close(): void;
@@ -54,6 +57,10 @@ export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
     handlers: Object.values(handlers),
     workers: [],
     checks: projectionChecks(db),
+    timeline: async (escrowId) => {
+      const record = await findRecord(db, escrowId);
+      return record && timelineOfEscrow(deps, record.escrowId);
+    },
     rebuild: (log) => rebuild({ db, log, logger }),
     outcomes: {
       find: poller.find,
