@@ -80,8 +80,22 @@ export interface ProviderDeposit {
   readonly source?: string;
 }
 
+/** What an object says of itself that we had asked for; absent where the provider does not say. */
+export interface Said {
+  /** Minor units. */
+  readonly amount?: bigint;
+  readonly currency?: string;
+  /** As in the request. */
+  readonly target?: string;
+  /** The escrow. */
+  readonly group?: string;
+  /** The payment it draws on, by the provider's id. */
+  readonly paymentRef?: string;
+}
+
 /** What every object of ours says of the call that made it. */
 interface Made {
+  readonly said?: Said;
   readonly operationId: string;
   /** The key of the attempt; absent or "" where the object is from before it was kept. */
   readonly attemptKey?: string;

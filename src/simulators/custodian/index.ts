@@ -33,6 +33,8 @@ export interface CustodianSimulator {
   readonly book: Book;
   /** The next `times` POSTs whose body contains `holding` fail so. */
   fail(fault: Fault, holding: string, times?: number): void;
+  /** The next `times` answers to `route` say this of the object instead: "POST /v1/withdrawals". */
+  lie(route: string, says: Readonly<Record<string, unknown>>, times?: number): void;
   disturb(how: Disturbance | undefined): void;
   aim(webhooks: Webhooks): void;
   /** Sends what webhooks wait. */
@@ -52,6 +54,16 @@ export function startCustodianSimulator(options: CustodianSimulatorOptions): Cus
   const keys = createKeys(now);
   let faults: { readonly fault: Fault; readonly holding: string; left: number }[] = [];
 
+  const lies: { readonly route: string; readonly says: object; left: number }[] = [];
+
+  /** What stands there, or what was ordered to be said of it. */
+  function told(route: string, body: string): string {
+    const lie = lies.find((each) => each.left > 0 && route.startsWith(each.route));
+    if (lie === undefined) return body;
+    lie.left -= 1;
+    return JSON.stringify({ ...(JSON.parse(body) as object), ...lie.says });
+  }
+
   function takeFault(body: string): Fault | undefined {
     const met = faults.find(({ holding }) => body.includes(holding));
     if (met === undefined) return undefined;
@@ -64,7 +76,11 @@ export function startCustodianSimulator(options: CustodianSimulatorOptions): Cus
     const bytes = new Uint8Array(await request.arrayBuffer());
     checkRequest(request, bytes, credentials, wall());
     const url = new URL(request.url);
-    if (request.method === "GET") return shown(route(book, { method: "GET", url, body: null }));
+    const name = `${request.method} ${url.pathname}`;
+    if (request.method === "GET") {
+      const { status, value } = route(book, { method: "GET", url, body: null });
+      return new Response(told(name, JSON.stringify(value)), { status });
+    }
     const body = new TextDecoder().decode(bytes);
     const key = request.headers.get("Idempotency-Key");
     if (!key) throw new Refusal(400, "KEY_REQUIRED");
@@ -91,7 +107,7 @@ export function startCustodianSimulator(options: CustodianSimulatorOptions): Cus
     if (fault === "after") return new Response(broken.body, { status: 500 });
     if (fault === "lost") return new Response("<html>", { status: 200 });
     if (fault === "stall") await new Promise((resolve) => setTimeout(resolve, stallMs));
-    return new Response(reply.body, { status });
+    return new Response(told(name, reply.body), { status });
   }
 
   const server = Bun.serve({
@@ -105,6 +121,9 @@ export function startCustodianSimulator(options: CustodianSimulatorOptions): Cus
     fail: (fault, holding, times = 1) => {
       faults.push({ fault, holding, left: times });
     },
+    lie: (route, says, times = 1) => {
+      lies.push({ route, says, left: times });
+    },
     disturb: deliveries.disturb,
     aim: deliveries.aim,
     flush: deliveries.flush,
@@ -113,10 +132,6 @@ export function startCustodianSimulator(options: CustodianSimulatorOptions): Cus
       await server.stop(true);
     },
   };
-}
-
-function shown({ status, value }: { readonly status: number; readonly value: unknown }): Response {
-  return new Response(JSON.stringify(value), { status });
 }
 
 function refused(error: unknown): Response {

@@ -15,6 +15,8 @@ export type FaultKind =
   | "cut_after"
   /** Done, and the answer is no JSON. */
   | "unreadable"
+  /** Done, and the answer says `says` of it. */
+  | "untrue"
   | "conflict"
   /** The secret key is refused, before anybody looks at the idempotency key. */
   | "wrong_key"
@@ -26,6 +28,8 @@ export interface FaultRule {
   readonly route?: string;
   /** Parameters the request must have. */
   readonly where?: Readonly<Record<string, string>>;
+  /** Of an untrue answer: members of the object that are another. */
+  readonly says?: Readonly<Record<string, unknown>>;
   /** Of a rate limit: seconds. */
   readonly retryAfter?: number;
   /** How many requests it meets; one without. */

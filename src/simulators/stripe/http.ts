@@ -116,9 +116,15 @@ async function spoilt(fault: FaultRule | undefined, reply: Reply): Promise<Respo
       return new Response(cutStream(), { headers: { "Content-Type": "application/json" } });
     case "unreadable":
       return new Response("<html>gateway</html>", { status: 200 });
+    case "untrue":
+      return responseOf({ ...reply, body: untrue(reply.body, fault.says ?? {}) });
     default:
       return responseOf(reply);
   }
+}
+
+function untrue(body: string, says: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ ...(JSON.parse(body) as object), ...says });
 }
 
 /** Ends in the middle: the connection is closed on the reader. */

@@ -29,6 +29,7 @@ import type {
   ProviderWarning,
 } from "../provider.ts";
 import { type BankCase, continueCase, openCase, type Surroundings } from "./bank-case.ts";
+import { Contradiction } from "./contradiction.ts";
 import { writeOffReference } from "./debt.ts";
 import { assertExplained, type Dispute, freezes, newDispute } from "./dispute.ts";
 import { placesOfOpen, placesOfReturned, placesOfTaken, type Situation } from "./dispute-shares.ts";
@@ -48,6 +49,7 @@ export function disputeSeen(
   object: ProviderDispute,
   around: DisputeSurroundings,
 ): readonly Effect[] {
+  assertCurrency(payment, object);
   const bankCase = openCase(payment, around);
   const { objectId: disputeId, status, amount, reason, evidenceDueBy: dueBy } = object;
   const known = bankCase.dispute(disputeId);
@@ -89,7 +91,7 @@ export function foreignSeen(
   object: ForeignMovement,
   around: Surroundings,
 ): readonly Effect[] {
-  if (object.currency !== payment.currency) return [];
+  assertCurrency(payment, object);
   const bankCase = openCase(payment, around);
   if (object.movement === "reversal") foreignReversalSeen(bankCase, object);
   else foreignRefundSeen(bankCase, object);
@@ -355,6 +357,12 @@ function move(bankCase: BankCase, dispute: Dispute, movement: DisputeMovement): 
   const movements = new Set([...dispute.movements, movement.movementId]);
   const next = assertExplained({ ...dispute, movements });
   bankCase.add({ case: "disputed", dispute: next, movement: { ...movement, disputeId } });
+}
+
+function assertCurrency(payment: Payment, object: ProviderDispute | ForeignMovement): void {
+  const { objectId, currency } = object;
+  if (currency === payment.currency) return;
+  throw new Contradiction(`${objectId} is of ${currency}, the payment of ${payment.currency}`);
 }
 
 function record(bankCase: BankCase, dispute: Dispute): void {

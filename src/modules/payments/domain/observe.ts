@@ -26,6 +26,7 @@ import type {
   ProviderTransfer,
 } from "../provider.ts";
 import { screenDeposit } from "./ask-screening.ts";
+import { assertAgrees, assertForward, assertKept } from "./contradiction.ts";
 import {
   cancellation,
   isComplete,
@@ -37,7 +38,7 @@ import {
 import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
 import { feePaid } from "./fee-paid.ts";
-import { type Operation, type Payment, paidByBuyer } from "./payment.ts";
+import { type BookedDeposit, type Operation, type Payment, paidByBuyer } from "./payment.ts";
 import { retransferSeen, reversalSeen, type SellerNow } from "./reversal.ts";
 import { waitsAgain } from "./wrong-asset.ts";
 
@@ -45,6 +46,8 @@ export interface Seen {
   readonly now: Date;
   /** Deposits of this escrow that are booked already. */
   readonly deposits: ReadonlySet<string>;
+  /** Those that the object itself had told of; absent where nobody can say. */
+  readonly booked?: ReadonlyMap<string, BookedDeposit> | undefined;
   /** The operation the object belongs to. */
   readonly operation: Operation | undefined;
   /** Needed for a reversal. */
@@ -52,6 +55,9 @@ export interface Seen {
 }
 
 export function observe(payment: Payment, object: ProviderObject, seen: Seen): readonly Effect[] {
+  assertAgrees(payment, object, seen.operation);
+  if (object.kind === "payment") assertKept(object, seen.booked);
+  else if (seen.operation !== undefined) assertForward(object, seen.operation);
   switch (object.kind) {
     case "payment":
       return paymentSeen(payment, object, seen);

@@ -7,6 +7,7 @@ import type { Logger } from "#platform/telemetry/logger";
 import type { Claim } from "../calls/claim-operations.ts";
 import type { Cause } from "../cause.ts";
 import { conclude } from "../domain/conclude.ts";
+import { Contradiction } from "../domain/contradiction.ts";
 import type { Effect } from "../domain/effect.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { whileLocked } from "../domain/while-locked.ts";
@@ -103,10 +104,11 @@ export async function setAnswerAside(
   await journal.write(tx);
 }
 
-function forPerson(operation: Operation): Effect {
+function forPerson(operation: Operation, error?: unknown): Effect {
+  const code = error instanceof Contradiction ? "CONTRADICTED" : "BUG";
   return {
     case: "moved",
-    operation: { ...operation, state: "PERSON", dueAt: undefined, code: "BUG" },
+    operation: { ...operation, state: "PERSON", dueAt: undefined, code },
   };
 }
 
@@ -149,7 +151,7 @@ function applyAnswer(application: Application): void {
   } catch (error) {
     // A bug must not stop its neighbours, nor be called again and again: a person looks at it.
     logger.error({ err: error, ...aboutOperation(row) }, "an answer could not be applied");
-    journal.apply(root, [forPerson(operation)], cause);
+    journal.apply(root, [forPerson(operation, error)], cause);
   }
 }
 

@@ -4,7 +4,7 @@
  * is read again later and later until it can.
  */
 import type { Tx } from "#platform/database/database";
-import { observe } from "../domain/observe.ts";
+import { observe, type Seen } from "../domain/observe.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { whileLocked } from "../domain/while-locked.ts";
 import { createJournal, type Root } from "../journal.ts";
@@ -18,6 +18,7 @@ import {
 import { loadDeposits, loadOperations, lockRoots } from "../store.ts";
 import { sayToTreasury } from "../treasury.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import { bookedByObject } from "./booked.ts";
 import { lockObjects, pollAt } from "./objects.ts";
 import { paymentsWereRead, waitingFor } from "./payment-first.ts";
 import { updateAccount } from "./seller-accounts.ts";
@@ -48,6 +49,11 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
     reads.flatMap(({ row }) => row.operation_id ?? []),
   );
   const deposits = await loadDeposits(tx, roots.values());
+  const kept = await bookedByObject(
+    tx,
+    reads.map(({ row }) => row),
+    roots,
+  );
   const reversed = new Set(
     reads.flatMap(({ row }) => (row.kind === "reversal" ? [row.escrow_id] : [])),
   );
@@ -70,7 +76,11 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
     let problem: unknown;
     if (object !== undefined && object.kind !== "account" && root !== undefined) {
       const opened = operations.get(row.operation_id ?? "");
-      const seen = { now, deposits: deposits.get(root.escrowNo) ?? new Set<string>() };
+      const seen = {
+        now,
+        deposits: deposits.get(root.escrowNo) ?? new Set<string>(),
+        booked: kept.get(row.object_id),
+      };
       problem = apply({ read, object, root, opened, seen, surroundings, journal, deps });
     }
     if (object !== undefined && problem === undefined && !signalled) booked.push(row);
@@ -104,7 +114,7 @@ interface Application {
   readonly object: ProviderObject;
   readonly root: Root;
   readonly opened: OperationRow | undefined;
-  readonly seen: { readonly now: Date; readonly deposits: ReadonlySet<string> };
+  readonly seen: Omit<Seen, "operation">;
   readonly surroundings: SurroundingsOfRoots;
   readonly journal: ReturnType<typeof createJournal>;
   readonly deps: Deps;

@@ -42,15 +42,20 @@ const mostUnits = 1_000_000_000_000_000n;
  * what is finer left out. Undefined: nothing to book, or more of it than there can honestly be.
  */
 export function bookable(
-  { token, bridged }: Asset,
+  asset: Asset,
   arrived: { readonly token: string; readonly decimals: number; readonly amount: string },
 ): { readonly currency: string; readonly amount: bigint } | undefined {
   const raw = BigInt(arrived.amount);
-  const contract = checksummed(arrived.token);
-  if (contract === token) return inRange("USDC", raw);
+  if (checksummed(arrived.token) === asset.token) return inRange("USDC", raw);
   const shift = decimalsKept - BigInt(arrived.decimals);
   const amount = shift >= 0n ? raw * 10n ** shift : raw / 10n ** -shift;
-  return inRange(contract !== undefined && contract === bridged ? "USDBC" : "OTHER", amount);
+  return inRange(otherThan(asset, arrived.token), amount);
+}
+
+/** What a token that is not USDC is called in the books. */
+export function otherThan({ bridged }: Asset, token: string): string {
+  const contract = checksummed(token);
+  return contract !== undefined && contract === bridged ? "USDBC" : "OTHER";
 }
 
 function inRange(currency: string, amount: bigint) {

@@ -10,6 +10,7 @@ import type {
   ProviderDeposit,
   ProviderDispute,
   ProviderPayment,
+  Said,
 } from "../../provider.ts";
 import { ofAttempt } from "../attempts.ts";
 import { type Asset, bookable, checksummed } from "./assets.ts";
@@ -86,6 +87,7 @@ function viewOf(address: DepositAddress, asset: Asset): ProviderPayment {
     kind: "payment",
     objectId: address.id,
     ...madeBy(address.reference),
+    said: saidBy(address, asset),
     status: statusOf(address, { complete, processing: waiting.length > 0 }),
     deposits,
     fee: complete ? ours.reduce((sum, { fee }) => sum + BigInt(fee), 0n) : undefined,
@@ -100,6 +102,13 @@ function viewOf(address: DepositAddress, asset: Asset): ProviderPayment {
       },
     },
   };
+}
+
+/** An address on another chain, or for another token, is for another currency. */
+function saidBy({ amount, chainId, token, group }: DepositAddress, asset: Asset): Said {
+  const right = chainId === asset.chainId && checksummed(token) === asset.token;
+  const currency = right ? "USDC" : `${token} on ${chainId}`;
+  return { amount: BigInt(amount), currency, ...(group !== undefined && { group }) };
 }
 
 function statusOf(

@@ -22,6 +22,7 @@ export type CustodianDeposit = z.output<typeof deposit>;
 export const depositAddress = z.object({
   id: z.string().min(1).max(200),
   reference: z.string(),
+  group: z.string().optional(),
   address,
   chainId: z.string(),
   token: address,
@@ -44,6 +45,11 @@ export const withdrawal = z.object({
   status: z.enum(["pending", "final", "failed"]),
   code: z.string(),
   networkFee: units.nullable(),
+  group: z.string().optional(),
+  source: z.string().optional(),
+  to: z.string().optional(),
+  token: address.optional(),
+  amount: units.optional(),
 });
 export type Withdrawal = z.output<typeof withdrawal>;
 

@@ -8,9 +8,10 @@ import type {
   ProviderCall,
   ProviderRefund,
   ProviderTransfer,
+  Said,
 } from "../../provider.ts";
 import { ofAttempt } from "../attempts.ts";
-import { type Asset, checksummed } from "./assets.ts";
+import { type Asset, checksummed, otherThan } from "./assets.ts";
 import { type CustodianClient, mapped, refusedHere } from "./client.ts";
 import { madeBy, referenceOf } from "./reference.ts";
 import { foundDeposit, type Withdrawal, withdrawal } from "./shapes.ts";
@@ -67,6 +68,8 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
       });
     });
   };
+  const transfer = (sent: Withdrawal) => transferOf(sent, asset);
+  const refund = (sent: Withdrawal) => refundOf(sent, asset);
   return {
     createTransfer: async (call) => {
       const { target, amount } = call.request;
@@ -74,7 +77,7 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
         return refusedHere("SELLER_NOT_READY", "the seller has no payout address");
       }
       const drawn = { token: asset.token, amount, deposit: "" };
-      return mapped(await send("payout", call, drawn), transferOf);
+      return mapped(await send("payout", call, drawn), transfer);
     },
     createRefund: async (call) => {
       const { target, amount, currency, depositId = "" } = call.request;
@@ -84,29 +87,52 @@ export function createWithdrawals({ client, asset }: WithdrawalOptions): Withdra
       const drawn = { token: asset.token, amount, deposit: "" };
       const sent =
         currency === "USDC" ? await send("refund", call, drawn) : await sendBack(call, depositId);
-      return mapped(sent, refundOf);
+      return mapped(sent, refund);
     },
     createReversal: async () => refusedHere("NOT_POSSIBLE", "nothing comes back on chain"),
-    getTransfer: async (id) => mapped(await get(id), transferOf),
-    getRefund: async (id) => mapped(await get(id), refundOf),
+    getTransfer: async (id) => mapped(await get(id), transfer),
+    getRefund: async (id) => mapped(await get(id), refund),
     getReversal: async () => refusedHere("NOT_FOUND", "no reversals here"),
-    findTransfer: async (lookup) =>
-      mapped(await find(lookup), (found) => found && transferOf(found)),
-    findRefund: async (lookup) => mapped(await find(lookup), (found) => found && refundOf(found)),
+    findTransfer: async (lookup) => mapped(await find(lookup), (found) => found && transfer(found)),
+    findRefund: async (lookup) => mapped(await find(lookup), (found) => found && refund(found)),
     findReversal: async () => ({ kind: "succeeded", value: undefined }),
   };
 }
 
 const statuses = { pending: "pending", final: "succeeded", failed: "failed" } as const;
 
-function transferOf({ id, reference, status, networkFee }: Withdrawal): ProviderTransfer {
+function transferOf(sent: Withdrawal, asset: Asset): ProviderTransfer {
+  const { id, reference, status, networkFee } = sent;
   const fee = networkFee === null ? undefined : BigInt(networkFee);
-  const common = { objectId: id, ...madeBy(reference), status: statuses[status] };
+  const common = {
+    objectId: id,
+    ...madeBy(reference),
+    status: statuses[status],
+    said: saidBy(sent, asset),
+  };
   return { kind: "transfer", ...common, fee };
 }
 
-function refundOf({ id, reference, status, code, networkFee }: Withdrawal): ProviderRefund {
+function refundOf(sent: Withdrawal, asset: Asset): ProviderRefund {
+  const { id, reference, status, code, networkFee } = sent;
   const fee = networkFee === null ? undefined : BigInt(networkFee);
-  const common = { objectId: id, ...madeBy(reference), status: statuses[status] };
+  const common = {
+    objectId: id,
+    ...madeBy(reference),
+    status: statuses[status],
+    said: saidBy(sent, asset),
+  };
   return { kind: "refund", ...common, code, fee };
+}
+
+/** Another token goes back whole: its amount is the deposit's own. */
+function saidBy({ to, token, amount, group, source }: Withdrawal, asset: Asset): Said {
+  const usdc = token !== undefined && checksummed(token) === asset.token;
+  return {
+    ...(to !== undefined && { target: checksummed(to) ?? to }),
+    ...(group !== undefined && { group }),
+    ...(source !== undefined && { paymentRef: source }),
+    ...(token !== undefined && { currency: usdc ? "USDC" : otherThan(asset, token) }),
+    ...(usdc && amount !== undefined && { amount: BigInt(amount) }),
+  };
 }

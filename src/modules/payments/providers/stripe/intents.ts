@@ -12,6 +12,7 @@ import type {
   ProviderDeposit,
   ProviderPayment,
   ProviderRequest,
+  Said,
 } from "../../provider.ts";
 import type { Ask, StripeClient } from "./client.ts";
 import { findIn, madeBy } from "./made.ts";
@@ -101,6 +102,7 @@ function paymentOf(intent: Stripe.PaymentIntent, options: PaymentOptions): Provi
     kind: "payment",
     objectId: id,
     ...madeBy(metadata),
+    said: saidBy(intent),
     status,
     deposits: status === "succeeded" ? depositsOf(intent, charge) : [],
     fee: feeOf(charge),
@@ -110,6 +112,11 @@ function paymentOf(intent: Stripe.PaymentIntent, options: PaymentOptions): Provi
       ...(publishableKey !== undefined && { publishableKey }),
     },
   };
+}
+
+function saidBy({ amount, currency: named, transfer_group: group }: Stripe.PaymentIntent): Said {
+  const currency = currencyOf(named);
+  return { amount: fromUnits(amount, currency), currency, ...(group && { group }) };
 }
 
 function chargeOf({ latest_charge: charge }: Stripe.PaymentIntent): Stripe.Charge | undefined {

@@ -13,7 +13,7 @@ import type {
 } from "../../provider.ts";
 import type { StripeClient } from "./client.ts";
 import { findIn, madeBy } from "./made.ts";
-import { toUnits } from "./units.ts";
+import { currencyOf, fromUnits, toUnits } from "./units.ts";
 
 export function createRefunds({ client }: { readonly client: StripeClient }) {
   const { sdk } = client;
@@ -52,10 +52,18 @@ function refundParams(key: string, request: ProviderRequest): Stripe.RefundCreat
 function refundOf(refund: Stripe.Refund): ProviderRefund {
   const { id, metadata, failure_reason: reason } = refund;
   const status = statusOf(refund);
+  const currency = currencyOf(refund.currency);
+  const intent = refund.payment_intent;
+  const paymentRef = typeof intent === "string" ? intent : intent?.id;
   return {
     kind: "refund",
     objectId: id,
     ...madeBy(metadata),
+    said: {
+      amount: fromUnits(refund.amount, currency),
+      currency,
+      ...(paymentRef !== undefined && { paymentRef }),
+    },
     status,
     code: status === "failed" ? (reason ?? refund.status ?? "unknown") : "",
   };

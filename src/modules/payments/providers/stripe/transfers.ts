@@ -116,11 +116,20 @@ function notSent(error: unknown): never {
   throw new NotSent("the payment could not be read", { cause: error });
 }
 
-function transferOf({ id, metadata }: Stripe.Transfer): ProviderTransfer {
+function transferOf(transfer: Stripe.Transfer): ProviderTransfer {
+  const { id, metadata, amount, destination, transfer_group: group } = transfer;
+  const currency = currencyOf(transfer.currency);
+  const target = typeof destination === "string" ? destination : destination?.id;
   return {
     kind: "transfer",
     objectId: id,
     ...madeBy(metadata),
+    said: {
+      amount: fromUnits(amount, currency),
+      currency,
+      ...(target && { target }),
+      ...(group && { group }),
+    },
     status: "succeeded",
     fee: undefined,
   };
@@ -133,11 +142,14 @@ function reversalOf({
   currency,
   metadata,
 }: Stripe.TransferReversal): ProviderReversal {
+  const target = typeof transfer === "string" ? transfer : transfer.id;
+  const taken = fromUnits(amount, currencyOf(currency));
   return {
     kind: "reversal",
-    objectId: reversalId(typeof transfer === "string" ? transfer : transfer.id, id),
+    objectId: reversalId(target, id),
     ...madeBy(metadata),
+    said: { amount: taken, currency: currencyOf(currency), target },
     status: "succeeded",
-    amount: fromUnits(amount, currencyOf(currency)),
+    amount: taken,
   };
 }
