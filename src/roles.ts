@@ -28,6 +28,7 @@ import {
 import { createOperatorDesks, type OperatorDesks } from "./dead-letters/operator-desks.ts";
 import { allChecks, patienceOf } from "./invariants/all-checks.ts";
 import { type Report, runChecks } from "./invariants/run-checks.ts";
+import { type Tail, type TailRequest, tail } from "./messages/tail.ts";
 import { allowedActions, createEscrow } from "./modules/escrow/index.ts";
 import { createOutboxModule, listHeld, retryHeld } from "./modules/outbox/index.ts";
 import { createPayments, type PaymentsModule } from "./modules/payments/index.ts";
@@ -101,6 +102,8 @@ export interface Application {
   audit(): Promise<readonly AuditReport[]>;
   /** An escrow's story, for operators; undefined where there is no such escrow. */
   timeline: ProjectionsModule["timeline"];
+  /** The topics as they grow. */
+  tail(request: TailRequest): Promise<Tail>;
   /** Makes the read models anew. */
   rebuild(): Promise<RebuildReport>;
   /** What is still under way, in words. */
@@ -140,21 +143,20 @@ export function buildApplication(deps: ApplicationDeps): Application {
     if (routes) http.route("/", routes);
   }
   http.route("/", createApiKeyRoutes({ keys: apiKeys, embedded: config.embedded }));
-  const { openEscrowOf } = modules.projections;
-  const personalData = createPersonalData({ keyring, openEscrowOf });
-  const holds = createLegalHolds({ db: databases.platform });
-  http.route("/", personalDataRoutes(personalData, holds));
+  const { projections } = modules;
+  const personalData = createPersonalData({ keyring, openEscrowOf: projections.openEscrowOf });
+  http.route("/", personalDataRoutes(personalData, createLegalHolds({ db: databases.platform })));
   const desks = createDesks(deps, modules, outboxes);
   http.route("/", desks.routes);
   const active = [...working].map((name) => modules[name]);
   const consuming = messagingSchemas.filter((name) => working.has(name));
   const listeners = listenersOf(deps, active);
-  const { books, countBooks } = modules.payments;
+  const { books: paymentBooks, countBooks: countPayments } = modules.payments;
   const checks = allChecks({
     databases,
     clock,
     modules,
-    books: { escrowBooks: modules.escrow.books, paymentBooks: books, countPayments: countBooks },
+    books: { escrowBooks: modules.escrow.books, paymentBooks, countPayments },
   });
   return {
     http,
@@ -180,12 +182,13 @@ export function buildApplication(deps: ApplicationDeps): Application {
     stopped: async () => (await modules.payments.stopped()).map(stoppedText),
     uncovered: async () => (await modules.payments.uncovered()).map(uncoveredText),
     audit: async () => [await modules.escrow.audit(), await modules.payments.audit()],
-    timeline: modules.projections.timeline,
-    rebuild: () => modules.projections.rebuild(log),
+    timeline: projections.timeline,
+    tail: (request) => tail(log, request),
+    rebuild: () => projections.rebuild(log),
     underWay: () => underWay({ databases, log, modules }),
     pending: () => Promise.all(messagingSchemas.flatMap((name) => modules[name].pending?.() ?? [])),
     async close() {
-      modules.projections.close();
+      projections.close();
       await publisher.close();
     },
   };

@@ -10,6 +10,7 @@ import { instant, providerBreak } from "#platform/http/openapi/answers";
 import { documented, type RouteDoc } from "#platform/http/openapi/documented";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
+import { limitOf } from "../dead-letters/routes.ts";
 import type { Application } from "../roles.ts";
 import { clockView } from "../test-clock/clock-view.ts";
 import type { TestClock } from "../test-clock/test-clock.ts";
@@ -55,6 +56,23 @@ const audited = () =>
       }),
     ),
   });
+const tailed = () =>
+  z.object({
+    items: z.array(
+      z.object({
+        topic: z.string(),
+        partition: z.int(),
+        offset: z.string(),
+        at: instant(),
+        key: z.string(),
+        type: z.string(),
+        messageId: z.string(),
+        correlationId: z.string(),
+        body: z.unknown().describe("Decoded; people's texts stay sealed."),
+      }),
+    ),
+    next: z.string().describe("The cursor of what comes after these."),
+  });
 const rebuilt = () => z.object({ messages: z.string(), setAside: z.int() });
 
 export interface OperationDeps {
@@ -99,6 +117,16 @@ const docs = {
     summary: "Make the read models anew.",
     roles: ["admin"],
     answers: { 200: rebuilt },
+  },
+  getOperationsMessages: {
+    summary: "The latest messages of the topics, then whatever comes after them.",
+    roles: ["admin", "auditor"],
+    query: {
+      topic: "of these, comma-separated; all topics of events when absent",
+      limit: "how many",
+      after: "the cursor `next`; absent: the latest",
+    },
+    answers: { 200: tailed },
   },
 } satisfies Record<string, RouteDoc>;
 
@@ -146,5 +174,10 @@ export function operationRoutes(deps: OperationDeps): Hono<HttpEnv> {
     .post("/v1/operations/rebuild", documented(docs.postOperationsRebuild), async (c) => {
       const { messages, setAside } = await application.rebuild();
       return c.json({ messages: String(messages), setAside });
+    })
+    .get("/v1/operations/messages", documented(docs.getOperationsMessages), async (c) => {
+      const { topic, limit, after } = c.req.query();
+      const named = (topic ?? "").split(",").filter((name) => name !== "");
+      return c.json(await application.tail({ topics: named, limit: limitOf(limit), after }));
     });
 }

@@ -19,6 +19,7 @@ import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
 import { runErase } from "./erase.ts";
 import { addEscrowCommands } from "./escrow.ts";
+import { addEventCommands } from "./events.ts";
 import { ExitError, explain } from "./exit.ts";
 import { runHealth } from "./health.ts";
 import { runKeys } from "./keys.ts";
@@ -61,6 +62,7 @@ export function createProgram(): Command {
   addSmall(program);
   addLetterCommands(program, { located, configOf, examples });
   addEscrowCommands(program, { located, configOf, examples });
+  addEventCommands(program, { located, configOf, examples });
   for (const command of program.commands) command.exitOverride();
   return program;
 }

@@ -1,8 +1,4 @@
-/**
- * A letter as operators see it: what failed and why, its body decoded by its topic's own type.
- * Texts of people stay sealed: whoever may look here may not read them.
- */
-import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
+/** A letter as operators see it: what failed and why, and what it says. */
 import type { LetterAct } from "#platform/messaging/dead-letters/letter-actions";
 import type {
   Follower,
@@ -10,7 +6,7 @@ import type {
   LetterGroup,
   OpenLetter,
 } from "#platform/messaging/dead-letters/letters";
-import { allTopics } from "#topics";
+import { bodyView } from "../messages/body-view.ts";
 import { letterId, movesMoney } from "./letter-id.ts";
 
 export function letterView(letter: Letter) {
@@ -68,7 +64,7 @@ export function openLetterView(
     appendedAt: letter.appendedAt.toISOString(),
     stack: letter.stack,
     headers: letter.headers,
-    ...bodyOf(letter),
+    body: bodyView(letter.topic, letter.value).body,
     behind: letter.behind,
     followers: followers.map(({ offset, messageId, messageType }) => ({
       offset: String(offset),
@@ -88,34 +84,6 @@ export type OpenLetterView = ReturnType<typeof openLetterView>;
 
 function escrowIn(key: string): { escrowId?: string; escrow?: string } {
   return /^esc_[A-Za-z0-9]+$/.test(key) ? { escrowId: key, escrow: `/v1/escrows/${key}` } : {};
-}
-
-/** Enough of a stranger's bytes to recognize them by. */
-const shownBytes = 96;
-
-function bodyOf({ topic: name, value }: OpenLetter): { body: JsonValue } {
-  const topic = allTopics.find((one) => one.name === name);
-  try {
-    if (topic === undefined) throw new Error(`${name} is no topic of this program`);
-    return { body: sealed(toJson(topic.schema, fromBinary(topic.schema, value)) as JsonValue) };
-  } catch (error) {
-    return {
-      body: {
-        undecodable: error instanceof Error ? error.message : String(error),
-        bytes: value.length,
-        sha256: new Bun.CryptoHasher("sha256").update(value).digest("hex"),
-        startsWith: Buffer.from(value.subarray(0, shownBytes)).toString("base64"),
-      },
-    };
-  }
-}
-
-/** The ciphertext of a sealed text is left out; whose it is stays. */
-function sealed(json: JsonValue): JsonValue {
-  if (Array.isArray(json)) return json.map(sealed);
-  if (typeof json !== "object" || json === null) return json;
-  if ("ciphertext" in json && "keyId" in json) return { subject: json.subject ?? "", sealed: true };
-  return Object.fromEntries(Object.entries(json).map(([name, value]) => [name, sealed(value)]));
 }
 
 function subjectOf(person: string): string {
