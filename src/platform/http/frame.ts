@@ -8,10 +8,12 @@ const authority = /^[A-Za-z0-9._~%[\]:-]+$/;
 const length = /^\d+$/;
 
 /** A refusal, or undefined where the request stands alone. */
-export function refusedFrame({ headers, url }: Request): Response | undefined {
+export function refuseAmbiguous({ headers, url }: Request): Response | undefined {
   const wrong = wrongIn(headers, url);
   if (wrong === undefined) return undefined;
-  return closing(problemResponse(new HttpProblem("BAD_REQUEST", wrong), crypto.randomUUID()));
+  return withConnectionClose(
+    problemResponse(new HttpProblem("BAD_REQUEST", wrong), crypto.randomUUID()),
+  );
 }
 
 function wrongIn(headers: Headers, url: string): string | undefined {
@@ -22,14 +24,14 @@ function wrongIn(headers: Headers, url: string): string | undefined {
 }
 
 /**
- * A body in pieces may turn out to be none, or have lines behind its end, when the answer is already
- * on its way: what follows on such a connection is nobody's.
+ * A chunked body may turn out malformed, or have bytes behind its end, when the answer is already on
+ * its way: its connection is not used again.
  */
-export function isInPieces({ headers }: Request): boolean {
+export function isChunked({ headers }: Request): boolean {
   return headers.get("Transfer-Encoding") !== null;
 }
 
-export function closing(response: Response): Response {
+export function withConnectionClose(response: Response): Response {
   response.headers.set("Connection", "close");
   return response;
 }

@@ -4,7 +4,7 @@
  */
 import type { Server } from "bun";
 import { AddressError, SystemicError } from "../errors.ts";
-import { closing, isInPieces, refusedFrame } from "./frame.ts";
+import { isChunked, refuseAmbiguous, withConnectionClose } from "./frame.ts";
 import { bodyLimits, tooLarge, webhookLimits } from "./json.ts";
 import { problemResponse } from "./problem.ts";
 
@@ -41,11 +41,11 @@ export function serve({ app, port, hostname }: ServeOptions): HttpServer {
       idleTimeout: idleSeconds,
       maxRequestBodySize: serverMaxBytes,
       fetch: async (request, self) => {
-        const refused = refusedFrame(request);
+        const refused = refuseAmbiguous(request);
         if (refused !== undefined) return refused;
-        const inPieces = isInPieces(request);
+        const chunked = isChunked(request);
         // By then the runtime has looked at all that came with the head, and refused what is no piece.
-        if (inPieces) await new Promise(setImmediate);
+        if (chunked) await new Promise(setImmediate);
         if (Number(request.headers.get("Content-Length") ?? "0") > maxBodyBytes) {
           return problemResponse(tooLarge(limitOf(request)), crypto.randomUUID());
         }
@@ -55,7 +55,7 @@ export function serve({ app, port, hostname }: ServeOptions): HttpServer {
         // The answer decides, not who asks: a connection without an end is for whoever was let in.
         if (isStream(response)) self.timeout(request, 0);
         else if (seconds !== undefined) self.timeout(request, idleSeconds);
-        return draining || inPieces ? closing(response) : response;
+        return draining || chunked ? withConnectionClose(response) : response;
       },
     }),
   );
