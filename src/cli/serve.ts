@@ -24,8 +24,8 @@ import { resolveSecrets } from "../secrets.ts";
 import { type Databases, openStores, type Stores } from "../stores.ts";
 import { createOffset, createTestClock, type OffsetSource } from "../test-clock/test-clock.ts";
 import { createTopicsCheck } from "../topic-faults.ts";
-import { type Door, takeDoor } from "./door.ts";
 import { registerGauges, registerLag } from "./gauges.ts";
+import { bindListener, type HttpListener } from "./http-listener.ts";
 import { operationRoutes } from "./operations.ts";
 import { assertDataKey, prepareDatabases, prepareTopics } from "./prepare.ts";
 import { registerChecks } from "./readiness.ts";
@@ -50,35 +50,40 @@ export interface Server {
   stop(): Promise<boolean>;
 }
 
+/** How long activities wait for the first message to go round. */
+const headStartMs = 1_000;
+
 /** Throws DataDirLocked, SchemaTooNew or SystemicError where starting would do harm. */
 export async function startServer(config: Config, logger: Logger): Promise<Server> {
-  const door = takeDoor(config);
-  try {
-    const stores = await openStores(config, logger);
-    try {
-      return await startOn(stores, config, logger, door);
-    } catch (error) {
-      await stores.close();
-      throw error;
-    }
-  } catch (error) {
-    await door.http.stop(0);
+  const listener = bindListener(config);
+  const stores = await openStores(config, logger).catch(async (error: unknown) => {
+    await listener.http.stop(0);
     throw error;
-  }
+  });
+  return startOn({ config, stores, logger, listener });
 }
 
-/** Starts on stores that are open already; stopping the server closes them. */
-export async function startOn(
-  stores: Stores,
-  config: Config,
-  logger: Logger,
-  door: Door = takeDoor(config),
-): Promise<Server> {
-  await prepareDatabases(config, stores);
-  const offset = createOffset();
-  await offset.load(stores.databases);
-  refuseMovedClock(config, offset.current());
-  return start({ stores, config, offset, logger, door });
+interface Given {
+  readonly config: Config;
+  readonly stores: Stores;
+  readonly logger: Logger;
+  readonly listener: HttpListener;
+}
+
+/** Closes what it is given: when starting fails, else when the server is stopped. */
+export async function startOn(given: Given): Promise<Server> {
+  const { config, stores, listener } = given;
+  try {
+    await prepareDatabases(config, stores);
+    const offset = createOffset();
+    await offset.load(stores.databases);
+    refuseMovedClock(config, offset.current());
+    return await start({ ...given, offset });
+  } catch (error) {
+    await stores.close();
+    await listener.http.stop(0);
+    throw error;
+  }
 }
 
 /** Deadlines of real money fall by real time: books whose time was moved are a sandbox's. */
@@ -90,16 +95,12 @@ function refuseMovedClock({ APP_ENV }: Config, offsetMs: bigint): void {
   );
 }
 
-interface Start {
-  readonly config: Config;
-  readonly stores: Stores;
+interface Start extends Given {
   readonly offset: OffsetSource;
-  readonly logger: Logger;
-  readonly door: Door;
 }
 
-async function start({ config, stores, offset, logger, door }: Start): Promise<Server> {
-  const { url, http } = door;
+async function start({ config, stores, offset, logger, listener }: Start): Promise<Server> {
+  const { url, http } = listener;
   const clock = createSystemClock({ offsetMs: offset.current });
   const processId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const metrics = createMetrics();
@@ -146,7 +147,7 @@ async function start({ config, stores, offset, logger, door }: Start): Promise<S
     "/",
     operationRoutes({ application, testClock, clock, complete, sandbox }),
   );
-  door.open(application.http);
+  listener.serve(application.http);
   stores.lock?.update({ url });
   if (!topicsChecked) supervisor.run([createTopicsCheck(log, config.APP_ROLE)]);
   if (schemaIds) supervisor.run([schemaIds.worker]);
@@ -156,6 +157,8 @@ async function start({ config, stores, offset, logger, door }: Start): Promise<S
   const running = { stopping: new AbortController(), tracer, log, stores, clock };
   const ready = becomesReady({ ...running, problems });
   const activities = [...application.activities, ...clockReader(config, offset, databases)];
+  // What looks for work by itself begins when messages flow: its first statements are many, and on the
+  // embedded database all take turns. Without a broker it goes to work all the same.
   void endsWithin(headStartMs, ready, clock).then(() => supervisor.run(activities));
   return {
     url,
@@ -174,12 +177,6 @@ async function start({ config, stores, offset, logger, door }: Start): Promise<S
     stop: () => stop({ ...running, config, http, supervisor, application }),
   };
 }
-
-/**
- * What looks for work by itself begins when messages flow: its first statements are many, and on the
- * embedded database all take turns. Without a broker it goes to work all the same.
- */
-const headStartMs = 1_000;
 
 interface Beginning extends Pick<Running, "log" | "clock" | "stopping"> {
   problems(): readonly unknown[];

@@ -4,9 +4,12 @@
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { silentLogger } from "#platform/telemetry/logger";
+import { bindListener } from "../../src/cli/http-listener.ts";
 import { type Server, startOn } from "../../src/cli/serve.ts";
+import type { Config } from "../../src/config.ts";
 import { mintToken } from "../../src/platform/http/token.ts";
 import { type StripeSimulator, startStripeSimulator } from "../../src/simulators/stripe/index.ts";
+import { createOffset } from "../../src/test-clock/test-clock.ts";
 import { memoryStores, testConfig } from "../support/app.ts";
 import { stripeSecrets } from "../support/stripe-harness.ts";
 
@@ -14,16 +17,19 @@ setDefaultTimeout(60_000);
 
 const secret = "a secret for tests, thirty-two bytes and more";
 let server: Server;
+let config: Config;
 let simulator: StripeSimulator;
 beforeAll(async () => {
   simulator = startStripeSimulator();
-  const config = testConfig({
+  const settings = testConfig({
     JWT_SECRET: secret,
     STRIPE_SECRET_KEY: "sk_test_of_tests",
     STRIPE_WEBHOOK_SECRET: stripeSecrets.platform,
     STRIPE_API_BASE: simulator.url,
   });
-  server = await startOn(await memoryStores(), { ...config, APP_ENV: "production" }, silentLogger);
+  config = { ...settings, APP_ENV: "production" };
+  const listener = bindListener(config);
+  server = await startOn({ config, stores: await memoryStores(), logger: silentLogger, listener });
 });
 afterAll(async () => {
   await server.stop();
@@ -70,4 +76,15 @@ test("O6: no deal is over the sandbox, named or not", async () => {
   expect(unnamed.body).toMatchObject({ escrow: { state: "PROPOSED" } });
   const usdc = { ...deal, amount: { amount: "10000000", currency: "USDC" } };
   expect((await post("/v1/escrows", usdc, "buyer")).body.code).toBe("PROVIDER_UNSUPPORTED");
+});
+
+test("a start that is refused closes its listener and its stores", async () => {
+  const stores = await memoryStores();
+  await createOffset().store(stores.databases, 1n);
+  const listener = bindListener(config);
+  await expect(startOn({ config, stores, logger: silentLogger, listener })).rejects.toThrow(
+    "test clock is",
+  );
+  await expect(fetch(listener.url)).rejects.toThrow();
+  await expect(stores.databases.escrow.sql`SELECT 1`).rejects.toThrow();
 });

@@ -3,6 +3,7 @@
  * Each app has its own database in memory and its own port.
  */
 
+import { bindListener } from "../../src/cli/http-listener.ts";
 import { type Server, startOn } from "../../src/cli/serve.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 import { openPglite } from "../../src/platform/database/pglite.ts";
@@ -92,7 +93,8 @@ export async function startAppOn(
   environment: Record<string, string> = {},
   logger: Logger = silentLogger,
 ): Promise<TestApp> {
-  return appOf(await startOn(stores, testConfig(environment), logger));
+  const config = testConfig(environment);
+  return appOf(await startOn({ config, stores, logger, listener: bindListener(config) }));
 }
 
 /** Of the first app: what others serve is the same, or less. */

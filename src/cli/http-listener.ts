@@ -1,6 +1,6 @@
 /**
- * The port, taken before anything else is made: one that is in use leaves no data folder behind. Who
- * comes before the program is there is told to come again.
+ * Binds the port before anything is created, so a busy port leaves no data folder; answers 503 until
+ * the application is set.
  */
 import { DataDirLocked, dataDirOwner } from "#platform/database/data-dir";
 import { SystemicError } from "#platform/errors";
@@ -11,35 +11,35 @@ import { ownAddress } from "./own-address.ts";
 
 type App = ServeOptions["app"];
 
-export interface Door {
+export interface HttpListener {
   readonly url: string;
   readonly http: HttpServer;
-  /** From now on requests are this one's. */
-  open(app: App): void;
+  /** From now on this application answers. */
+  serve(app: App): void;
 }
 
 /** Throws SystemicError when the port is in use, AddressError when it is none of this machine's. */
-export function takeDoor(config: Config): Door {
-  let behind: App = { fetch: early };
-  const app: App = { fetch: (request, server) => behind.fetch(request, server) };
-  const http = orOwner(config, () => serve({ app, port: config.PORT, hostname: config.HOST }));
+export function bindListener(config: Config): HttpListener {
+  let current: App = { fetch: answerStarting };
+  const app: App = { fetch: (request, server) => current.fetch(request, server) };
+  const http = orNameOwner(config, () => serve({ app, port: config.PORT, hostname: config.HOST }));
   return {
     url: ownAddress(config.HOST, http.port),
     http,
-    open: (next) => {
-      behind = next;
+    serve: (next) => {
+      current = next;
     },
   };
 }
 
-function early(): Response {
+function answerStarting(): Response {
   return problemResponse(unavailable({}, "Starting: try again."), crypto.randomUUID());
 }
 
-/** Whoever starts the program a second time has taken the port himself: his first one is named. */
-function orOwner<T>({ embedded, MEMORY, DATA_DIR }: Config, take: () => T): T {
+/** If the port is held by the process that owns this data folder, name that process. */
+function orNameOwner<T>({ embedded, MEMORY, DATA_DIR }: Config, bind: () => T): T {
   try {
-    return take();
+    return bind();
   } catch (error) {
     const owner = embedded && !MEMORY ? dataDirOwner(DATA_DIR) : undefined;
     if (error instanceof SystemicError && owner !== undefined) {
