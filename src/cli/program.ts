@@ -225,7 +225,7 @@ function tellMisspelled(): void {
   }
 }
 
-/** Of a folder and none the second would win, and what was to be kept be gone. */
+/** --memory would win, and the data meant to be kept would be lost. */
 function refuseContradiction(_: Command, asked: Command): void {
   const { memory, dataDir } = asked.opts();
   if (memory === true && dataDir !== undefined) {

@@ -32,7 +32,7 @@ export function readSettingsFile(path: string, known: readonly string[]): Settin
 
 function wrongEntry(name: string, value: unknown, known: readonly string[]): FileProblem[] {
   if (!isValue(value)) {
-    const expected = "a value: a table is none, and settings stand in none";
+    const expected = "a plain value; tables are not supported";
     return [{ name, origin: "file", value: `[${name}]`, expected }];
   }
   if (known.includes(name)) return [];

@@ -28,8 +28,8 @@ const chunk = 100;
 /** 2,000 a second: what is measured is how long messages take, not how many there are. */
 const everyMs = 50;
 /**
- * The p95 of the other keys beside poison to that without. Besides, the noise between two clean runs
- * is allowed, and the time between two sendings: so long a message may just have missed a batch.
+ * Allowed ratio of p95 with poison to p95 without; on top, the larger of one send interval and the clean
+ * runs' noise.
  */
 const mostSlower = 1.5;
 

@@ -48,7 +48,7 @@ test("all unknown flags are told at once, and wrong settings beside them, with 2
     "error: unknown option '--memroy' (Did you mean --memory?)",
     "wrong settings:",
     `  JWT_SECRT (file): "***"; expected a known setting's name: JWT_SECRET is one`,
-    '  PORT (file): "[PORT]"; expected a value: a table is none, and settings stand in none',
+    '  PORT (file): "[PORT]"; expected a plain value; tables are not supported',
     expect.stringContaining("SHUTDOWN_TIMEOUT (environment)"),
     "(app --help shows what there is)",
     "",

@@ -37,12 +37,12 @@ export function limitGuard(
     // Which party it is, and what it has begun, stays untold: a stranger's day is his own business.
     if (tooMany) {
       return exceeded(
-        `a party may begin at most ${rules.limits.escrows} deals in one day (UTC), and this one is more than a party of it has left`,
+        `A party to this deal has reached its limit of ${rules.limits.escrows} new deals per UTC day.`,
       );
     }
     if (tooMuch) {
       return exceeded(
-        `a party may begin at most ${most} in ${currency} (minor units) in one day (UTC); ${amount} is asked for, more than a party of it has left`,
+        `This deal's ${amount} would take one of its parties over its limit of ${most} ${currency} (minor units) per UTC day.`,
       );
     }
   }
