@@ -6,7 +6,7 @@ import { notFound } from "#platform/http/problem";
 import type { Config } from "../config.ts";
 import { askOperator } from "./ask-operator.ts";
 import type { AnswerOptions } from "./dlq.ts";
-import { asking, how, type Tree } from "./letter-commands.ts";
+import { type CommandTree, whereAsked, withServerOptions } from "./operator-options.ts";
 import { printed, say } from "./say.ts";
 
 /** As the route answers it. */
@@ -23,16 +23,16 @@ interface Story {
   }[];
 }
 
-export function addEscrowCommands(program: Command, tree: Tree): void {
+export function addEscrowCommands(program: Command, tree: CommandTree): void {
   const one = "app escrow timeline esc_1234";
   const escrow = program
     .command("escrow")
     .description("Show what happened to one escrow.")
-    .addHelpText("after", how + tree.examples(one, `${one} --json`));
-  asking(escrow.command("timeline"), tree)
+    .addHelpText("after", whereAsked + tree.examples(one, `${one} --json`));
+  withServerOptions(escrow.command("timeline"), tree)
     .description("Its commands, events, provider calls, webhooks, postings and timers, in order.")
     .argument("<id>", "the escrow's")
-    .addHelpText("after", how + tree.examples(one, `${one} --json`))
+    .addHelpText("after", whereAsked + tree.examples(one, `${one} --json`))
     .action((id, options) => showTimeline(tree.configOf(options), id, options));
 }
 

@@ -5,7 +5,7 @@ import { type Tail, type TailedMessage, topicsNamed } from "../messages/tail.ts"
 import { askOperator } from "./ask-operator.ts";
 import type { AnswerOptions } from "./dlq.ts";
 import { explain } from "./exit.ts";
-import { asking, how, type Tree } from "./letter-commands.ts";
+import { type CommandTree, whereAsked, withServerOptions } from "./operator-options.ts";
 import { printable } from "./say.ts";
 import { checked, wholeNumber } from "./usage.ts";
 
@@ -19,18 +19,18 @@ interface TailOptions extends AnswerOptions {
 const pageSize = 1_000;
 const pauseMs = 1_000;
 
-export function addEventCommands(program: Command, tree: Tree): void {
+export function addEventCommands(program: Command, tree: CommandTree): void {
   const several = "app events tail --topic escrow.events.v1 payments.events.v1 --follow";
   const events = program
     .command("events")
     .description("Show the messages on the topics.")
-    .addHelpText("after", how + tree.examples("app events tail", several));
-  asking(events.command("tail"), tree)
+    .addHelpText("after", whereAsked + tree.examples("app events tail", several));
+  withServerOptions(events.command("tail"), tree)
     .description("The latest, decoded; people's texts stay sealed.")
     .option("--topic <name...>", "of these only; all topics of events when absent", [])
     .option("--limit <n>", "so many of the latest, up to 1000", "20")
     .option("-f, --follow", "go on with what comes, until interrupted")
-    .addHelpText("after", how + tree.examples("app events tail --limit 5 --json", several))
+    .addHelpText("after", whereAsked + tree.examples("app events tail --limit 5 --json", several))
     .action((options) => tailEvents(tree.configOf(options), options));
 }
 

@@ -5,16 +5,17 @@
 
 /** Trying again may help: connection, time-out, lock, serialization, broker. */
 export class TransientError extends Error {
-  override readonly name = "TransientError";
+  override readonly name: string = "TransientError";
 }
 
 /** Nothing of it has left, so that nothing of it can have been accepted. */
 export class NotSentError extends TransientError {
+  override readonly name = "NotSentError";
   /** Before that it would not leave either. */
-  readonly againAfterMs: number;
-  constructor(message: string, againAfterMs = 1_000) {
+  readonly retryAfterMs: number;
+  constructor(message: string, retryAfterMs = 1_000) {
     super(message);
-    this.againAfterMs = againAfterMs;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

@@ -62,7 +62,7 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
       if (!(error instanceof TransientError)) throw error;
       const extra = { commandId, ...commandSubject(escrowId) };
       if (error instanceof NotSentError) {
-        const seconds = Math.max(1, Math.ceil(error.againAfterMs / 1_000));
+        const seconds = Math.max(1, Math.ceil(error.retryAfterMs / 1_000));
         throw unavailable(
           { extra, cause: error, headers: { "Retry-After": `${seconds}` } },
           `This request was not accepted: the log takes nothing at the moment. Try again in ${seconds} s, with the same Idempotency-Key.`,

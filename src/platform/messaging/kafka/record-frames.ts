@@ -3,7 +3,7 @@
  * is wrong it hands out less, or something else, as if that had been sent.
  */
 
-/** Of a number as Kafka packs it: seven bits a byte, the lowest first, the sign in the lowest bit. */
+/** The most bytes of a zigzag varint: seven bits each, the lowest first; the lowest bit is the sign. */
 const intBytes = 5;
 const longBytes = 10;
 
@@ -11,7 +11,7 @@ const longBytes = 10;
 export function assertRecords(bytes: Uint8Array): void {
   let at = 0;
 
-  function number(mostBytes: number): number {
+  function readVarint(mostBytes: number): number {
     let value = 0;
     let scale = 1;
     for (let count = 0; count < mostBytes; count += 1) {
@@ -25,27 +25,26 @@ export function assertRecords(bytes: Uint8Array): void {
     throw malformed(at);
   }
 
-  /** -1 is no text at all. */
-  function skipText(least: number): void {
-    const size = number(intBytes);
+  /** By their length; -1 is null. */
+  function skipBytes(least: number): void {
+    const size = readVarint(intBytes);
     if (size < least || at + size > bytes.length) throw malformed(at);
     at += Math.max(0, size);
   }
 
   while (at < bytes.length) {
-    const size = number(intBytes);
+    const size = readVarint(intBytes);
     const end = at + size;
-    // Its attributes, of which there are none.
-    at += 1;
-    number(longBytes); // later than the batch
-    number(intBytes); // behind the batch's first
-    skipText(-1); // the key
-    skipText(-1); // the value
-    const headers = number(intBytes);
+    at += 1; // attributes, unused
+    readVarint(longBytes); // timestampDelta
+    readVarint(intBytes); // offsetDelta
+    skipBytes(-1); // key
+    skipBytes(-1); // value
+    const headers = readVarint(intBytes);
     if (headers < 0) throw malformed(at);
     for (let count = 0; count < headers; count += 1) {
-      skipText(0);
-      skipText(-1);
+      skipBytes(0);
+      skipBytes(-1);
     }
     if (at !== end) throw malformed(at);
   }

@@ -49,7 +49,7 @@ test("seed E2: five failures open it, then nothing is sent; two good sends close
   expect(await send()).toBe(spared);
   expect(log.sends).toBe(5);
   await clock.advance(2_000);
-  expect(await refused()).toMatchObject({ name: "TransientError", againAfterMs: 3_000 });
+  expect(await refused()).toMatchObject({ name: "NotSentError", retryAfterMs: 3_000 });
 
   await clock.advance(3_000);
   expect(await state()).toBe(halfOpen);

@@ -70,7 +70,7 @@ test("a lost reply is an unknown outcome, and the next goes through a new produc
 test("what was spared the log, or never left the queue, is known not to be sent", async () => {
   const { publisher } = setUp(() => new NotSentError("spared", 4_000));
   const spared = await publisher.publish(command("a", "1"), long).catch((error: unknown) => error);
-  expect(spared).toMatchObject({ message: "spared", againAfterMs: 4_000 });
+  expect(spared).toMatchObject({ message: "spared", retryAfterMs: 4_000 });
   await publisher.close();
   const closed = await publisher.publish(command("a", "2"), long).catch((error: unknown) => error);
   expect(closed).toBeInstanceOf(NotSentError);
