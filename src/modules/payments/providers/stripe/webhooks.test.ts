@@ -91,6 +91,25 @@ describe("pitfall 23: a webhook", () => {
     }
   });
 
+  test("kept by somebody is not made new by a second time in its header", async () => {
+    const payload = JSON.stringify(event);
+    const bytes = new TextEncoder().encode(payload);
+    const [old, now] = [nowSeconds - 86_400, nowSeconds];
+    const secret = "whsec_new";
+    const signed = await sdk.webhooks.generateTestHeaderStringAsync({
+      payload,
+      secret,
+      timestamp: old,
+    });
+    const v1 = signed.slice(signed.indexOf("v1="));
+    const times = [`${old}x`, ` ${old}`, `0000${old}`, `${old} `, `+${old}`, `${old}`];
+    const lists = times.flatMap((time) => [`t=${now},t=${time}`, `t=${time},t=${now}`, `t=${time}`]);
+    for (const list of [...lists.filter((each) => each !== `t=${old}`), `t=${now}, t=${old}`]) {
+      const headers = new Headers({ "stripe-signature": `${list},${v1}` });
+      expect([list, await provider.verifyWebhook(bytes, headers)]).toEqual([list, forged]);
+    }
+  });
+
   test("in another version of the API is refused, and so is no event at all", async () => {
     const older = { ...event, api_version: "2020-08-27" };
     expect(await arrive(older)).toEqual({ refused: "version" });

@@ -92,10 +92,10 @@ async function isSigned(
   }
 }
 
-/** The header's last time counts, for the SDK too. */
+/** Undefined unless one time stands there, as Stripe writes it: the SDK may read another than we do. */
 function timeOf(header: string): number | undefined {
-  const times = [...header.matchAll(/(?:^|,)t=(\d{1,12})(?=,|$)/g)];
-  const seconds = times.at(-1)?.[1];
+  const times = header.split(",").filter((item) => item.split("=")[0]?.trim() === "t");
+  const seconds = times.length === 1 ? /^t=([1-9]\d{0,11})$/.exec(times[0] ?? "")?.[1] : undefined;
   return seconds === undefined ? undefined : Number(seconds);
 }
 
