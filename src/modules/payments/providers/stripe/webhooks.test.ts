@@ -103,7 +103,11 @@ describe("pitfall 23: a webhook", () => {
     });
     const v1 = signed.slice(signed.indexOf("v1="));
     const times = [`${old}x`, ` ${old}`, `0000${old}`, `${old} `, `+${old}`, `${old}`];
-    const lists = times.flatMap((time) => [`t=${now},t=${time}`, `t=${time},t=${now}`, `t=${time}`]);
+    const lists = times.flatMap((time) => [
+      `t=${now},t=${time}`,
+      `t=${time},t=${now}`,
+      `t=${time}`,
+    ]);
     for (const list of [...lists.filter((each) => each !== `t=${old}`), `t=${now}, t=${old}`]) {
       const headers = new Headers({ "stripe-signature": `${list},${v1}` });
       expect([list, await provider.verifyWebhook(bytes, headers)]).toEqual([list, forged]);
