@@ -10,7 +10,7 @@ import { version } from "../../src/version.ts";
 /** Of the ELF format: what machine a program is for. */
 const machines: Readonly<Record<string, number>> = { x64: 0x3e, arm64: 0xb7 };
 
-test("a binary for each machine is made on any, whole, the one of this runs, and sums are beside them", async () => {
+test("a release has a whole binary per architecture, this machine's runs, and checksums match", async () => {
   const folder = mkdtempSync(join(tmpdir(), "app-release-"));
   const binaries = await release(undefined, folder);
   const names = Object.keys(machines).map((machine) => `app-${version}-linux-${machine}`);

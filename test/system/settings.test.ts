@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { openPostgres } from "#platform/database/postgres";
 import { emptyPlace } from "../support/binary.ts";
 import { type FreshPostgres, freshPostgres } from "../support/databases.ts";
-import { type Environment, killAll, runApp, startApp } from "../support/processes.ts";
+import { type Environment, killAll, runApp } from "../support/processes.ts";
 
 afterAll(killAll);
 
@@ -191,22 +191,6 @@ test("an address that is not this machine's is named as that, not as a port in u
   }
 });
 
-test("a port in use leaves no folder behind, and who starts the program twice is told of the first", async () => {
-  const other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("") });
-  const busy = String(other.port);
-  const taken = await refusal(["--port", busy]);
-  await other.stop(true);
-  expect({ code: taken.code, touched: taken.touched }).toEqual({ code: 6, touched: false });
-  expect(taken.stderr).toContain(`127.0.0.1:${busy} is in use`);
-  const place = await emptyPlace();
-  const first = startApp(place, ["--port", "0"]);
-  const { port } = new URL(await first.ready());
-  const second = await runApp(place, ["--port", port]);
-  expect(second.code).toBe(6);
-  expect(second.stderr).toContain(`in use by process ${first.pid} at http://127.0.0.1:${port}`);
-  await first.stop();
-}, 60_000);
-
 test("--memory and --data-dir together are a usage error, in every command", async () => {
   for (const command of [[], ["serve"], ["verify"], ["doctor"]]) {
     const { code, stderr, touched } = await refusal([...command, "--memory", "--data-dir", "data"]);
@@ -214,30 +198,6 @@ test("--memory and --data-dir together are a usage error, in every command", asy
     expect(stderr).toContain("--memory keeps nothing");
   }
 }, 30_000);
-
-test("app health asks the port it is told, by flag or PORT, and names it when nobody answers", async () => {
-  const healthy = Bun.serve({ port: 0, fetch: () => new Response('{"status":"ready"}') });
-  const port = String(healthy.port);
-  for (const [args, env] of [
-    [["--port", port], {}],
-    [[], { PORT: port }],
-  ] as const) {
-    const { code, stdout } = await refusal(["health", ...args], env);
-    expect({ code, stdout }).toEqual({ code: 0, stdout: '{"status":"ready"}\n' });
-  }
-  await healthy.stop(true);
-  const { code, stderr } = await refusal(["health", "--port", port]);
-  expect(code).toBe(1);
-  expect(stderr).toContain(`http://127.0.0.1:${port}/readyz does not answer`);
-}, 30_000);
-
-test("app demo says how many stories it tells and for how long, and counts them", async () => {
-  const { code, stdout } = await refusal(["demo", "--story", "happy-sandbox"]);
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/^1 story, about \d+ seconds/);
-  expect(stdout).toContain("\n[1/1] ");
-  expect(stdout).toEndWith("\n1 story told, each true\n");
-}, 60_000);
 
 test("a token for a server in memory is refused with what to do instead", async () => {
   const { code, stderr, stdout } = await refusal(["token", "--sub", "alice", "--memory"]);
