@@ -143,6 +143,18 @@ if (KAFKA_BROKERS !== undefined) {
     await log.ping();
   }, 60_000);
 
+  test("reads side by side leave no connection behind, so that a process can end", async () => {
+    const orders = topic({ partitions: 12 });
+    await direct.ensureTopics([orders]);
+    const { log, network } = behindNetwork();
+    const all = Array.from({ length: 12 }, (_, partition) =>
+      log.read(orders.name, partition, 0n, 1),
+    );
+    expect((await Promise.all(all)).flat()).toEqual([]);
+    await log.close();
+    await eventually(() => network.open() === 0);
+  });
+
   test("calls that fail side by side leave no connection behind, so that a process can end", async () => {
     const { log, network } = behindNetwork();
     const missing = Array.from({ length: 12 }, (_, n) => `${unique("missing")}.${n}`);

@@ -27,19 +27,24 @@ interface Place {
 
 type Client = InstanceType<typeof Cluster>;
 
+interface Reading {
+  readonly client: Client;
+  last: Promise<unknown>;
+}
+
 export function createKafkaReader(options: KafkaClientOptions): KafkaReader {
   const shared = createSharedClient({
     deadlineMs,
-    open: () => createCluster(options),
-    close: (client) => client.disconnect(),
+    open: (): Reading => ({ client: createCluster(options), last: Promise.resolve() }),
+    close: ({ client }) => client.disconnect(),
   });
   return {
     async read(topic, partition, from, limit) {
       const place = { topic, partition };
       for (let attempt = 1; ; attempt += 1) {
         try {
-          const read = await shared.use("reading a topic", (client) =>
-            readOnce(client, place, from),
+          const read = await shared.use("reading a topic", (reading) =>
+            inTurn(reading, (client) => readOnce(client, place, from)),
           );
           return read.slice(0, limit);
         } catch (error) {
@@ -50,6 +55,13 @@ export function createKafkaReader(options: KafkaClientOptions): KafkaReader {
     },
     close: shared.close,
   };
+}
+
+/** Side by side each read would connect the client, and all these connections but one be nobody's. */
+function inTurn<T>(reading: Reading, read: (client: Client) => Promise<T>): Promise<T> {
+  const mine = reading.last.then(() => read(reading.client));
+  reading.last = mine.catch(() => undefined);
+  return mine;
 }
 
 async function readOnce(client: Client, place: Place, from: bigint): Promise<LogRecord[]> {
