@@ -37,11 +37,13 @@ export function debtMovesOf(entries: readonly DebtEntry[]): readonly DebtMove[] 
   return moves;
 }
 
-/** The debt of each sale, in the order they were made in. */
+/** What each sale owes, never 0, in the order in which they began to owe it. */
 type Debts = Map<bigint, bigint>;
 
 function owes(debts: Debts, entry: DebtEntry, before: readonly DebtMove[]): DebtMove[] {
-  // A release that was undone: what it had repaid is owed again, where it was owed.
+  // A release that was undone: what it had repaid is owed again, where it was owed. A debt that was
+  // settled meanwhile counts as made now, the newest: which of others' is repaid first is a rule for
+  // showing only, and what was shown before stays as it was.
   const undone =
     entry.reason === "release_undone"
       ? before.filter((move) => isOf(move, entry)).map((move) => ({ ...move, entry }))
@@ -71,5 +73,8 @@ function repays(debts: Debts, entry: DebtEntry): DebtMove[] {
 }
 
 function add(debts: Debts, sale: bigint, amount: bigint): void {
-  debts.set(sale, (debts.get(sale) ?? 0n) + amount);
+  const owed = (debts.get(sale) ?? 0n) + amount;
+  // A settled debt has no place: what the sale owes later is newer than what others owe by then.
+  if (owed === 0n) debts.delete(sale);
+  else debts.set(sale, owed);
 }
