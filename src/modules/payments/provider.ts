@@ -175,22 +175,27 @@ export interface ProviderWarning {
   readonly open: boolean;
 }
 
-/**
- * A refund or a reversal nobody here asked for: by the provider's dashboard, or by a rule of its. Or
- * a deposit of another asset than the payment's that is gone again, though it had been confirmed.
- */
+/** A refund or a reversal nobody here asked for: by the provider's dashboard, or by a rule of its. */
 export interface ForeignMovement {
   readonly kind: "foreign";
   readonly objectId: string;
   /** Of a reversal of what we transferred out of our own balance: that transfer. */
   readonly paymentRef: string;
-  readonly movement: "refund" | "reversal" | "deposit_undone";
+  readonly movement: "refund" | "reversal";
   /** Money moved when it succeeded; a succeeded refund may still fail, which gives it back. */
   readonly status: "pending" | "succeeded" | "failed";
   readonly amount: bigint;
   readonly currency: string;
-  /** Of a deposit that is gone: which. */
-  readonly depositId?: string;
+}
+
+/** A deposit of another asset than the payment's that is gone again, though it had been confirmed. */
+export interface UndoneDeposit {
+  readonly kind: "deposit_undone";
+  readonly objectId: string;
+  readonly paymentRef: string;
+  readonly depositId: string;
+  readonly amount: bigint;
+  readonly currency: string;
 }
 
 /** From a seller's account to his bank: ours to show, never to undo. */
@@ -209,7 +214,12 @@ export interface ProviderPayout {
 export type ProviderObject = ProviderPayment | ProviderTransfer | ProviderRefund | ProviderReversal;
 
 /** What comes to be at the provider without a call of ours; found by its webhook. */
-export type ForeignObject = ProviderDispute | ProviderWarning | ForeignMovement | ProviderPayout;
+export type ForeignObject =
+  | ProviderDispute
+  | ProviderWarning
+  | ForeignMovement
+  | UndoneDeposit
+  | ProviderPayout;
 
 /** One line of the provider's own books, as reconciliation meets it. */
 export interface ProviderMovement {

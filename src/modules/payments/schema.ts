@@ -233,7 +233,11 @@ export function operationChange(operation: Operation, now: Date): WriteRow {
 export interface ProviderObjectRow {
   readonly provider: string;
   readonly object_id: string;
-  readonly kind: "unmatched" | "account" | ProviderObject["kind"] | ForeignObject["kind"];
+  readonly kind:
+    | "unmatched"
+    | "account"
+    | ProviderObject["kind"]
+    | Exclude<ForeignObject["kind"], "deposit_undone">;
   readonly escrow_id: string | null;
   readonly operation_id: string | null;
   readonly attempt: number | null;

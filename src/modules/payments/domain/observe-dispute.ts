@@ -134,14 +134,14 @@ function foreignFailed(bankCase: BankCase, dispute: Dispute): void {
 }
 
 function openForeign(bankCase: BankCase, object: ForeignMovement): void {
-  const { objectId: disputeId, movement, amount } = object;
+  const { objectId: disputeId, movement, amount, currency } = object;
   const kind = movement === "refund" ? "FOREIGN_REFUND" : "FOREIGN_REVERSAL";
   const reason = "FOREIGN_MOVEMENT";
   const stated = { status: "open", amount, reason, dueBy: undefined } as const;
   const foreign = newDispute({ ...stated, disputeId, kind });
   record(bankCase, foreign);
   tell(bankCase, foreign, true);
-  const value = create(ForeignMovementSeenSchema, { kind: movement, amount });
+  const value = create(ForeignMovementSeenSchema, { kind: movement, amount, currency });
   bankCase.add(say({ case: "foreignMovementSeen", value }));
 }
 

@@ -7,7 +7,7 @@ import { create } from "@bufbuild/protobuf";
 import { ForeignMovementSeenSchema } from "#gen/payments/v1/events_pb";
 import { TerminalError } from "#platform/errors";
 import { depositLost, depositUndone } from "../ledger/post-suspense.ts";
-import type { ForeignMovement } from "../provider.ts";
+import type { UndoneDeposit } from "../provider.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import type { BookedDeposit, Operation, Payment } from "./payment.ts";
 import { neverHappened } from "./withdraw.ts";
@@ -23,7 +23,7 @@ export interface AroundDeposit {
 /** Undefined: its way back was asked for, and nobody knows yet whether it was gone. */
 export function depositUndoneSeen(
   payment: Payment,
-  { objectId, amount, currency }: ForeignMovement,
+  { objectId, amount, currency }: UndoneDeposit,
   { deposit, operations }: AroundDeposit,
 ): readonly Effect[] | undefined {
   if (deposit?.disposition === "UNDONE") return [];
@@ -40,7 +40,7 @@ export function depositUndoneSeen(
   const sent = back?.state === "SUCCEEDED";
   if (back !== undefined && !sent && !neverHappened(back)) return undefined;
   const gone = sent ? depositLost : depositUndone;
-  const value = create(ForeignMovementSeenSchema, { kind: "deposit_undone", amount });
+  const value = create(ForeignMovementSeenSchema, { kind: "deposit_undone", amount, currency });
   return [
     { case: "undone", depositId },
     ...(back === undefined || sent ? [] : [withdrawn(back)]),

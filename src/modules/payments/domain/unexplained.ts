@@ -29,6 +29,7 @@ function takenAnew(object: ForeignObject, disputes: ReadonlyMap<string, Dispute>
       return moved && !booked ? object.amount : 0n;
     }
     case "warning":
+    case "deposit_undone":
     case "payout":
       return 0n;
     default:

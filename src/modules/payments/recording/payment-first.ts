@@ -38,9 +38,7 @@ export async function waitsForPayment(overtaking: Overtaking): Promise<boolean> 
 }
 
 function overtakes({ object, root, surroundings, deposits }: Overtaking): boolean {
-  if (object.kind === "foreign" && object.movement === "deposit_undone") {
-    return !deposits.has(object.depositId ?? "");
-  }
+  if (object.kind === "deposit_undone") return !deposits.has(object.depositId);
   const disputes = surroundings.of(root)?.disputes ?? new Map();
   return unexplained(root.payment, disputes, object) > 0n;
 }

@@ -163,8 +163,14 @@ async function link(
   if (there.kind !== "unmatched" || outcome.kind !== "succeeded" || !outcome.value) return [];
   const object = { provider: row.provider, objectId: row.object_id };
   const none = { operationId: null, attempt: null, syncDueAt: null };
-  await linkObjects(tx, [{ ...object, kind: outcome.value.kind, ...whose, ...none }]);
+  const kind = rowKindOf(outcome.value);
+  await linkObjects(tx, [{ ...object, kind, ...whose, ...none }]);
   return drainUnmatched(tx, [object], now);
+}
+
+/** A row says only how its object is read: a deposit that is gone is read as a foreign movement is. */
+function rowKindOf({ kind }: ForeignObject): ObjectLink["kind"] {
+  return kind === "deposit_undone" ? "foreign" : kind;
 }
 
 async function apply(
@@ -196,8 +202,8 @@ async function effectsOf(
 ): Promise<readonly Effect[] | undefined> {
   const around = surroundings.of(root);
   if (around === undefined) throw new Error("a root without its surroundings");
-  if (object.kind === "foreign" && object.movement === "deposit_undone") {
-    const deposit = deposits.get(object.depositId ?? "");
+  if (object.kind === "deposit_undone") {
+    const deposit = deposits.get(object.depositId);
     return depositUndoneSeen(root.payment, object, { ...around, deposit });
   }
   return whileSanctioned(root.payment, await ofObject(tx, root, object, around), around);
@@ -206,7 +212,7 @@ async function effectsOf(
 async function ofObject(
   tx: Tx,
   root: Root,
-  object: AboutPayment,
+  object: Exclude<AboutPayment, { kind: "deposit_undone" }>,
   around: LockedSurroundings,
 ): Promise<readonly Effect[]> {
   switch (object.kind) {
@@ -276,6 +282,8 @@ function nextDue(
       // One that succeeded may still fail.
       return final || row.sync_tries > triesOfAMonth ? null : pollAt(now, row.sync_tries);
     }
+    case "deposit_undone":
+      return null;
     case "payout":
       return object.status === "pending" ? pollAt(now, row.sync_tries) : null;
     default:

@@ -3,7 +3,6 @@
  * calls it final; before that it is only shown, and a reorganisation may take it away again.
  */
 import type {
-  ForeignMovement,
   ForeignObject,
   Outcome,
   PaymentProvider,
@@ -11,6 +10,7 @@ import type {
   ProviderDispute,
   ProviderPayment,
   Said,
+  UndoneDeposit,
 } from "../../provider.ts";
 import { ofAttempt } from "../attempts.ts";
 import { type Asset, bookable, checksummed } from "./assets.ts";
@@ -173,8 +173,7 @@ function lostAt({ id, depositAddress: paymentRef }: Reversion, booked: Booked): 
 function undone(
   { id, depositAddress: paymentRef, deposit: depositId }: Reversion,
   booked: Booked,
-): ForeignMovement | undefined {
+): UndoneDeposit | undefined {
   if (depositId === "") return undefined;
-  const gone = { movement: "deposit_undone", status: "succeeded", depositId } as const;
-  return { kind: "foreign", objectId: id, paymentRef, ...gone, ...booked };
+  return { kind: "deposit_undone", objectId: id, paymentRef, depositId, ...booked };
 }
