@@ -4,11 +4,18 @@
  */
 import { HttpProblem } from "#platform/http/problem";
 import type { WebhookFault } from "../provider.ts";
+import { toleranceSeconds } from "../providers/signed-webhook.ts";
 
 const said: Readonly<Record<WebhookFault, readonly [code: string, detail: string]>> = {
   signature: ["BAD_SIGNATURE", "The signature does not hold for this body."],
-  too_old: ["WEBHOOK_TOO_OLD", "It was signed more than 300 seconds before the time here."],
-  in_future: ["WEBHOOK_IN_FUTURE", "It was signed for more than 300 seconds after the time here."],
+  too_old: [
+    "WEBHOOK_TOO_OLD",
+    `It was signed more than ${toleranceSeconds} seconds before the time here.`,
+  ],
+  in_future: [
+    "WEBHOOK_IN_FUTURE",
+    `It was signed for more than ${toleranceSeconds} seconds after the time here.`,
+  ],
   not_json: ["WEBHOOK_NOT_JSON", "It is well signed, but no JSON."],
   not_an_event: ["WEBHOOK_NOT_AN_EVENT", "It is well signed, but no event of this provider."],
   version: [

@@ -5,7 +5,7 @@
  */
 import type { Clock } from "#platform/clock";
 import type { PaymentProvider } from "../../provider.ts";
-import { parsedJson, timeFault } from "../signed-webhook.ts";
+import { readSigned } from "../signed-webhook.ts";
 import { assetOn } from "./assets.ts";
 import { createClient } from "./client.ts";
 import { createDeposits } from "./deposits.ts";
@@ -46,13 +46,9 @@ export function createCustodianProvider(options: CustodianOptions): PaymentProvi
     ...createLists({ client, asset }),
     verifyWebhook: async (bytes, headers) => {
       const signedSeconds = signedAt(bytes, headers, options.webhookSecrets);
-      if (signedSeconds === undefined) return { refused: "signature" };
-      const untimely = timeFault(signedSeconds, clock.wall());
-      if (untimely !== undefined) return { refused: untimely };
-      const body = parsedJson(bytes);
-      if (body === undefined) return { refused: "not_json" };
-      const parsed = event.safeParse(body);
-      return parsed.success ? webhookOf(parsed.data) : { refused: "not_an_event" };
+      const signed = { bytes, signedSeconds, wall: clock.wall() };
+      const read = readSigned(signed, (body) => event.safeParse(body).data);
+      return "refused" in read ? read : webhookOf(read.event);
     },
   };
 }

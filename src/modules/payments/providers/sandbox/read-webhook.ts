@@ -1,7 +1,7 @@
 /** Is a webhook the sandbox's own, and of now? Which object is it about? */
 import { z } from "zod";
 import type { RefusedWebhook, VerifiedWebhook } from "../../provider.ts";
-import { parsedJson, timeFault } from "../signed-webhook.ts";
+import { readSigned } from "../signed-webhook.ts";
 import { signatureHeader, signedAt } from "./sign.ts";
 
 const event = z.object({
@@ -17,13 +17,8 @@ export function readWebhook(
   { webhookSecrets, wall }: { readonly webhookSecrets: readonly string[]; readonly wall: Date },
 ): VerifiedWebhook | RefusedWebhook {
   const signedSeconds = signedAt(bytes, headers.get(signatureHeader), webhookSecrets);
-  if (signedSeconds === undefined) return { refused: "signature" };
-  const untimely = timeFault(signedSeconds, wall);
-  if (untimely !== undefined) return { refused: untimely };
-  const body = parsedJson(bytes);
-  if (body === undefined) return { refused: "not_json" };
-  const { data: read } = event.safeParse(body);
-  if (read === undefined) return { refused: "not_an_event" };
-  const { id: eventId, type, created: createdAt, data } = read;
+  const read = readSigned({ bytes, signedSeconds, wall }, (body) => event.safeParse(body).data);
+  if ("refused" in read) return read;
+  const { id: eventId, type, created: createdAt, data } = read.event;
   return { eventId, type, createdAt, livemode: false, ...data };
 }

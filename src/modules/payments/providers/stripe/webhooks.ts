@@ -5,7 +5,7 @@
  */
 import Stripe from "stripe";
 import type { RefusedWebhook, VerifiedWebhook, WebhookFault } from "../../provider.ts";
-import { parsedJson, timeFault } from "../signed-webhook.ts";
+import { readSigned } from "../signed-webhook.ts";
 import { apiVersion, type StripeClient } from "./client.ts";
 import { type EventBody, readEvent } from "./events.ts";
 
@@ -32,13 +32,14 @@ export function createWebhooks(options: WebhookOptions) {
       headers: Headers,
     ): Promise<VerifiedWebhook | RefusedWebhook> => {
       const header = headers.get(signatureHeader) ?? "";
-      const signedSeconds = timeOf(header);
-      if (signedSeconds === undefined) return { refused: "signature" };
-      const signed = await signersOf(bytes, header, options);
-      if (signed.length === 0) return { refused: "signature" };
-      const untimely = timeFault(signedSeconds, options.client.clock.wall());
-      if (untimely !== undefined) return { refused: untimely };
-      return readSigned(bytes, signed);
+      const time = timeOf(header);
+      const signers = time === undefined ? [] : await signersOf(bytes, header, options);
+      const signedSeconds = signers.length === 0 ? undefined : time;
+      const signed = { bytes, signedSeconds, wall: options.client.clock.wall() };
+      const read = readSigned(signed, readEvent);
+      if ("refused" in read) return read;
+      const fault = endpointFault(read.event, signers);
+      return fault === undefined ? webhookOf(read.event) : { refused: fault };
     },
   };
 }
@@ -49,18 +50,6 @@ export function webhookOf(event: EventBody): VerifiedWebhook {
 }
 
 type Endpoint = keyof WebhookSecrets;
-
-function readSigned(
-  bytes: Uint8Array,
-  signed: readonly Endpoint[],
-): VerifiedWebhook | RefusedWebhook {
-  const body = parsedJson(bytes);
-  if (body === undefined) return { refused: "not_json" };
-  const event = readEvent(body);
-  if (event === undefined) return { refused: "not_an_event" };
-  const foreign = foreignness(event, signed);
-  return foreign === undefined ? webhookOf(event) : { refused: foreign };
-}
 
 /** Every endpoint with a secret that signed these bytes: two may share one. */
 async function signersOf(
@@ -100,10 +89,10 @@ function timeOf(header: string): number | undefined {
 }
 
 /** An endpoint tells only of its own kind, in our version, and of an account only what it is. */
-function foreignness(event: EventBody, signed: readonly Endpoint[]): WebhookFault | undefined {
+function endpointFault(event: EventBody, signers: readonly Endpoint[]): WebhookFault | undefined {
   const { account, version, subject } = event;
   const endpoint: Endpoint = account === "" ? "platform" : "connect";
-  if (!signed.includes(endpoint)) return "endpoint";
+  if (!signers.includes(endpoint)) return "endpoint";
   if (version !== undefined && version !== apiVersion) return "version";
   const another = account !== "" && subject.object === "account" && subject.id !== account;
   return another ? "account" : undefined;
