@@ -1,15 +1,14 @@
 /**
  * A party's statement: what happened to his money in a stretch of time, line by line in his view,
  * between his balance before and after. Invariant: opening + lines = closing, currency by currency,
- * since all three are of the same entries of the ledger. Of one sale, what it repaid of another's
- * debt is taken off it and put to the other, so that a sale that is over closes at 0.
+ * since all three are of the same entries of the ledger.
  */
-
 import { sum } from "#kernel/money";
 import type { Queryable } from "#platform/database/database";
 import type { AccountKind } from "../ledger/accounts.ts";
-import { type DebtEntry, type DebtMove, debtMovesOf } from "./debt-moves.ts";
+import type { DebtEntry, DebtMove } from "./debt-moves.ts";
 import { type BookedPosting, linesFor, type PartyLine, type PartyRole } from "./party-lines.ts";
+import { moveLines, movesOf, shareOf, withoutMoves } from "./sale-debts.ts";
 import {
   cursorOf,
   type LineCursor,
@@ -64,29 +63,6 @@ export async function partyBalancesAt(
   });
 }
 
-/** Between one sale and the seller's others; none of all of them together. */
-async function movesOf(
-  db: Queryable,
-  partyId: string,
-  escrowNo: bigint | undefined,
-): Promise<readonly DebtMove[]> {
-  if (escrowNo === undefined) return [];
-  // By the posting's first line, as the others are.
-  const entries = await db.sql<DebtEntry>`
-    SELECT t.at, e.escrow_no, e.number, e.line - (e.line + 1) % 2 AS line, t.escrow_id, t.reason, t.reference,
-      e.currency, e.amount
-    FROM payments.entry e JOIN payments.ledger_transaction t USING (escrow_no, number)
-    WHERE e.account = 'seller_debt' AND e.owner = ${partyId}
-    ORDER BY t.at, e.escrow_no, e.number, e.line`;
-  return debtMovesOf(entries).filter((move) => shareOf(move, escrowNo) !== 0n);
-}
-
-/** In his favour, of this sale. */
-function shareOf(move: DebtMove, escrowNo: bigint | undefined): bigint {
-  if (move.for === escrowNo) return move.amount;
-  return move.of === escrowNo ? -move.amount : 0n;
-}
-
 interface PostingRow extends Position {
   readonly escrow_id: string;
   readonly buyer_id: string;
@@ -137,16 +113,27 @@ export async function partyLinesOf(
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   const more = rows.length > page.limit && last !== undefined;
-  const first = { at: after.at, escrow_no: after.no, number: after.number, line: after.line };
+  const afterPosition = {
+    at: after.at,
+    escrow_no: after.no,
+    number: after.number,
+    line: after.line,
+  };
   const moves = (await movesOf(db, partyId, no))
-    .filter(({ entry }) => entry.at >= from && entry.at < until && compare(entry, first) > 0)
+    .filter(
+      ({ entry }) => entry.at >= from && entry.at < until && compare(entry, afterPosition) > 0,
+    )
     .filter(({ entry }) => !more || compare(entry, last) <= 0);
-  const placed = [
-    ...shown.map((row) => ({ row, lines: withoutMoves(linesIn(row, partyId), row, moves) })),
-    ...moves.map((move) => ({ row: move.entry, lines: moveLines(move, no) })),
+  const placed: Placed[] = [
+    ...shown.map((row) => postingLines(row, partyId, moves)),
+    ...moves.map((move) => ({
+      row: move.entry,
+      role: "seller" as const,
+      lines: moveLines(move, no),
+    })),
   ].sort((a, b) => compare(a.row, b.row));
   return {
-    lines: merged(placed.flatMap(({ lines }) => lines)),
+    lines: merged(placed.flatMap(statedLines)),
     next: more ? cursorOf(last) : undefined,
   };
 }
@@ -161,53 +148,23 @@ function compare(a: Position, b: Position): number {
   );
 }
 
-function linesIn(row: PostingRow, partyId: string): PartyStatementLine[] {
+interface Placed {
+  readonly row: PostingRow | DebtEntry;
+  readonly role: PartyRole;
+  readonly lines: readonly PartyLine[];
+}
+
+function postingLines(row: PostingRow, partyId: string, moves: readonly DebtMove[]): Placed {
   const role = row.buyer_id === partyId ? "buyer" : "seller";
-  return linesFor(role, partyId, postingOf(row)).map((line) => lineOf(row, role, line));
+  return { row, role, lines: withoutMoves(linesFor(role, partyId, postingOf(row)), row, moves) };
 }
 
-/** Of a release what was kept for another sale was earned by this one first. */
-function moveLines(move: DebtMove, escrowNo: bigint | undefined): PartyStatementLine[] {
-  const { entry, amount } = move;
-  const [earned, kept] = wordsFor(entry);
-  const lines = [{ what: kept, amount: shareOf(move, escrowNo) }];
-  const released = isRelease(entry) && move.of === escrowNo;
-  return [...(released ? [{ what: earned, amount }] : []), ...lines].map((line) =>
-    lineOf(entry, "seller", line),
-  );
-}
-
-/** Its own line says less debt, which is the other sale's. */
-function withoutMoves(
-  lines: readonly PartyStatementLine[],
-  { escrow_no, number, reason }: PostingRow,
-  moves: readonly DebtMove[],
-): PartyStatementLine[] {
-  const here = moves.filter(
-    ({ of, entry }) => of === escrow_no && entry.number === number && isRelease(entry),
-  );
-  const [, kept] = wordsFor({ reason });
-  const gone = sum(here.map(({ amount }) => amount));
-  return lines
-    .map((line) => (line.what === kept ? { ...line, amount: line.amount - gone } : line))
-    .filter(({ amount }) => amount !== 0n);
-}
-
-function isRelease({ reason }: Pick<DebtEntry, "reason">): boolean {
-  return reason === "release_accepted" || reason === "release_undone";
-}
-
-function wordsFor({ reason }: Pick<DebtEntry, "reason">): readonly [string, string] {
-  return reason === "release_undone" ? ["release_undone", "netting_undone"] : ["release", "netted"];
-}
-
-function lineOf(
-  { at, escrow_id: escrowId, number, currency, reference }: PostingRow | DebtEntry,
-  role: PartyRole,
-  line: PartyLine,
-): PartyStatementLine {
+function statedLines({ row, role, lines }: Placed): PartyStatementLine[] {
+  const { at, escrow_id: escrowId, number, currency, reference } = row;
   const transactionId = `${escrowId}.${number}`;
-  return { at, escrowId, role, ...line, currency, reference, transactionId };
+  return lines.map((line) => {
+    return { at, escrowId, role, ...line, currency, reference, transactionId };
+  });
 }
 
 /** What one transaction was to him in one way is one line. */
