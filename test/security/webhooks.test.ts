@@ -184,11 +184,23 @@ describe("pitfall 23: whose signature holds is told why his webhook is refused",
   });
 
   test("the metric counts each by its reason", async () => {
-    const shown = await (await fetch(`${app.url}/metrics`)).text();
-    for (const result of ["signature", "too_old", "in_future", "version", "livemode"]) {
-      expect(shown).toMatch(
-        new RegExp(`webhooks_total\\{provider="stripe",result="${result}"\\} [1-9]`),
-      );
+    const live = body.replace('"livemode":false', '"livemode":true');
+    const sent: [result: string, body: string, headers: Record<string, string>][] = [
+      ["signature", body, {}],
+      ["too_old", body, signed(body, newer, 301_000)],
+      ["in_future", body, signed(body, newer, -360_000)],
+      ["version", older, signed(older)],
+      ["livemode", live, signed(live)],
+    ];
+    const counted = async (result: string) => {
+      const shown = await (await fetch(`${app.url}/metrics`)).text();
+      const line = new RegExp(`webhooks_total\\{provider="stripe",result="${result}"\\} ([0-9]+)`);
+      return Number(line.exec(shown)?.[1] ?? 0);
+    };
+    for (const [result, each, headers] of sent) {
+      const before = await counted(result);
+      await post("stripe", each, headers);
+      expect(await counted(result)).toBe(before + 1);
     }
   });
 });
