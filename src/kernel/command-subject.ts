@@ -1,9 +1,14 @@
 /**
- * What a command is about, as answers name it. Its key is an escrow's id, or the name of a provider
- * where it stops or resumes one, or sets an object of its aside; an id has an underscore, a name has none.
+ * What a command is about, as every answer names it. Its key is an escrow's id, of the form kept here,
+ * or else the name of a provider, where it stops or resumes one, or sets an object of its aside.
  */
-export type CommandSubject = { readonly escrowId: string } | { readonly provider: string };
+export interface CommandSubject {
+  /** "" where it is about a provider, or nothing is known of it. */
+  readonly escrowId: string;
+  readonly provider?: string;
+}
 
 export function commandSubject(key: string): CommandSubject {
-  return /^[a-z]{1,32}$/.test(key) ? { provider: key } : { escrowId: key };
+  const ofEscrow = key === "" || key.startsWith("esc_");
+  return ofEscrow ? { escrowId: key } : { escrowId: "", provider: key };
 }

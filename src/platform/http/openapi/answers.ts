@@ -36,10 +36,10 @@ export const problem = () =>
 
 const named = () => ({ commandId: z.string(), ...subject() });
 
-/** What a command is about: one of both. */
+/** What a command is about. */
 export const subject = () => ({
-  escrowId: z.string().optional().describe("The escrow a command is about."),
-  provider: z.string().optional().describe("In its place, of a command about a provider."),
+  escrowId: z.string().describe("The escrow a command is about; empty where it is a provider."),
+  provider: z.string().optional().describe("Of a command about a provider: which."),
 });
 
 /** A command that is on its way, or waits for a second operator. */
