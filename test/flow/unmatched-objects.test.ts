@@ -107,6 +107,22 @@ describe("pitfall 26, B15: objects that are not ours, told of by Stripe", () => 
     expect(await unmatched()).not.toContainEqual(expect.objectContaining({ id: intent }));
   });
 
+  test("one that cannot be read is shown as that, and cannot be set aside", async () => {
+    const { control } = stripe.simulator;
+    const { intent } = await stripe.funded();
+    const says = { status: "of_tomorrow" };
+    control.fail({ kind: "untrue", route: "GET /v1/disputes/:id", says, times: 20 });
+    const { id } = control.dispute({ intent });
+    await stripe.settle();
+    const { items } = (await olga().get("/v1/work-items")).body;
+    expect(items).toContainEqual(expect.objectContaining({ kind: "OBJECT_UNREADABLE", id }));
+    const looked = { objectId: id, reason: "nobody's" };
+    expect(await olga().post(acknowledge, looked)).toMatchObject({
+      status: 409,
+      body: { code: "ALREADY_SETTLED", provider: "stripe", escrowId: "" },
+    });
+  });
+
   test("many of them come by pages, and hide nothing that is more urgent", async () => {
     const names = Array.from({ length: 501 }, (_, n) => `tr_stranger_${n}`);
     while (names.length > 0) {

@@ -96,24 +96,10 @@ export function createWorkItemRoutes(options: WorkItemRouteOptions): Hono<HttpEn
   return app;
 }
 
-function unmatchedItem({
-  provider,
-  objectId,
-  account,
-  type,
-  firstSeen,
-}: UnmatchedObject): WorkItemRow {
-  const none = { escrow_id: "", amount: 0n, currency: "" };
-  const code = type;
-  return {
-    kind: "OBJECT_UNMATCHED",
-    id: objectId,
-    ...none,
-    provider,
-    code,
-    since: firstSeen,
-    account,
-  };
+function unmatchedItem(object: UnmatchedObject): WorkItemRow {
+  const { objectId: id, type: code, firstSeen: since, provider, account } = object;
+  const kind = "OBJECT_UNMATCHED";
+  return { kind, id, code, since, provider, account, escrow_id: "", amount: 0n, currency: "" };
 }
 
 async function allItems({ db, clock, waitingEscrows }: WorkItemRouteOptions) {

@@ -104,7 +104,7 @@ function refusal(
   if (body.case === "acknowledgeObject") {
     const object = { provider: escrowId, objectId: body.value.objectId };
     if (unmatched.has(keyOf(object))) return undefined;
-    return { code: "ALREADY_SETTLED", detail: "it waits for nobody" };
+    return { code: "ALREADY_SETTLED", detail: "it does not wait to be set aside" };
   }
   if (body.case === "stopProvider") {
     if (!stopped.has(escrowId)) return undefined;

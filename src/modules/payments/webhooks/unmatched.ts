@@ -61,7 +61,7 @@ export async function lockUnmatched(
     JOIN unnest(${keys.map(({ provider }) => provider)}::text[],
       ${keys.map(({ objectId }) => objectId)}::text[]) AS k(provider, object_id)
       ON o.provider = k.provider AND o.object_id = k.object_id
-    WHERE o.kind = 'unmatched' AND o.signals > o.acknowledged
+    WHERE o.kind = 'unmatched' AND o.signals > o.acknowledged AND o.problem = ''
     ORDER BY o.provider, o.object_id FOR UPDATE OF o`;
   return new Set(rows.map(keyOf));
 }
@@ -70,7 +70,7 @@ export function keyOf({ provider, objectId }: ObjectKey): string {
   return `${provider} ${objectId}`;
 }
 
-/** Whether anything was ever heard of it; what is to be done with it the decider says. */
+/** Whether the provider's object is recorded here, ours or not. */
 export async function isKnown(db: Queryable, object: ObjectKey): Promise<boolean> {
   const rows = await db.sql`
     SELECT object_id FROM payments.provider_object
