@@ -10,6 +10,7 @@ import {
   type OperatorRequest,
   OperatorRequestSchema,
 } from "#gen/platform/v1/operations_pb";
+import { isEscrowId } from "#kernel/command-subject";
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
 import { type Approvals, personOf } from "#platform/http/approvals";
@@ -77,9 +78,10 @@ function wishOf(
 ): OperatorRequest {
   const ids = letters.map(letterId);
   const keys = [...new Set(letters.map((letter) => letter.key))];
+  const [only = "", ...others] = keys;
   return create(OperatorRequestSchema, {
     ...head,
-    escrowId: keys.length === 1 ? (keys[0] ?? "") : "",
+    escrowId: others.length === 0 && isEscrowId(only) ? only : "",
     fingerprint: hashFields(reason, ...ids),
     body: { case: "discardLetters", value: create(DiscardLettersSchema, { ids, keys, reason }) },
   });

@@ -9,6 +9,9 @@ export interface CommandSubject {
 }
 
 export function commandSubject(key: string): CommandSubject {
-  const ofEscrow = key === "" || key.startsWith("esc_");
-  return ofEscrow ? { escrowId: key } : { escrowId: "", provider: key };
+  return key === "" || isEscrowId(key) ? { escrowId: key } : { escrowId: "", provider: key };
+}
+
+export function isEscrowId(key: string): boolean {
+  return key.startsWith("esc_");
 }

@@ -209,6 +209,17 @@ test("discarding what moves money takes two people, and neither is a party of it
   }
 });
 
+test("a discard under a party's key is shown as about no escrow and no provider", async () => {
+  await send("payments.commands.v1", "carla", Buffer.from([0xff, 3]));
+  const { id } = await letterOf("payments.commands", "carla");
+  const asked = await olga().post("/v1/dead-letters/discard", { ids: [id], reason: "INC-8" });
+  const { body: open } = await otto().get("/v1/approvals");
+  expect(open.approvals).toMatchObject([{ action: "discardLetters", escrowId: "", letters: [id] }]);
+  expect(open.approvals[0]).not.toHaveProperty("provider");
+  const approve = `/v1/approvals/${asked.body.approvalId}/approve`;
+  expect((await otto().post(approve)).status).toBe(200);
+});
+
 test("a discard of what moves no money takes one, and says which it was", async () => {
   const { id } = await letterOf("projections.escrow-commands", "esc_rate2");
   const done = await olga().post("/v1/dead-letters/discard", { ids: [id], reason: "INC-10" });
