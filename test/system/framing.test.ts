@@ -174,6 +174,13 @@ describe.each(kinds)("the server $kind", ({ start }) => {
     }
   });
 
+  test("B8: an order in pieces with something behind it is not carried out", async () => {
+    const trailed = order([pieces], `${inPieces.slice(0, -2)}X-Sum: 1\r\n\r\n`);
+    expect((await speak(port, [trailed], patient)).statuses).toEqual([400]);
+    const followed = order([pieces], inPieces) + greeting;
+    expect(await speak(port, [followed], patient)).toMatchObject({ statuses: [], closed: true });
+  });
+
   test("B8: a body that is cut off gets no answer", async () => {
     for (const cut of [order([bytes], body.slice(9)), order([pieces], inPieces.slice(0, -9))]) {
       const { statuses, closed } = await speak(port, [cut], { ...patient, ends: true });
