@@ -80,6 +80,19 @@ describe("G7: whose debt a sale repaid", () => {
     ]);
   });
 
+  test("a repayment that bears an earlier time than the debt it found repaid it all the same", () => {
+    const moves = debts(
+      [3n, "release_accepted", "rel_3", -100n],
+      [5n, "chargeback_taken", "dp_5", 100n],
+      [9n, "chargeback_taken", "dp_9", 40n],
+      [6n, "release_accepted", "rel_6", -40n],
+    );
+    expect(moves).toEqual([
+      [3n, 5n, 100n],
+      [6n, 9n, 40n],
+    ]);
+  });
+
   test("currencies are debts of their own", () => {
     const euros = { reason: "release_accepted", reference: "r", currency: "EUR", amount: -5n };
     const place = { at, number: 1n, line: 1 };

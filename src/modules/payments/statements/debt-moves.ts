@@ -27,14 +27,36 @@ export interface DebtMove {
 }
 
 export function debtMovesOf(entries: readonly DebtEntry[]): readonly DebtMove[] {
-  const debts = new Map<string, Map<bigint, bigint>>();
-  const moves: DebtMove[] = [];
+  return [...Map.groupBy(entries, ({ currency }) => currency).values()].flatMap((ofOne) => {
+    const debts: Debts = new Map();
+    const moves: DebtMove[] = [];
+    for (const entry of asItWas(ofOne)) {
+      moves.push(...(entry.amount > 0n ? owes(debts, entry, moves) : repays(debts, entry)));
+    }
+    return moves;
+  });
+}
+
+/**
+ * Nobody repays what nobody owes. Times are taken before the rows are locked, so a repayment can
+ * bear an earlier one than the debt it found: it comes once there is so much debt.
+ */
+function asItWas(entries: readonly DebtEntry[]): readonly DebtEntry[] {
+  const ordered: DebtEntry[] = [];
+  let early: DebtEntry[] = [];
+  let owed = 0n;
   for (const entry of entries) {
-    const made = debts.get(entry.currency) ?? new Map<bigint, bigint>();
-    debts.set(entry.currency, made);
-    moves.push(...(entry.amount > 0n ? owes(made, entry, moves) : repays(made, entry)));
+    const waiting = [...early, entry];
+    early = [];
+    for (const one of waiting) {
+      if (owed + one.amount < 0n) early.push(one);
+      else {
+        owed += one.amount;
+        ordered.push(one);
+      }
+    }
   }
-  return moves;
+  return [...ordered, ...early];
 }
 
 /** What each sale owes, never 0, in the order in which they began to owe it. */
