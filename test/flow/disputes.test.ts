@@ -102,6 +102,64 @@ describe("before the payout", () => {
     expect(await sale.view()).toMatchObject({ state: "FROZEN", funds: { held: "0" } });
   });
 
+  test("R6: an operator sets a warning or an inquiry aside, and the deal is released by itself", async () => {
+    const sale = await fundedSale(app);
+    await sale.bob.post(`/v1/escrows/${sale.escrowId}/deliver`);
+    await sale.root.post(`/sandbox/payments/${sale.paymentId}/warn`, {});
+    const inquiry = await sale.dispute({ inquiry: true });
+    await app.advance("P30D");
+    expect((await sale.view()).state).toBe("DELIVERED");
+    const mine = async () => {
+      const { items } = (await sale.root.get("/v1/work-items")).body;
+      return items.filter(({ escrowId }: { escrowId: string }) => escrowId === sale.escrowId);
+    };
+    const waiting = await mine();
+    expect(waiting).toMatchObject([
+      { kind: "RISK_HELD", amount: { amount: "10000" } },
+      { kind: "RISK_HELD", amount: { amount: "10000" } },
+    ]);
+    expect(waiting.map(({ id }: { id: string }) => id)).toContain(inquiry);
+    for (const { action } of waiting) {
+      const cleared = await sale.root.post(action.replace("POST ", ""), {});
+      expect([cleared.status, cleared.body.status]).toEqual([200, "succeeded"]);
+      expect((await sale.root.post(action.replace("POST ", ""), {})).body.code).toBe(
+        "ALREADY_SETTLED",
+      );
+    }
+    await app.settle();
+    // The provider's word is still the same, and is no news.
+    await app.advance("PT1H");
+    expect([await mine(), (await sale.view()).locks]).toEqual([[], []]);
+    expect((await sale.disputes()).map(({ status, locked }) => [status, locked])).toEqual([
+      ["INQUIRY", false],
+      ["INQUIRY", false],
+    ]);
+    await app.advance("P30D");
+    expect((await sale.view()).state).toBe("RELEASED");
+  });
+
+  test("R6: while a warning stands the buyer may release; what is over lists no lock of it", async () => {
+    const sale = await fundedSale(app);
+    await sale.root.post(`/sandbox/payments/${sale.paymentId}/warn`, {});
+    await app.settle();
+    const released = await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`);
+    expect(released.status).toBe(200);
+    await app.settle();
+    expect(await sale.view()).toMatchObject({ state: "RELEASED", locks: [] });
+    const { items } = (await sale.root.get("/v1/work-items")).body;
+    expect(items.filter((item: { escrowId: string }) => item.escrowId === sale.escrowId)).toEqual(
+      [],
+    );
+  });
+
+  test("R4: a bank's own dispute is ended by nobody but the bank", async () => {
+    const sale = await fundedSale(app);
+    const disputeId = await sale.dispute();
+    const refused = await sale.root.post(`/v1/disputes/${disputeId}/clear`, {});
+    expect([refused.status, refused.body.code]).toEqual([409, "NOT_WAITING"]);
+    await sale.close(disputeId, "lost");
+  });
+
   test("R4: what the provider prevents is its own refund, and nothing was charged back", async () => {
     const sale = await fundedSale(app);
     await sale.close(await sale.dispute(), "prevented");

@@ -33,3 +33,22 @@ test("a stopped provider, disputes by the arbiter's deadline, and blocked releas
   ]);
   expect(Date.parse(items[1].dueAt)).toBeLessThan(Date.parse(items[2].dueAt));
 });
+
+test("a release the provider refused is asked for anew by the route that is named", async () => {
+  const { alice, escrowId } = await fundedEscrow(app, { sellerId: "carl_refused" });
+  const olga = app.as("olga", "admin");
+  const resumed = await olga.post("/v1/providers/sandbox/resume", { reason: "over" });
+  await app.as("otto", "admin").post(`/v1/approvals/${resumed.body.approvalId}/approve`);
+  await alice.post(`/v1/escrows/${escrowId}/release`);
+  await app.settle();
+  const { items } = (await olga.get("/v1/work-items")).body;
+  const item = items.find(({ id }: { id: string }) => id === escrowId);
+  expect(item).toMatchObject({
+    kind: "RELEASE_BLOCKED",
+    code: "PROVIDER_REFUSED",
+    action: `POST /v1/escrows/${escrowId}/release`,
+  });
+  const asked = await olga.post(item.action.replace("POST ", ""), {});
+  const approve = `/v1/approvals/${asked.body.approvalId}/approve`;
+  expect((await app.as("otto", "admin").post(approve)).body.status).toBe("succeeded");
+});

@@ -1,7 +1,7 @@
 /**
  * What waits for a person, most urgent first, each with the route that acts on it: stopped providers,
- * disputes by the arbiter's deadline, releases that stand still, operations that only a person can
- * judge, money that could not be sent, disputes that were won and whose money did not come back, what
+ * disputes by the arbiter's deadline, releases that stand still, deadlines that an inquiry or
+ * a warning of fraud stops, operations that only a person can judge, money that could not be sent, disputes that were won and whose money did not come back, what
  * somebody moved behind our back, what a provider said and nobody here can record; and, by pages
  * after these, what it said of things that are not ours.
  */
@@ -150,6 +150,11 @@ async function openItems(db: Database, now: Date): Promise<WorkItemRow[]> {
     FROM payments.dispute d
     WHERE d.status = 'won' AND d.reinstated < d.taken AND d.updated_at <= ${wonBefore}
     UNION ALL
+    SELECT 'RISK_HELD', d.dispute_id, d.escrow_id, d.provider, p.pending + p.held, d.currency,
+      d.reason, d.opened_at
+    FROM payments.dispute d JOIN payments.payment p USING (escrow_no)
+    WHERE d.lock = 'RISK' AND p.pending + p.held > 0
+    UNION ALL
     SELECT 'FOREIGN_MOVEMENT', d.dispute_id, d.escrow_id, d.provider, d.amount, d.currency, d.kind,
       d.opened_at
     FROM payments.dispute d
@@ -185,8 +190,11 @@ function actionOn({ kind, id, escrow_id, provider, code }: WorkItemRow): string 
   if (kind === "OBJECT_UNREADABLE") return `GET /v1/escrows/${escrow_id}/timeline`;
   if (kind === "OBJECT_UNMATCHED") return `POST /v1/providers/${provider}/objects/acknowledge`;
   if (kind === "DISPUTED") return `POST /v1/escrows/${escrow_id}/resolve`;
+  if (kind === "RELEASE_BLOCKED" && code === "PROVIDER_REFUSED")
+    return `POST /v1/escrows/${escrow_id}/release`;
   if (kind === "RELEASE_BLOCKED") return `GET /v1/escrows/${escrow_id}/timeline`;
-  if (kind === "FOREIGN_MOVEMENT") return `POST /v1/disputes/${encodeURIComponent(id)}/clear`;
+  if (kind === "FOREIGN_MOVEMENT" || kind === "RISK_HELD")
+    return `POST /v1/disputes/${encodeURIComponent(id)}/clear`;
   if (kind === "DISPUTE_NOT_REINSTATED") return `GET /v1/escrows/${escrow_id}/disputes`;
   return `POST /v1/payments/${id}/retry`;
 }

@@ -8,6 +8,8 @@ import {
   type Actor,
   type EscrowStatus,
   EscrowStatus_State,
+  type Lock,
+  Lock_Kind,
   type SealedText,
 } from "#gen/escrow/v1/types_pb";
 import { actorOf } from "#platform/http/principal";
@@ -54,7 +56,7 @@ export async function viewOf(
     ),
     termsHash: record.termsHash,
     ...(terms && { terms: termsView(terms) }),
-    locks: status?.locks ?? [],
+    locks: [...locksOf(status)],
     ...(status?.releaseBlocked && { releaseBlocked: status.releaseBlocked }),
     refundFailed: status?.refundFailed ?? false,
     ...(status?.funds && { funds: status.funds }),
@@ -76,6 +78,21 @@ export async function viewOf(
     ...(record.updatedAt && { updatedAt: record.updatedAt }),
     ...(proposedTerms && { proposedTerms }),
   });
+}
+
+const over: readonly EscrowStatus_State[] = [
+  EscrowStatus_State.RELEASED,
+  EscrowStatus_State.REFUNDED,
+  EscrowStatus_State.CHARGED_BACK,
+  EscrowStatus_State.CLOSED,
+  EscrowStatus_State.CANCELLED,
+];
+
+/** A fear of fraud stops deadlines, and a deal that is over has none. */
+function locksOf(status: EscrowStatus | undefined): readonly Lock[] {
+  if (status === undefined) return [];
+  const { locks, state } = status;
+  return over.includes(state) ? locks.filter(({ kind }) => kind !== Lock_Kind.RISK) : locks;
 }
 
 type Open = (sealed: SealedText | undefined) => Promise<string>;

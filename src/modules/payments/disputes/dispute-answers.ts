@@ -7,7 +7,11 @@ export const disputes = items(() =>
     disputeId: z.string(),
     kind: z.string(),
     status: z.string(),
-    locked: z.boolean().describe("No release meanwhile."),
+    locked: z
+      .boolean()
+      .describe(
+        "It holds something up. An inquiry or a warning: deadlines alone, while the parties may still release and refund. All else: whatever leaves the deal.",
+      ),
     reason: z.string(),
     amount: money(),
     taken: minor(),

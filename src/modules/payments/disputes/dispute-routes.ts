@@ -44,7 +44,8 @@ const docs = {
     answers: { 200: disputes },
   },
   postDisputesClear: {
-    summary: "Set an inquiry or a warning aside.",
+    summary:
+      "Set an inquiry or a warning aside, or say that what was moved elsewhere was looked at: deadlines go on.",
     roles: ["admin"],
     body: ClearDisputeRequestSchema,
     headers: commandHeaders,

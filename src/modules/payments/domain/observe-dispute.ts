@@ -74,10 +74,11 @@ export function warningSeen(
   const bankCase = openCase(payment, around);
   const status = open ? "inquiry" : "inquiry_closed";
   const stated = { status, amount: 0n, reason: "FRAUD_WARNING", dueBy: undefined } as const;
-  const dispute =
-    bankCase.dispute(disputeId) ?? newDispute({ ...stated, disputeId, kind: "WARNING" });
+  const known = bankCase.dispute(disputeId);
+  const dispute = known ?? newDispute({ ...stated, disputeId, kind: "WARNING" });
   record(bankCase, { ...dispute, status });
-  tell(bankCase, { ...dispute, status }, open);
+  // Told once: an operator may have set it aside since.
+  tell(bankCase, { ...dispute, status }, open && known?.status !== status);
   settleDisputes(bankCase);
   return bankCase.effects;
 }
@@ -156,6 +157,19 @@ export function foreignCleared(
   if (dispute === undefined || !isForeign(dispute) || dispute.lock === "NONE") return undefined;
   record(bankCase, { ...dispute, status: "lost" });
   settleDisputes(bankCase);
+  return bankCase.effects;
+}
+
+/** An operator has set an inquiry or a warning aside: deadlines go on. What the provider says of it stays. */
+export function riskSetAside(
+  payment: Payment,
+  disputeId: string,
+  around: Surroundings,
+): readonly Effect[] | undefined {
+  const bankCase = openCase(payment, around);
+  const dispute = bankCase.dispute(disputeId);
+  if (dispute?.lock !== "RISK") return undefined;
+  endRisk(bankCase, dispute);
   return bankCase.effects;
 }
 
@@ -277,18 +291,23 @@ function settleOpen(bankCase: BankCase, disputeId: string): void {
 function end(bankCase: BankCase, dispute: Dispute): void {
   const { disputeId, lock, taken, reinstated } = dispute;
   if (lock === "NONE" || !isOver(dispute, bankCase.disputes())) return;
+  if (lock === "RISK") {
+    endRisk(bankCase, dispute);
+    return;
+  }
   const failed = dispute.status === "won";
   const cleared = isForeign(dispute) && !failed && ({ status: "lost" } as const);
   record(bankCase, { ...dispute, lock: "NONE", ...cleared });
-  if (lock === "RISK") {
-    const value = create(RiskClosedSchema, { reference: disputeId });
-    bankCase.add(say({ case: "riskClosed", value }));
-    return;
-  }
   const won = dispute.status !== "lost" || isForeign(dispute);
   const amount = taken - reinstated;
   const value = create(ChargebackClosedSchema, { disputeId, won, amount });
   bankCase.add(say({ case: "chargebackClosed", value }));
+}
+
+function endRisk(bankCase: BankCase, dispute: Dispute): void {
+  record(bankCase, { ...dispute, lock: "NONE" });
+  const value = create(RiskClosedSchema, { reference: dispute.disputeId });
+  bankCase.add(say({ case: "riskClosed", value }));
 }
 
 /**
