@@ -81,11 +81,13 @@ async function firstSteps(config: Config, url: string, secret: string): Promise<
     const token = await mint(config, secret, operator, ["admin"], demoTokenSeconds);
     return `  ${operator.padEnd(7)}  ${token}`;
   });
+  // Of this start: pasted after another one it proposes another deal.
+  const key = `try-${Date.now().toString(36)}`;
   const json = `-H 'Content-Type: application/json'`;
   const body = `{"buyerId":"alice","sellerId":"bob","title":"A used lens","amount":{"amount":"10000","currency":"USD"}}`;
   return [
     "  try      (alice buys, bob sells; README.md goes on to the release)",
-    `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${alice}' -H 'Idempotency-Key: k-1' -H 'Prefer: wait=5' ${json} -d '${body}'`,
+    `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${alice}' -H 'Idempotency-Key: ${key}' -H 'Prefer: wait=5' ${json} -d '${body}'`,
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${alice}'`,
     `    curl -s ${url}/v1/escrows -H 'Authorization: Bearer ${bob}'`,
     ...(operators.length === 0 ? [] : ["  admins   (two, for what one may not do alone)"]),

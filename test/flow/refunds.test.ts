@@ -35,7 +35,7 @@ test("a refund costs the provider's fee: operators are told what is missing for 
   const { checks } = await app.server.application.verify();
   expect(checks.find(({ id }) => id === "I11")).toMatchObject({
     ok: true,
-    name: expect.stringContaining("cover -338 USD"),
+    name: expect.stringContaining("cover -338 USD (minor units)"),
   });
   await held.alice.post(`/v1/escrows/${held.escrowId}/release`);
   await app.settle();

@@ -72,7 +72,7 @@ describe("G6: drift stops the line", () => {
     expect(checks.filter(({ id }) => id === "I11").map(({ name }) => name)).toEqual([
       expect.stringContaining(
         "sandbox and our books agree, or a break says by how much; " +
-          "1 break open, 700 USD apart; RELEASES STOPPED; cover ",
+          "1 break open, 700 USD (minor units) apart; RELEASES STOPPED; cover ",
       ),
     ]);
     const { notices } = (await olga().get("/readyz")).body;

@@ -59,14 +59,16 @@ function openText(rows: readonly BreakRow[]): string[] {
     sums.set(currency, (sums.get(currency) ?? 0n) + weight);
   }
   const apart = [...sums].map(([currency, sum]) => `${sum} ${currency}`).join(", ");
-  return [`${rows.length} ${rows.length === 1 ? "break" : "breaks"} open, ${apart} apart`];
+  return [
+    `${rows.length} ${rows.length === 1 ? "break" : "breaks"} open, ${apart} (minor units) apart`,
+  ];
 }
 
 /** No rule is broken by a cover below 0, and yet one party's money pays another. */
 async function coverIn(db: Database, provider: string): Promise<string[]> {
   const covers = (await coverOf(db)).filter((cover) => cover.provider === provider);
   const parts = covers.map(({ currency, clearing, owed }) => `${clearing - owed} ${currency}`);
-  return parts.length === 0 ? [] : [`cover ${parts.join(", ")}`];
+  return parts.length === 0 ? [] : [`cover ${parts.join(", ")} (minor units)`];
 }
 
 /** What moved after the last reading was never compared. */
