@@ -295,8 +295,7 @@ function end(bankCase: BankCase, dispute: Dispute): void {
     endRisk(bankCase, dispute);
     return;
   }
-  const failed = dispute.status === "won";
-  const cleared = isForeign(dispute) && !failed && ({ status: "lost" } as const);
+  const cleared = isForeign(dispute) && dispute.status !== "won" && ({ status: "lost" } as const);
   record(bankCase, { ...dispute, lock: "NONE", ...cleared });
   const won = dispute.status !== "lost" || isForeign(dispute);
   const amount = taken - reinstated;
