@@ -108,7 +108,7 @@ function cursorOf({ firstSeen, provider, objectId }: Position): string {
   return Buffer.from(`${firstSeen.toISOString()}|${provider}|${objectId}`).toString("base64url");
 }
 
-const written = /^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z)\|([a-z]*)\|([^\0]*)$/;
+const written = /^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z)\|([^|]*)\|([^\0]*)$/;
 
 function positionAfter(cursor: string | undefined) {
   if (cursor === undefined) return { at: new Date(0), provider: "", objectId: "" };
