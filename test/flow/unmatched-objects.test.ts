@@ -68,12 +68,17 @@ describe("pitfall 26, B15: objects that are not ours, told of by Stripe", () => 
         id: "tr_of_a_stranger",
         provider: "stripe",
         code: "transfer.created",
+        signals: "1",
         escrowId: "",
         action: `POST ${acknowledge}`,
       },
       { id: "po_of_a_stranger", code: "payout.failed", account: "acct_of_a_stranger" },
     ]);
-    const looked = { objectId: "tr_of_a_stranger", reason: "made by hand on the dashboard" };
+    const looked = {
+      objectId: "tr_of_a_stranger",
+      reason: "made by hand on the dashboard",
+      signals: "1",
+    };
     const audrey = stripe.app.as("audrey", "auditor");
     expect((await audrey.post(acknowledge, looked)).status).toBe(403);
     const other = { ...looked, objectId: "tr_of_nobody" };
@@ -90,6 +95,32 @@ describe("pitfall 26, B15: objects that are not ours, told of by Stripe", () => 
       "po_of_a_stranger",
       "tr_of_a_stranger",
     ]);
+  });
+
+  test("what was told after an operator looked is not set aside with what he saw", async () => {
+    const of = async (id: string) => (await unmatched()).find((item) => item.id === id);
+    const id = "tr_told_of_thrice";
+    await told(id, "transfer.created");
+    await stripe.settle();
+    const seen = await of(id);
+    expect(seen).toMatchObject({ code: "transfer.created", signals: "1" });
+    await told(id, "transfer.updated");
+    await told(id, "transfer.reversed");
+    await stripe.settle();
+    const looked = { objectId: id, reason: "a test of the bank's", signals: "1" };
+    expect((await olga().post(acknowledge, looked)).body.status).toBe("succeeded");
+    expect(await of(id)).toMatchObject({ code: "transfer.reversed", signals: "3" });
+    expect((await olga().post(acknowledge, looked)).body.code).toBe("ALREADY_SETTLED");
+    for (const signals of [undefined, "0", "-1", "03"]) {
+      const answer = await olga().post(acknowledge, { ...looked, signals });
+      expect(answer).toMatchObject({ status: 422, body: { field: "signals" } });
+    }
+    const more = { ...looked, signals: "900000000" };
+    expect((await olga().post(acknowledge, more)).body.status).toBe("succeeded");
+    expect(await of(id)).toBeUndefined();
+    await told(id, "transfer.updated");
+    await stripe.settle();
+    expect(await of(id)).toMatchObject({ code: "transfer.updated", signals: "4" });
   });
 
   test("one that turns out to be ours leaves the list by itself, and has had its effect", async () => {
@@ -116,7 +147,7 @@ describe("pitfall 26, B15: objects that are not ours, told of by Stripe", () => 
     await stripe.settle();
     const { items } = (await olga().get("/v1/work-items")).body;
     expect(items).toContainEqual(expect.objectContaining({ kind: "OBJECT_UNREADABLE", id }));
-    const looked = { objectId: id, reason: "nobody's" };
+    const looked = { objectId: id, reason: "nobody's", signals: "1" };
     expect(await olga().post(acknowledge, looked)).toMatchObject({
       status: 409,
       body: { code: "ALREADY_SETTLED", provider: "stripe", escrowId: "" },
@@ -160,7 +191,8 @@ describe("B15: objects that are not ours, told of by the custodian", () => {
       { kind: "OBJECT_UNMATCHED", id: "dpa_of_a_stranger", code: "deposit.final" },
     ]);
     const path = "/v1/providers/custodian/objects/acknowledge";
-    await olga.post(path, { objectId: "dpa_of_a_stranger", reason: "another system's address" });
+    const objectId = "dpa_of_a_stranger";
+    await olga.post(path, { objectId, reason: "another system's address", signals: "1" });
     expect(await items()).toEqual([]);
     const books = await app.as("eva", "auditor").get("/v1/ledger/trial-balance");
     expect(books.body.currencies).toEqual({});

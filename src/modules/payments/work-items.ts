@@ -45,6 +45,7 @@ interface WorkItemRow {
   readonly since: Date;
   readonly dueAt?: Date | undefined;
   readonly account?: string;
+  readonly signals?: bigint;
 }
 
 const workItem = () =>
@@ -54,13 +55,21 @@ const workItem = () =>
     escrowId: z.string(),
     provider: z.string(),
     amount: money(),
-    code: z.string().describe("Why it stands still; of an object that is not ours, what was told."),
+    code: z
+      .string()
+      .describe("Why it stands still; of an object that is not ours, what was told last."),
     since: instant(),
     dueAt: instant().nullable().describe("When the terms decide by themselves."),
     account: z
       .string()
       .optional()
       .describe("Of an object: the provider's account it is of; none: the platform's."),
+    signals: z
+      .string()
+      .optional()
+      .describe(
+        "Of an object that is not ours: how often it was told of; setting it aside names it.",
+      ),
     action: z.string().describe("The route that acts on it, or shows what does."),
   });
 
@@ -96,10 +105,10 @@ export function createWorkItemRoutes(options: WorkItemRouteOptions): Hono<HttpEn
   return app;
 }
 
-function unmatchedItem(object: UnmatchedObject): WorkItemRow {
-  const { objectId: id, type: code, firstSeen: since, provider, account } = object;
-  const kind = "OBJECT_UNMATCHED";
-  return { kind, id, code, since, provider, account, escrow_id: "", amount: 0n, currency: "" };
+function unmatchedItem({ objectId: id, type: code, ...object }: UnmatchedObject): WorkItemRow {
+  const { firstSeen: since, provider, account, signals } = object;
+  const none = { escrow_id: "", amount: 0n, currency: "" };
+  return { kind: "OBJECT_UNMATCHED", id, code, since, provider, account, signals, ...none };
 }
 
 async function allItems({ db, clock, waitingEscrows }: WorkItemRouteOptions) {
@@ -168,7 +177,8 @@ async function openItems(db: Database, now: Date): Promise<WorkItemRow[]> {
 }
 
 function viewOf(item: WorkItemRow) {
-  const { kind, id, escrow_id, provider, amount, currency, code, since, dueAt, account } = item;
+  const { kind, id, escrow_id, provider, amount, currency, code, since, dueAt } = item;
+  const { account, signals } = item;
   return {
     kind,
     id,
@@ -179,6 +189,7 @@ function viewOf(item: WorkItemRow) {
     since: since.toISOString(),
     dueAt: dueAt?.toISOString() ?? null,
     ...(account && { account }),
+    ...(signals !== undefined && { signals: signals.toString() }),
     action: actionOn(item),
   };
 }

@@ -20,6 +20,7 @@ const known: readonly (readonly [RegExp, string])[] = [
     /^(\(?\|?(?:0\|)?)?\[1-9\]\[0-9\]\{0,1\d\}\)?$/,
     "Must be a whole number of minor units, as a string such as 10000.",
   ],
+  [/^\[1-9\]\[0-9\]\{0,\d\}$/, "Must be a whole number from 1, as a string."],
   [/^\|0\|\[1-9\]\[0-9\]\?\|100$/, "Must be a whole number from 0 to 100, as a string."],
   [/^\[0-9\]\{1,4\}\(\[\.\]/, "Must be a number such as 12 or 12.50, as a string."],
   [/^https:/, "Must be a URL that begins with https://, without spaces."],

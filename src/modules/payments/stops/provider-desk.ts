@@ -17,7 +17,7 @@ import type { CommandIdentity } from "../journal.ts";
 import type { Providers } from "../provider.ts";
 import type { ObjectKey } from "../recording/objects.ts";
 import { sayToTreasury, type TreasuryNotice } from "../treasury.ts";
-import { acknowledge, keyOf } from "../webhooks/unmatched.ts";
+import { acknowledge, type Heard, keyOf, lookedAt } from "../webhooks/unmatched.ts";
 import { resumeProvider, stopProvider } from "./provider-stops.ts";
 
 type ProviderBody = Extract<
@@ -52,13 +52,13 @@ export interface DeskOptions {
   /** The providers that are stopped as the batch begins. */
   readonly stopped: ReadonlySet<string>;
   /** Objects that wait for a person, locked; by `keyOf`. */
-  readonly unmatched: ReadonlySet<string>;
+  readonly unmatched: ReadonlyMap<string, Heard>;
 }
 
 export function createProviderDesk(options: DeskOptions): ProviderDesk {
   const { now, providers } = options;
   const current = new Set(options.stopped);
-  const unmatched = new Set(options.unmatched);
+  const unmatched = new Map(options.unmatched);
   const writes: ((tx: Tx) => Promise<TreasuryNotice[]>)[] = [];
   const outcomes: Outgoing[] = [];
   return {
@@ -73,9 +73,11 @@ export function createProviderDesk(options: DeskOptions): ProviderDesk {
         current.add(provider);
         writes.push((tx) => stopProvider(tx, stop, now));
       } else if (body.case === "acknowledgeObject") {
-        const object = { provider, objectId: body.value.objectId };
-        unmatched.delete(keyOf(object));
-        const looked = { ...object, acknowledgedBy: actor?.id ?? "", note, cause };
+        const { objectId, signals } = body.value;
+        const object = { provider, objectId };
+        const heard = unmatched.get(keyOf(object));
+        if (heard !== undefined) unmatched.set(keyOf(object), lookedAt(heard, signals));
+        const looked = { ...object, signals, acknowledgedBy: actor?.id ?? "", note, cause };
         writes.push((tx) => acknowledge(tx, looked));
       } else {
         current.delete(provider);
@@ -103,7 +105,11 @@ function refusal(
   }
   if (body.case === "acknowledgeObject") {
     const object = { provider: escrowId, objectId: body.value.objectId };
-    if (unmatched.has(keyOf(object))) return undefined;
+    const heard = unmatched.get(keyOf(object));
+    if (heard !== undefined) {
+      if (lookedAt(heard, body.value.signals).acknowledged > heard.acknowledged) return undefined;
+      return { code: "ALREADY_SETTLED", detail: "so much of it was set aside already" };
+    }
     return { code: "ALREADY_SETTLED", detail: "it does not wait to be set aside" };
   }
   if (body.case === "stopProvider") {

@@ -41,10 +41,15 @@ export function createUnmatchedRoutes(options: UnmatchedRouteOptions): Hono<Http
       const provider = c.req.param("name");
       if (!providers.has(provider)) throw notFound();
       const json = await readJson(c.req.raw);
-      const { objectId, reason: text } = toMessage(AcknowledgeObjectRequestSchema, json);
+      const wish = toMessage(AcknowledgeObjectRequestSchema, json);
+      const { objectId, reason: text } = wish;
       if (!(await isKnown(db, { provider, objectId }))) throw notFound();
       const reason = await keyring.seal(c.get("principal").subject, text);
-      const value = create(AcknowledgeObjectSchema, { objectId, reason });
+      const value = create(AcknowledgeObjectSchema, {
+        objectId,
+        reason,
+        signals: BigInt(wish.signals),
+      });
       const body: Command["body"] = { case: "acknowledgeObject", value };
       return commands.send(c, { json, escrowId: provider, body });
     },

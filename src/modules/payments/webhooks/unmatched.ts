@@ -15,8 +15,10 @@ import type { TreasuryNotice } from "../treasury.ts";
 export interface UnmatchedObject extends ObjectKey {
   /** Whose account a webhook named; "": the platform's. */
   readonly account: string;
-  /** Of the first webhook: what kind of thing it is, in the provider's words. */
+  /** Of the latest webhook: what happened to it, in the provider's words. */
   readonly type: string;
+  /** How many there were of it. */
+  readonly signals: bigint;
   readonly firstSeen: Date;
 }
 
@@ -33,14 +35,19 @@ export async function unmatchedObjects(
 ): Promise<{ readonly objects: readonly UnmatchedObject[]; readonly next: string | undefined }> {
   const { at, provider, objectId } = positionAfter(after);
   const rows = await db.sql<UnmatchedObject>`
-    SELECT o.provider, o.object_id AS "objectId", o.account, w.type,
+    SELECT o.provider, o.object_id AS "objectId", o.account, o.signals, latest.type,
       w.received_at AS "firstSeen"
     FROM payments.provider_object o
     JOIN LATERAL (
-      SELECT type, received_at FROM payments.webhook
+      SELECT received_at FROM payments.webhook
       WHERE provider = o.provider AND object_id = o.object_id AND NOT matched
       ORDER BY received_at, event_id LIMIT 1
     ) w ON true
+    JOIN LATERAL (
+      SELECT type FROM payments.webhook
+      WHERE provider = o.provider AND object_id = o.object_id AND NOT matched
+      ORDER BY received_at DESC, event_id DESC LIMIT 1
+    ) latest ON true
     WHERE o.kind = 'unmatched' AND o.signals > o.acknowledged AND o.problem = ''
       AND (w.received_at, o.provider, o.object_id) > (${at}::timestamptz, ${provider}, ${objectId})
     ORDER BY w.received_at, o.provider, o.object_id LIMIT ${limit + 1}`;
@@ -50,20 +57,33 @@ export async function unmatchedObjects(
   return { objects, next: last === undefined ? cursorOf(beginning) : cursorOf(last) };
 }
 
-/** Locks those of them that wait for a person; to be called before any root is locked. */
+/** How much was heard of an object, and how much of that an operator has looked at. */
+export interface Heard {
+  readonly signals: bigint;
+  readonly acknowledged: bigint;
+}
+
+/** Locks those of them that wait for a person; to be called before any root is locked. By `keyOf`. */
 export async function lockUnmatched(
   tx: Tx,
   keys: readonly ObjectKey[],
-): Promise<ReadonlySet<string>> {
-  if (keys.length === 0) return new Set();
-  const rows = await tx.sql<ObjectKey>`
-    SELECT o.provider, o.object_id AS "objectId" FROM payments.provider_object o
+): Promise<ReadonlyMap<string, Heard>> {
+  if (keys.length === 0) return new Map();
+  const rows = await tx.sql<ObjectKey & Heard>`
+    SELECT o.provider, o.object_id AS "objectId", o.signals, o.acknowledged
+    FROM payments.provider_object o
     JOIN unnest(${keys.map(({ provider }) => provider)}::text[],
       ${keys.map(({ objectId }) => objectId)}::text[]) AS k(provider, object_id)
       ON o.provider = k.provider AND o.object_id = k.object_id
     WHERE o.kind = 'unmatched' AND o.signals > o.acknowledged AND o.problem = ''
     ORDER BY o.provider, o.object_id FOR UPDATE OF o`;
-  return new Set(rows.map(keyOf));
+  return new Map(rows.map((row) => [keyOf(row), row]));
+}
+
+/** What is looked at stays so, and nobody has looked at what was not heard yet. */
+export function lookedAt({ signals, acknowledged }: Heard, seen: bigint): Heard {
+  const most = seen < signals ? seen : signals;
+  return { signals, acknowledged: most > acknowledged ? most : acknowledged };
 }
 
 export function keyOf({ provider, objectId }: ObjectKey): string {
@@ -79,6 +99,8 @@ export async function isKnown(db: Queryable, object: ObjectKey): Promise<boolean
 }
 
 export interface Acknowledgement extends ObjectKey {
+  /** How many signals he has seen. */
+  readonly signals: bigint;
   readonly acknowledgedBy: string;
   readonly note: SealedText | undefined;
   readonly cause: Cause;
@@ -87,10 +109,11 @@ export interface Acknowledgement extends ObjectKey {
 /** The caller has locked it. It stays parked, and is read again as before. */
 export async function acknowledge(
   tx: Tx,
-  { provider, objectId, acknowledgedBy, note, cause }: Acknowledgement,
+  { provider, objectId, signals, acknowledgedBy, note, cause }: Acknowledgement,
 ): Promise<TreasuryNotice[]> {
   await tx.sql`
-    UPDATE payments.provider_object SET acknowledged = signals
+    UPDATE payments.provider_object
+    SET acknowledged = greatest(acknowledged, least(signals, ${signals}))
     WHERE provider = ${provider} AND object_id = ${objectId}`;
   const value = create(ObjectAcknowledgedSchema, {
     objectId,
