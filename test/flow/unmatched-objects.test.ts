@@ -146,7 +146,8 @@ describe("pitfall 26, B15: objects that are not ours, told of by Stripe", () => 
     const { id } = control.dispute({ intent });
     await stripe.settle();
     const { items } = (await olga().get("/v1/work-items")).body;
-    expect(items).toContainEqual(expect.objectContaining({ kind: "OBJECT_UNREADABLE", id }));
+    const unreadable = { kind: "OBJECT_UNREADABLE", id, escrowId: "", action: "GET /v1/providers" };
+    expect(items).toContainEqual(expect.objectContaining(unreadable));
     const looked = { objectId: id, reason: "nobody's", signals: "1" };
     expect(await olga().post(acknowledge, looked)).toMatchObject({
       status: 409,

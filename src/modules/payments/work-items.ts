@@ -198,6 +198,8 @@ function actionOn({ kind, id, escrow_id, provider, code }: WorkItemRow): string 
   if (kind === "RELEASES_STOPPED" || code === "PROVIDER_STOPPED") {
     return `POST /v1/providers/${provider}/resume`;
   }
+  // It is read again by itself; where it has no escrow, only the provider is there to look at.
+  if (kind === "OBJECT_UNREADABLE" && escrow_id === "") return "GET /v1/providers";
   if (kind === "OBJECT_UNREADABLE") return `GET /v1/escrows/${escrow_id}/timeline`;
   if (kind === "OBJECT_UNMATCHED") return `POST /v1/providers/${provider}/objects/acknowledge`;
   if (kind === "DISPUTED") return `POST /v1/escrows/${escrow_id}/resolve`;
