@@ -40,7 +40,7 @@ export class StrictCommand extends Command {
     // Behind a flag nobody knows stands its value, with a dash or without.
     let isValue = false;
     for (const word of words) {
-      const isFlag = !isValue && /^--?[A-Za-z]/.test(word);
+      const isFlag: boolean = !isValue && /^--?[A-Za-z]/.test(word);
       if (isFlag) flags.push(flagIn(word));
       isValue = isFlag && /^--[^=]*$/.test(word);
     }
