@@ -26,7 +26,6 @@ export function createLetterApprovals({
       body.case === undefined ? [] : [...body.value.keys, ...(await partiesOf(body.value.keys))],
     summaryOf: ({ body }) => ({
       milestoneId: "",
-      amount: "0",
       ...(body.case !== undefined && { letters: body.value.ids, reason: body.value.reason }),
     }),
     doneOnce: true,

@@ -49,3 +49,21 @@ test.each([...actions])(
     expect((await app.as("otto", "admin").post(approve)).status).toBe(then);
   },
 );
+
+test("C4: the second operator sees how much and why before he approves", async () => {
+  const olga = app.as("olga", "admin");
+  const funded = await fundedEscrow(app);
+  await olga.post(`/v1/escrows/${funded.escrowId}/refund`, { reason: "a complaint" });
+  await olga.post(`/v1/escrows/${funded.escrowId}/refund`, { amount: "700" });
+  await olga.post("/v1/providers/sandbox/stop", { reason: "a drill" });
+  await olga.post("/v1/providers/sandbox/resume", { reason: "the drill is over" });
+  const { approvals } = (await app.as("otto", "admin").get("/v1/approvals")).body;
+  const shown = (approvals as { escrowId?: string; action: string }[])
+    .filter(({ escrowId, action }) => escrowId === funded.escrowId || action === "resumeProvider")
+    .map(({ action, amount, reason }: Record<string, string>) => ({ action, amount, reason }));
+  expect(shown).toEqual([
+    { action: "refundEscrow", amount: "all", reason: "a complaint" },
+    { action: "refundEscrow", amount: "700", reason: undefined },
+    { action: "resumeProvider", amount: undefined, reason: "the drill is over" },
+  ] as typeof shown);
+});

@@ -2,14 +2,20 @@
 import { type Command, CommandSchema } from "#gen/escrow/v1/commands_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
-import { type Approvals, createApprovals } from "#platform/http/approvals";
+import { type Approvals, createApprovals, reasonIn } from "#platform/http/approvals";
+import type { Keyring } from "#platform/sealing/keyring";
 
 export interface EscrowApprovalsOptions {
   readonly db: Database;
   readonly clock: Pick<Clock, "now" | "offsetMs">;
+  readonly keyring: Pick<Keyring, "open">;
 }
 
-export function createEscrowApprovals({ db, clock }: EscrowApprovalsOptions): Approvals<Command> {
+export function createEscrowApprovals({
+  db,
+  clock,
+  keyring,
+}: EscrowApprovalsOptions): Approvals<Command> {
   return createApprovals<Command>({
     db,
     clock,
@@ -20,10 +26,17 @@ export function createEscrowApprovals({ db, clock }: EscrowApprovalsOptions): Ap
         SELECT buyer_id, seller_id FROM escrow.escrow WHERE id = ${escrowId}`;
       return row && [row.buyer_id, row.seller_id];
     },
-    summaryOf: ({ body }) => {
-      const money = body.case === "releaseFunds" || body.case === "refundEscrow";
-      const { milestoneId, amount } = money ? body.value : { milestoneId: "", amount: 0n };
-      return { milestoneId, amount: amount.toString() };
+    summaryOf: async ({ body }) => {
+      const sealed =
+        body.case === "refundEscrow" || body.case === "unblockEscrow"
+          ? body.value.reason
+          : undefined;
+      const reason = await reasonIn(sealed, keyring);
+      if (body.case !== "releaseFunds" && body.case !== "refundEscrow") {
+        return { milestoneId: "", ...reason };
+      }
+      const { milestoneId, amount } = body.value;
+      return { milestoneId, amount: amount === 0n ? "all" : amount.toString(), ...reason };
     },
   });
 }

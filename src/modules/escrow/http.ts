@@ -43,7 +43,7 @@ const publishMs = 5_000;
 
 export interface EscrowRoutesOptions {
   readonly publisher: CommandPublisher;
-  readonly keyring: Pick<Keyring, "seal">;
+  readonly keyring: Pick<Keyring, "seal" | "open">;
   readonly clock: Pick<Clock, "now" | "offsetMs" | "monotonicMs" | "sleep">;
   readonly fingerprintKey: Uint8Array;
   readonly topics: { readonly escrowCommands: Topic<Command> };

@@ -22,9 +22,11 @@ const approvalsAnswer = () =>
         askedAt: instant(),
         expiresAt: instant(),
         milestoneId: z.string(),
-        amount: minor(),
+        amount: minor()
+          .optional()
+          .describe('Minor units, or "all" there is; absent where the action has none.'),
         letters: z.array(z.string()).optional(),
-        reason: z.string().optional(),
+        reason: z.string().optional().describe("As whoever asked gave it."),
       }),
     ),
     more: z.boolean(),

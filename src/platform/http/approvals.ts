@@ -6,11 +6,13 @@
 import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { SealedText } from "#gen/escrow/v1/types_pb";
 import { type CommandSubject, commandSubject } from "#kernel/command-subject";
 import { sha256Hex } from "#kernel/ids";
 import type { Clock } from "../clock.ts";
 import { type Database, SqlName } from "../database/database.ts";
 import type { Principal } from "../module.ts";
+import type { Keyring } from "../sealing/keyring.ts";
 import { idempotencyConflict } from "./outcomes.ts";
 import { HttpProblem, notFound } from "./problem.ts";
 
@@ -41,13 +43,13 @@ export interface OpenApprovals {
   readonly more: boolean;
 }
 
-/** What operators see of a command: amounts, no text of a party. */
+/** What operators see of a command: amounts, and the reason given by whoever asked. */
 export interface ApprovalSummary {
   /** "" for the whole escrow. */
   readonly milestoneId: string;
-  /** Minor units; "0" for all there is. */
-  readonly amount: string;
-  /** Of a discard: the letters' names, and the reason given by whoever asked. */
+  /** Minor units, or "all"; absent where the action has none. */
+  readonly amount?: string;
+  /** Of a discard: the letters' names. */
   readonly letters?: readonly string[];
   readonly reason?: string;
 }
@@ -71,7 +73,7 @@ export interface ApprovalsOptions<C extends Approvable> {
   readonly message: GenMessage<C>;
   /** Who may neither ask nor approve; undefined: there is nothing the command could be about. */
   readonly partiesOf: (command: C) => Promise<readonly string[] | undefined>;
-  readonly summaryOf: (command: C) => ApprovalSummary;
+  readonly summaryOf: (command: C) => ApprovalSummary | Promise<ApprovalSummary>;
   /**
    * For what has no command id to be known again by: the table has a column `done_at`, and `approvedBy`
    * names persons with their issuers. Otherwise whoever approves again publishes the same command.
@@ -173,7 +175,9 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
         SELECT * FROM ${table}
         WHERE approved_by IS NULL AND asked_at > ${openSince()}::timestamptz
         ORDER BY asked_at, id LIMIT ${mostShown + 1}`;
-      const approvals = rows.slice(0, mostShown).map((row) => shown(row, options));
+      const approvals = await Promise.all(
+        rows.slice(0, mostShown).map((row) => shown(row, options)),
+      );
       return { approvals, more: rows.length > mostShown };
     },
   };
@@ -190,21 +194,30 @@ function approvalIdOf({ commandId }: Approvable): string {
   return `apr_${sha256Hex(commandId).slice(0, 32)}`;
 }
 
-function shown<C extends Approvable>(
+async function shown<C extends Approvable>(
   row: ApprovalRow,
   { message, summaryOf }: ApprovalsOptions<C>,
-): OpenApproval {
+): Promise<OpenApproval> {
   const command = fromBinary(message, row.command);
   return {
     approvalId: row.id,
     ...commandSubject(command.escrowId),
     commandId: command.commandId,
     action: command.body.case ?? "",
-    ...summaryOf(command),
+    ...(await summaryOf(command)),
     askedBy: subjectOf(row.asked_by),
     askedAt: row.asked_at.toISOString(),
     expiresAt: new Date(row.asked_at.getTime() + lastsMs).toISOString(),
   };
+}
+
+/** A reason as it was written; nothing once its writer is forgotten. */
+export async function reasonIn(
+  sealed: SealedText | undefined,
+  { open }: Pick<Keyring, "open">,
+): Promise<{ reason?: string }> {
+  const reason = sealed && (await open(sealed));
+  return reason === undefined ? {} : { reason };
 }
 
 /** The person himself, whoever he acts for. */
