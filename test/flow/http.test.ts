@@ -89,6 +89,10 @@ test("L8: a dry run says what would happen and writes nothing", async () => {
   expect(dry.body.wouldSucceed).toBe(true);
   expect(dry.body.events.length).toBeGreaterThan(0);
   expect(dry.body.providerCalls).toHaveLength(1);
+  const proposed = await alice.post("/v1/escrows?dryRun=true", sale);
+  for (const shown of [dry, proposed].map(({ body }) => JSON.stringify(body.events))) {
+    expect(shown).not.toMatch(/ciphertext|keyId|principal|fingerprint/);
+  }
   const refused = await alice.post(`/v1/escrows/${escrowId}/refund?dryRun=true`);
   expect(refused.body).toMatchObject({
     wouldSucceed: false,

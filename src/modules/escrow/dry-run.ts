@@ -2,7 +2,7 @@
  * What a command would do, decided by the same code on the escrow as it stands, without a lock and
  * without a write.
  */
-import { toJson } from "@bufbuild/protobuf";
+import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
 import { CommandRejected_Code, type Event, EventSchema } from "#gen/escrow/v1/events_pb";
@@ -50,7 +50,7 @@ export function createDryRun({ db, clock, previewPayments, settings }: DryRunDep
       }),
       guards: guardsOf(rejected),
       events: events.map(({ message }) =>
-        toJson(EventSchema, message as Event, { alwaysEmitImplicit: true }),
+        shownOf(toJson(EventSchema, message as Event, { alwaysEmitImplicit: true })),
       ),
       ...previewPayments(commands),
     };
@@ -59,6 +59,22 @@ export function createDryRun({ db, clock, previewPayments, settings }: DryRunDep
       return decideCommand(work, asked, timestampFromDate(now));
     }
   };
+}
+
+const inner = new Set(["principal", "fingerprint"]);
+
+/** As a caller may see it: no sealed text and none of what requests are known again by. */
+function shownOf(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(shownOf);
+  if (value === null || typeof value !== "object") return value;
+  const fields = Object.entries(value).filter(
+    ([name, each]) => !inner.has(name) && !isSealed(each),
+  );
+  return Object.fromEntries(fields.map(([name, each]) => [name, shownOf(each)]));
+}
+
+function isSealed(value: JsonValue): boolean {
+  return value !== null && typeof value === "object" && "ciphertext" in value;
 }
 
 const guardOfStatus: Readonly<Record<number, (typeof guardOrder)[number]>> = {
