@@ -3,7 +3,7 @@
  * the user may do by trying it, how far each group is behind, and the brokers' clock.
  */
 import { randomUUID } from "node:crypto";
-import type { EventLog } from "#platform/messaging/event-log";
+import type { EventLog, GroupLag } from "#platform/messaging/event-log";
 import { within } from "#platform/messaging/kafka/errors";
 import { type Probed, probeBroker } from "#platform/messaging/kafka/trouble";
 import { releaseOf } from "#platform/messaging/kafka/versions";
@@ -18,6 +18,8 @@ import { doubt, type Finding, ill, textOf, unreachable, well } from "./finding.t
 import { unable } from "./unable.ts";
 
 const manyBehind = 10_000n;
+/** Whoever is there takes what comes within seconds. */
+const waitsLongMs = 60_000;
 /** A dependency that hangs must not hang the doctor. */
 const examinedWithinMs = 30_000;
 
@@ -34,7 +36,7 @@ export async function examineKafka(config: Config, log: EventLog): Promise<Findi
     ...usable,
     ...topics,
     ...(await guarded("rights", () => examineRights(config, log))),
-    ...(await guarded("lag", () => examineLag(config, log))),
+    ...(await guarded("lag", () => examineLag(config, log, new Date()))),
     ...(await guarded("clock", async () => [await brokerClock(log)])),
   ];
 }
@@ -111,17 +113,48 @@ async function writeProbe(log: EventLog): Promise<Date> {
   }
 }
 
-async function examineLag({ APP_ROLE }: Config, log: EventLog): Promise<Finding[]> {
+/** `now` is real time: a broker's stamp is compared with it. */
+export async function examineLag(
+  { APP_ROLE }: Pick<Config, "APP_ROLE">,
+  log: Pick<EventLog, "lag" | "read">,
+  now: Date,
+): Promise<Finding[]> {
   const groups = [...new Set(APP_ROLE.flatMap((role) => rightsOf(role).groups))];
   const lag = Map.groupBy(await log.lag(groups), ({ group }) => group);
-  return groups.map((group) => {
+  const findings = groups.map(async (group) => {
     const parts = lag.get(group);
     if (parts === undefined) return well("lag", `${group} has read nothing yet`);
     const behind = parts.reduce((sum, { position, end }) => sum + (end - position), 0n);
-    const text = `${group} is ${behind} messages behind`;
+    const text = `${group} is ${behind} ${behind === 1n ? "message" : "messages"} behind`;
+    const waits = await longestWait(parts, log, now);
+    if (waits > waitsLongMs) {
+      const seconds = Math.floor(waits / 1_000);
+      const role = group.slice(0, group.indexOf("."));
+      return doubt(
+        "lag",
+        `${text}, the oldest for ${seconds} s`,
+        `start a process of the role ${role}, or see why those there are take nothing (docs/operations.md#consumerstalled)`,
+      );
+    }
     if (behind <= manyBehind) return well("lag", text);
     return doubt("lag", text, "start more processes of its role, or look at its dead letters");
   });
+  return Promise.all(findings);
+}
+
+/** Milliseconds for which the oldest message that was not taken has been there; 0 where none waits. */
+async function longestWait(
+  parts: readonly GroupLag[],
+  log: Pick<EventLog, "read">,
+  now: Date,
+): Promise<number> {
+  let longest = 0;
+  for (const { topic, partition, position, end } of parts) {
+    if (position >= end) continue;
+    const [first] = await log.read(topic, partition, position, 1);
+    if (first) longest = Math.max(longest, now.getTime() - first.appendedAt.getTime());
+  }
+  return longest;
 }
 
 /** Stamped by the broker: the topic says so, and the line about topics complains when it does not. */
