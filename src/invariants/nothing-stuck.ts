@@ -78,7 +78,7 @@ async function keepsUp(
     behind += end - next;
     const [first] = await log.read(topic.name, partition, next, 1);
     if (first && first.appendedAt.getTime() < overdueBefore)
-      stuck ??= `${topic.name}/${partition}@${next} waits`;
+      stuck ??= `${log.nameOf?.(topic.name) ?? topic.name}/${partition}@${next} waits`;
   }
   return { id: "I9", name: `${name} keeps up`, checked: behind, ...found(stuck) };
 }

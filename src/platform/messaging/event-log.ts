@@ -161,6 +161,8 @@ export interface GroupLag {
 
 export interface EventLog {
   readonly kind: "kafka" | "table";
+  /** What a topic is called there, for people; absent where it is called as here. */
+  readonly nameOf?: (topic: string) => string;
   /** Names this log: a cursor kept for another one must not be used. */
   clusterId(): Promise<string>;
   createProducer(): LogProducer;

@@ -55,6 +55,7 @@ export function withTopicNames(log: EventLog, naming: TopicNaming): EventLog {
 
   return {
     ...log,
+    nameOf: (topic) => topicNameIn(naming, topic),
     createProducer: (): LogProducer => {
       const producer = log.createProducer();
       return {

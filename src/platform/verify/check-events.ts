@@ -30,6 +30,7 @@ export async function checkEventTopic<M extends Message>(
   check: EventTopicCheck<M>,
 ): Promise<Finding[]> {
   const { topic } = check;
+  const name = log.nameOf?.(topic.name) ?? topic.name;
   const expected = new Map<string, string>();
   for await (const rows of check.history()) {
     for (const { id, payload } of rows) expected.set(id, digest(payload));
@@ -53,13 +54,13 @@ export async function checkEventTopic<M extends Message>(
   disorder ??= order.end();
   if (reachesBack(ends)) {
     const [lost] = missing;
-    if (lost !== undefined) nothingLost = `event ${lost} is in the history, not on ${topic.name}`;
+    if (lost !== undefined) nothingLost = `event ${lost} is in the history, not on ${name}`;
   }
   return [
-    { id: "I3", name: `order on ${topic.name}`, checked: read, ...found(disorder) },
+    { id: "I3", name: `order on ${name}`, checked: read, ...found(disorder) },
     {
       id: "I6",
-      name: `nothing lost on ${topic.name}`,
+      name: `nothing lost on ${name}`,
       checked: BigInt(expected.size),
       ...found(nothingLost),
     },
