@@ -1,9 +1,11 @@
 // O5: the reference is made of the routes, says all of them, and what it says is what they answer.
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { CreateApiKeyRequestSchema } from "#gen/platform/v1/http_pb";
 import { toMessage } from "#platform/http/body";
 import { scopeOf } from "#platform/http/scopes";
+import { root } from "../../scripts/process.ts";
 import { undocumented } from "../../src/platform/http/openapi/document.ts";
 import { startApp, type TestApp } from "../support/app.ts";
 import { referenceOf } from "../support/reference.ts";
@@ -109,4 +111,33 @@ test("O5: a parameter nobody declared is refused by name", async () => {
     code: "UNKNOWN_PARAMETER",
     field: "nmae",
   });
+});
+
+test("O5: a problem's code is in the reference, and what a dry run answers", async () => {
+  const { components, paths } = await reference();
+  const { Problem, CommandDoneOrTried } = components.schemas;
+  const told = Problem.properties.code.description;
+  const files = new Bun.Glob("src/**/*.ts").scanSync({ cwd: root });
+  const sources = await Promise.all([...files].map((file) => Bun.file(join(root, file)).text()));
+  const used = sources.flatMap((text) => [...text.matchAll(/new HttpProblem\(\s*"([A-Z_]+)"/g)]);
+  const codes = new Set(used.map(([, code = ""]) => code));
+  expect(codes.size).toBeGreaterThan(30);
+  expect([...codes, "SAME_PARTY"].filter((code) => !told.includes(code))).toEqual([]);
+  expect(told).toContain("422: ");
+  expect(Object.keys(Problem.properties)).toContain("commandId");
+
+  expect(Object.keys(CommandDoneOrTried.anyOf[1].properties)).toContain("guards");
+  const page = await (await asked("/docs")).text();
+  const section = page.slice(page.indexOf('<section id="CommandDoneOrTried">'));
+  expect(section.slice(0, section.indexOf("</section>"))).toContain("wouldSucceed");
+
+  type Parameter = { readonly name: string; readonly description: string };
+  for (const operations of Object.values(paths as Record<string, object>)) {
+    for (const { parameters } of Object.values(operations) as { parameters: Parameter[] }[]) {
+      const names = parameters.map(({ name }) => name);
+      const key = parameters.find(({ name }) => name === "Idempotency-Key");
+      if (key === undefined) continue;
+      expect(key.description.includes("dryRun")).toBe(names.includes("dryRun"));
+    }
+  }
 });

@@ -2,12 +2,14 @@
  * Every error answer: one class, one table from code to status, one shape (RFC 9457). What is not a
  * known problem becomes 500 or 503 without any inner text: a caller never sees SQL, hosts or stacks.
  */
+
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
 import { classifyDatabaseError, sqlState } from "../database/database-error.ts";
 import { TransientError } from "../errors.ts";
 
-/** Codes that are not 422. A rejection's code that is missing here is 422: the request was understood. */
+/** What requests are refused with. A rejection's code that is missing here is 422: the request was understood. */
 const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   MALFORMED_JSON: 400,
   INVALID_HEADER: 400,
@@ -62,6 +64,25 @@ const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   UNSUPPORTED_ENCODING: 415,
+  ACCOUNT_TAKEN: 422,
+  ADDRESS_TAKEN: 422,
+  AMOUNT: 422,
+  CHAIN_UNSUPPORTED: 422,
+  HOSTED_UNSUPPORTED: 422,
+  IDEMPOTENCY_CONFLICT: 422,
+  IF_MATCH_UNSUPPORTED: 422,
+  INVALID_BODY: 422,
+  INVALID_CURSOR: 422,
+  INVALID_DURATION: 422,
+  INVALID_FIELD: 422,
+  INVALID_PARAMETER: 422,
+  NOTHING_OWED: 422,
+  PROVIDER_REFUSED: 422,
+  PROVIDER_UNSUPPORTED: 422,
+  SIGNATURE_INVALID: 422,
+  TERMS_TOO_LARGE: 422,
+  UNKNOWN_FIELD: 422,
+  UNKNOWN_PARAMETER: 422,
   RATE_LIMITED: 429,
   INTERNAL: 500,
   NOT_AVAILABLE_HERE: 501,
@@ -86,6 +107,16 @@ const fieldByCode: Readonly<Record<string, string>> = {
 
 export function statusOf(code: string): ContentfulStatusCode {
   return statusByCode[code] ?? 422;
+}
+
+/** All there are by status, for the reference: those of requests, and those of commands. */
+export function codesByStatus(): string {
+  const ofCommands = Object.values(CommandRejected_Code).filter(
+    (code): code is string => typeof code === "string" && code !== "UNSPECIFIED",
+  );
+  const codes = [...new Set([...Object.keys(statusByCode), ...ofCommands])].sort();
+  const byStatus = [...Map.groupBy(codes, statusOf)].sort(([a], [b]) => a - b);
+  return byStatus.map(([status, named]) => `${status}: ${named.join(", ")}.`).join(" ");
 }
 
 export interface ProblemOptions {

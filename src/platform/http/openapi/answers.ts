@@ -3,6 +3,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { z } from "zod";
 import { EscrowViewSchema } from "#gen/escrow/v1/queries_pb";
+import { codesByStatus } from "../problem.ts";
 
 /** Which schemas stand for a message. */
 export const messages = new WeakMap<object, DescMessage>();
@@ -28,9 +29,16 @@ export const problem = () =>
     type: z.string(),
     title: z.string(),
     status: z.int(),
-    code: z.string().describe("Stable, for programs."),
+    code: z.string().describe(`Stable, for programs. ${codesByStatus()}`),
     detail: z.string().describe("For people."),
     field: z.string().optional().describe("Which field or parameter is meant."),
+    commandId: z
+      .string()
+      .optional()
+      .describe("Of a command that was refused, or may be under way."),
+    escrowId: subject().escrowId.optional(),
+    provider: subject().provider,
+    scope: z.string().optional().describe("Which one the key would need."),
     correlationId: z.string(),
   });
 
@@ -61,10 +69,21 @@ export const settled = () =>
 
 /** What a dry run says. */
 const preview = () =>
-  z.looseObject({ wouldSucceed: z.boolean(), rejection: z.unknown().optional() });
+  z
+    .looseObject({
+      wouldSucceed: z.boolean(),
+      rejection: z.object({ code: z.string(), detail: z.string() }).optional(),
+      guards: z
+        .array(z.object({ guard: z.string(), ok: z.boolean() }))
+        .describe("Each rule that was looked at, in order, and whether it holds."),
+      events: z.array(z.unknown()).describe("What would have happened, without anybody's text."),
+      postings: z.array(z.unknown()).describe("What the ledger would post."),
+      providerCalls: z.array(z.unknown()).describe("What a provider would be asked."),
+    })
+    .describe("With dryRun=true: what would happen. Nothing is written.");
 
 /** With dryRun the second. */
-export const settledOrPreview = () => z.union([settled(), preview()]);
+export const settledOrPreview = () => z.union([settled().describe("Done."), preview()]);
 
 /** Letters that were given up, would be, or wait for a second operator. */
 export const lettersDiscarded = () =>

@@ -232,10 +232,13 @@ function queryParameters({ query = {} }: RouteDoc): Parameter[] {
   }));
 }
 
-function headerParameters({ headers = {}, open = false }: RouteDoc): Parameter[] {
-  const own = Object.entries(headers).map(([name, need]) =>
-    headerParameter(name, headerMeanings[name as DeclaredHeader], need === "required"),
-  );
+function headerParameters(doc: RouteDoc): Parameter[] {
+  const { headers = {}, open = false } = doc;
+  const own = Object.entries(headers).map(([name, need]) => {
+    const spared = name === "Idempotency-Key" && dryRuns(doc) ? " Not needed with dryRun." : "";
+    const meaning = headerMeanings[name as DeclaredHeader] + spared;
+    return headerParameter(name, meaning, need === "required");
+  });
   return open ? own : [...own, onBehalfOf];
 }
 

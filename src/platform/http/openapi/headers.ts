@@ -9,7 +9,7 @@ import { HttpProblem } from "../problem.ts";
 /** What each means, for the reference. */
 export const headerMeanings = {
   "Idempotency-Key":
-    "1 to 255 printable characters of your own: the same key and body meet the first outcome. Not needed with dryRun.",
+    "1 to 255 printable characters of your own: the same key and body meet the first outcome.",
   Prefer: "wait=5 waits up to five seconds for the outcome, wait=30 at most.",
   "If-Match": 'The version the escrow must have, in quotes: "4". 412 when it moved.',
 } as const;

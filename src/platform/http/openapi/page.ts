@@ -37,7 +37,7 @@ ${routes.map(({ method, path, operation }) => operationIn(method, path, operatio
 <h2 id="schemas">schemas</h2>
 ${Object.entries(components.schemas).map(
   ([name, schema]) => html`<section id="${name}"><h3><code>${name}</code></h3>
-<p>${schema.description ?? ""}</p>${fieldsIn(schema)}</section>`,
+<p>${schema.description ?? ""}</p>${shapeIn(schema)}</section>`,
 )}
 </body></html>`;
 }
@@ -61,6 +61,16 @@ ${body === undefined ? "" : html`<h4>Body</h4>${typeIn(body)}`}
     ([status, answer]) => html`<tr><td>${status}</td><td>${answer.description}</td>
 <td>${Object.values(answer.content ?? {}).map(({ schema }) => typeIn(schema))}</td></tr>`,
   )}</table></section>`;
+}
+
+/** Of one of several shapes each, with what it is said to be. */
+function shapeIn(schema: JsonSchema): Html {
+  const several = schema.oneOf ?? schema.anyOf;
+  if (!Array.isArray(several)) return fieldsIn(schema);
+  return html`${several.map(
+    (one: JsonSchema, at) =>
+      html`<p>${at > 0 ? "Or: " : ""}${one.description ?? ""}</p>${typeIn(one)}`,
+  )}`;
 }
 
 function fieldsIn({ properties, required }: JsonSchema): Html {
