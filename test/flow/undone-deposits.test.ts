@@ -3,6 +3,7 @@
  * an operator had asked for, and the custodian's own book afterwards.
  */
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { madeBy } from "../../src/modules/payments/providers/custodian/reference.ts";
 import { mine, reorganise } from "../../src/simulators/custodian/index.ts";
 import { bridgedToken } from "../support/custodian-harness.ts";
 import {
@@ -110,6 +111,65 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
       "platform:losses": `${amount}`,
       "clearing:custodian": `-${amount}`,
     });
+    await expectGone();
+  });
+
+  test("its way back was tried and not taken: it is not sent out of another deposit", async () => {
+    await registerRefundAddress(sale.alice);
+    const first = await strayed();
+    send(world, sale, amount, bridgedToken);
+    await world.goOn();
+    const { items } = (await olga().get("/v1/deposits")).body;
+    const ids: string[] = items.map(({ depositId }: { depositId: string }) => depositId);
+    world.simulator.fail("busy", '"return"', 5);
+    await refund(ids.find((id) => id !== first) ?? "");
+    await world.app.settle();
+    await world.app.advance("PT10S");
+    await undo();
+    await world.app.advance("PT1H");
+    expect(world.simulator.book.withdrawals.size).toBe(0);
+    expect(await books()).toMatchObject({ "suspense:custodian": `-${amount}` });
+    expect((await olga().get("/v1/deposits")).body.items).toMatchObject([{ depositId: first }]);
+  });
+
+  test("its way back is reorganised away, too: the loss comes back, nothing is sent again", async () => {
+    await registerRefundAddress(sale.alice);
+    await refund(await strayed());
+    await world.app.settle();
+    await world.goOn(2);
+    await undo(confirmations + 2);
+    const { book } = world.simulator;
+    const [back] = book.withdrawals.values();
+    if (back === undefined) throw new Error("nothing was sent back");
+    back.status = "failed";
+    back.code = "ORPHANED";
+    const { id: objectId, token, decimals } = back;
+    const units = amount.toString();
+    book.move({ objectId, category: "return", amount: units, fee: "0", token, decimals });
+    book.tell("withdrawal.failed", objectId);
+    await world.simulator.flush();
+    await world.app.settle();
+    expect(await books()).toEqual({});
+    await expectGone();
+    const { postings } = (await olga().get(`/v1/escrows/${sale.escrowId}/ledger`)).body;
+    expect(postings.at(-1).reason).toBe("deposit_loss_returned");
+    const { operationId } = madeBy(back.reference);
+    const retried = await olga().post(`/v1/payments/${operationId}/retry`, {});
+    expect(retried.body.code).toBe("ALREADY_SETTLED");
+    await world.goOn(2);
+    expect(book.withdrawals.size).toBe(1);
+  });
+
+  test("it is told twice, by two reversions: it leaves the books once", async () => {
+    await strayed();
+    const { book } = world.simulator;
+    reorganise(book, confirmations);
+    const [gone] = book.reversions.values();
+    book.reversions.set("rvt_again", gone ?? "");
+    book.tell("deposit.reverted", "rvt_again");
+    await world.simulator.flush();
+    await world.app.settle();
+    expect(await books()).toEqual({});
     await expectGone();
   });
 

@@ -123,6 +123,8 @@ export function createBankStory(options: BankStoryOptions = {}) {
       now,
       known: true,
       operations,
+      gone: new Map(),
+      contradicted: new Set(),
       isTaken: (id) => operations.has(id),
       sellerReady: true,
       sellerAccount: "acct_1",

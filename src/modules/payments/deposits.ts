@@ -1,7 +1,7 @@
 /** Booked deposits: what came, and what of it is not there any more. */
 import type { Queryable, Tx } from "#platform/database/database";
-import type { BookedDeposit } from "./domain/payment.ts";
-import type { WriteRow } from "./schema.ts";
+import type { BookedDeposit, Gone } from "./domain/payment.ts";
+import type { OperationRow, WriteRow } from "./schema.ts";
 
 /** By escrow, then by deposit. */
 export async function loadBooked(
@@ -22,7 +22,22 @@ export async function loadBooked(
 export async function undoDeposits(tx: Tx, rows: readonly WriteRow[]): Promise<void> {
   if (rows.length === 0) return;
   await tx.sql`
-    UPDATE payments.deposit d SET disposition = 'UNDONE'
+    UPDATE payments.deposit d SET disposition = n.disposition
     FROM jsonb_populate_recordset(NULL::payments.deposit, ${JSON.stringify(rows)}::jsonb) n
     WHERE d.escrow_no = n.escrow_no AND d.deposit_id = n.deposit_id`;
+}
+
+/** By operation: what it is to give back is not there any more. Their roots are locked. */
+export async function loadGone(
+  tx: Tx,
+  operations: Iterable<OperationRow>,
+): Promise<ReadonlyMap<string, Gone>> {
+  const back = [...operations].filter(({ deposit_id }) => deposit_id !== "");
+  if (back.length === 0) return new Map();
+  const rows = await tx.sql<{ operation_id: string; gone: Gone }>`
+    SELECT o.operation_id, d.disposition AS gone
+    FROM payments.operation o JOIN payments.deposit d USING (escrow_no, deposit_id)
+    WHERE o.operation_id = ANY(${back.map(({ operation_id }) => operation_id)}::text[])
+      AND d.disposition IN ('REVERTED', 'UNDONE')`;
+  return new Map(rows.map(({ operation_id, gone }) => [operation_id, gone]));
 }

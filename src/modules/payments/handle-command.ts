@@ -11,10 +11,11 @@ import type { Tx } from "#platform/database/database";
 import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform/messaging/handler";
 import { bodyTypeOf } from "#platform/messaging/topic";
 import { topics } from "#topics";
+import { loadGone } from "./deposits.ts";
 import { type Context, decide, termsOf } from "./domain/decide.ts";
 import type { Effect } from "./domain/effect.ts";
 import { debtKey, nettableOf, sellersDebt } from "./domain/netting.ts";
-import { newPayment, type Operation } from "./domain/payment.ts";
+import { type Gone, newPayment, type Operation } from "./domain/payment.ts";
 import { createJournal, type Journal, type Root } from "./journal.ts";
 import type { Providers } from "./provider.ts";
 import { createReviewDesk, isReviewCommand, type ReviewDesk } from "./screening/review-desk.ts";
@@ -28,6 +29,7 @@ import { stopsOf } from "./stops/provider-stops.ts";
 import {
   drawEscrowNos,
   knownCommands,
+  loadContradicted,
   loadOperations,
   loadReadiness,
   lockDebts,
@@ -53,6 +55,8 @@ interface Loaded {
   /** The fingerprint of each command that has its outcome. */
   readonly known: Map<string, string>;
   readonly operations: Map<string, Map<string, Operation>>;
+  readonly gone: ReadonlyMap<string, Gone>;
+  readonly contradicted: ReadonlySet<string>;
   readonly debts: Map<string, bigint>;
   readonly readiness: ReadonlyMap<string, Receiver>;
   readonly desk: ProviderDesk;
@@ -98,6 +102,7 @@ async function load(
   const stops = transfers || commands.some(isProviderCommand) ? await stopsOf(tx) : new Map();
   const forgives = commands.some(({ body }) => body.case === "writeOffDebt");
   const nos = [...roots.values()].map(({ escrowNo }) => escrowNo);
+  const operations = await loadOperations(tx, operationIdsOf(commands));
   return {
     now,
     roots,
@@ -107,7 +112,9 @@ async function load(
       commands.map(({ commandId }) => commandId),
       nos,
     ),
-    operations: operationsByEscrow((await loadOperations(tx, operationIdsOf(commands))).values()),
+    operations: operationsByEscrow(operations.values()),
+    gone: await loadGone(tx, operations.values()),
+    contradicted: await loadContradicted(tx, [...operations.keys()]),
     debts: transfers || forgives ? await lockDebts(tx, sellers) : new Map(),
     readiness: transfers ? await loadReadiness(tx, [...roots.keys()]) : new Map(),
     desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()), unmatched }),
@@ -183,6 +190,8 @@ function contextOf(
     now: loaded.now,
     known: loaded.roots.has(payment.escrowId),
     operations: loaded.operations.get(payment.escrowId) ?? new Map(),
+    gone: loaded.gone,
+    contradicted: loaded.contradicted,
     isTaken: (id) => [...loaded.operations.values()].some((operations) => operations.has(id)),
     sellerReady: receiver?.ready ?? provider?.describe().readyByDefault(payment.sellerId) ?? false,
     sellerAccount: receiver?.account ?? "",

@@ -202,7 +202,11 @@ function record(pages: Pages, line: Line): void {
       });
       return;
     case "undone":
-      pages.undone.push({ escrow_no: text(root.escrowNo), deposit_id: effect.depositId });
+      pages.undone.push({
+        escrow_no: text(root.escrowNo),
+        deposit_id: effect.depositId,
+        disposition: effect.gone,
+      });
       return;
     case "netted":
       pages.netted.push({ ...effect, currency: payment.currency, cause: line.cause });

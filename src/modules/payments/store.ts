@@ -63,6 +63,18 @@ export async function loadOperations(
   return new Map(rows.map((row) => [row.operation_id, row]));
 }
 
+/** Those whose object was read and could not be recorded, by operation. */
+export async function loadContradicted(
+  tx: Tx,
+  operationIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (operationIds.length === 0) return new Set();
+  const rows = await tx.sql<{ operation_id: string }>`
+    SELECT operation_id FROM payments.provider_object
+    WHERE problem <> '' AND operation_id = ANY(${unique(operationIds)}::text[])`;
+  return new Set(rows.map(({ operation_id }) => operation_id));
+}
+
 export function operationsByEscrow(
   rows: Iterable<OperationRow>,
 ): Map<string, Map<string, Operation>> {

@@ -3,9 +3,10 @@
  * is the last gate before money leaves: what is locked, not reserved or not screened is not called.
  */
 import type { Tx } from "#platform/database/database";
+import { loadGone } from "../deposits.ts";
 import { sent, wayOf } from "../domain/calls.ts";
 import { mayBeCalled } from "../domain/conclude.ts";
-import type { Operation } from "../domain/payment.ts";
+import type { Gone, Operation } from "../domain/payment.ts";
 import { lookOnly } from "../domain/withdraw.ts";
 import type { Root } from "../journal.ts";
 import { aimedAgain } from "../parties/refund-targets.ts";
@@ -78,7 +79,8 @@ export async function claimOperations(
     const leaseUntil = new Date(wall.getTime() + leaseMsOf(providers));
     const waiting = await unscreened(tx, rows, roots, now);
     const asked = rows.filter(({ operation_id }) => !waiting.has(operation_id));
-    const passed = passGate(asked, roots, { now, leaseUntil });
+    const gone = await loadGone(tx, asked);
+    const passed = passGate(asked, { roots, gone }, { now, leaseUntil });
     await putOff(tx, passed.refused, now);
     await saveClaims(tx, passed.claims, { now, leaseUntil });
     await outbox.enqueue(tx, outgoing);
@@ -93,18 +95,25 @@ interface Times {
   readonly leaseUntil: Date;
 }
 
+interface Standing {
+  readonly roots: ReadonlyMap<string, Root>;
+  /** By operation. */
+  readonly gone: ReadonlyMap<string, Gone>;
+}
+
 function passGate(
   rows: readonly OperationRow[],
-  roots: ReadonlyMap<string, Root>,
+  { roots, gone }: Standing,
   { now, leaseUntil }: Times,
 ): { readonly claims: readonly Claim[]; readonly refused: readonly OperationRow[] } {
   const claims: Claim[] = [];
   const refused: OperationRow[] = [];
   for (const row of rows) {
     const root = roots.get(row.escrow_id);
+    const lost = gone.get(row.operation_id);
     const operation =
-      root === undefined ? operationOf(row) : lookOnly(root.payment, operationOf(row));
-    if (root === undefined || !mayBeCalled(root.payment, operation)) refused.push(row);
+      root === undefined ? operationOf(row) : lookOnly(root.payment, operationOf(row), lost);
+    if (root === undefined || !mayBeCalled(root.payment, operation, lost)) refused.push(row);
     else {
       const way = wayOf(operation, now);
       claims.push({ row, operation: sent(operation, now), way, leaseUntil });

@@ -9,8 +9,15 @@ import { afterAbsent, afterRetry, afterUnknown, lookUpNow, nextAttempt } from ".
 import { paymentCancelled } from "./decide.ts";
 import { type Effect, say } from "./effect.ts";
 import { observe, refundFailed, type Seen, transferUndone } from "./observe.ts";
-import { isLocked, type Operation, type OperationKind, type Payment } from "./payment.ts";
+import {
+  type Gone,
+  isLocked,
+  type Operation,
+  type OperationKind,
+  type Payment,
+} from "./payment.ts";
 import { retransferFailed, reversalFailed } from "./reversal.ts";
+import { backWithdrawn } from "./wrong-asset.ts";
 
 export interface Answer {
   readonly way: "call" | "lookup";
@@ -24,8 +31,11 @@ export function leaves(kind: OperationKind): boolean {
   return kind === "TRANSFER" || kind === "REFUND" || kind === "RETRANSFER";
 }
 
-/** The last gate, asked under the root's lock: while locked nothing leaves, what is READY waits. */
-export function mayBeCalled(payment: Payment, operation: Operation): boolean {
+/**
+ * The last gate, asked under the root's lock: while locked nothing leaves, what is READY waits. So does
+ * what would give back a deposit that is gone: it could only be out of another one.
+ */
+export function mayBeCalled(payment: Payment, operation: Operation, gone?: Gone): boolean {
   if (!leaves(operation.kind)) return true;
   // Neither of them is out of what the escrow has reserved.
   const elsewhere = operation.kind === "RETRANSFER" || operation.asset !== "";
@@ -33,7 +43,7 @@ export function mayBeCalled(payment: Payment, operation: Operation): boolean {
   // Tried once and to be tried again, it provably did not happen. What may have been sent must be
   // finished, or nobody ever learns whether it happened.
   return operation.state === "READY" && operation.tries <= 1
-    ? !isLocked(payment) && enough
+    ? !isLocked(payment) && gone === undefined && enough
     : enough;
 }
 
@@ -83,7 +93,9 @@ function found(
   seen: Omit<Seen, "operation">,
 ): readonly Effect[] {
   if (object === undefined) {
-    return [{ case: "moved", operation: afterAbsent(operation, seen.now) }];
+    const next = afterAbsent(operation, seen.now);
+    const over = seen.gone !== undefined && next.state === "READY";
+    return [over ? backWithdrawn(next) : { case: "moved", operation: next }];
   }
   const ended = object.kind === "payment" && object.status === "cancelled";
   if (operation.kind === "CANCEL_PAYMENT" && way === "lookup" && !ended) {

@@ -11,7 +11,7 @@ import { min } from "#kernel/money";
 import { returnPending, succeeded } from "./decide.ts";
 import { accept, type Decision, reject } from "./effect.ts";
 import { isApproved, type Refused, refuseUnlessAsked } from "./operator.ts";
-import { type BookedDeposit, isLocked, newOperation, type Payment } from "./payment.ts";
+import { type BookedDeposit, isGone, isLocked, newOperation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
 import {
   block,
@@ -86,7 +86,7 @@ export function decideDeposit(
   if (refused !== undefined) return refused;
   const deposit = given.deposits.get(depositId);
   if (deposit === undefined) return reject("DEPOSIT_UNKNOWN", "no such deposit here");
-  if (deposit.disposition === "UNDONE") return reject("ALREADY_SETTLED", "it was taken away again");
+  if (isGone(deposit)) return reject("ALREADY_SETTLED", "it was taken away again");
   const screening = [...given.screenings.values()].find((known) => known.depositId === depositId);
   if (decision === DecideDeposit_Decision.ACCEPT) {
     if (deposit.currency !== payment.currency) {

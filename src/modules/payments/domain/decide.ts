@@ -30,6 +30,7 @@ import { nextAttempt } from "./calls.ts";
 import { accept, type Decision, type Effect, nothing, postFor, reject, say } from "./effect.ts";
 import { refuseActor } from "./operator.ts";
 import {
+  type Gone,
   isLocked,
   newOperation,
   type Operation,
@@ -45,6 +46,10 @@ export interface Context {
   readonly known: boolean;
   /** Operations of this escrow that the command names. */
   readonly operations: ReadonlyMap<string, Operation>;
+  /** Those of them whose deposit is not there any more. */
+  readonly gone: ReadonlyMap<string, Gone>;
+  /** Those of them whose object says something else than it said before. */
+  readonly contradicted: ReadonlySet<string>;
   /** An operation of any escrow has this id: it keeps it for ever. */
   readonly isTaken: (operationId: string) => boolean;
   readonly sellerReady: boolean;
@@ -329,13 +334,19 @@ function retryOperation(
   payment: Payment,
   command: Command,
   operationId: string,
-  { operations, now }: Context,
+  { operations, gone, contradicted, now }: Context,
 ): Decision {
   const refused = refuseActor(payment, command);
   if (refused !== undefined) return refused;
   const operation = operations.get(operationId);
   if (operation === undefined) return reject("OPERATION_UNKNOWN", "no such operation here");
   if (isLocked(payment)) return reject("ESCROW_LOCKED", "nothing leaves while it is locked");
+  if (operation.state === "FAILED" && gone.has(operationId)) {
+    return reject("ALREADY_SETTLED", "its deposit was taken away again");
+  }
+  if (operation.state === "FAILED" && contradicted.has(operationId)) {
+    return reject("ALREADY_SETTLED", "its provider says now that it did happen");
+  }
   const next = retried(operation, now);
   if (next === undefined) return reject("ALREADY_SETTLED", "the operation is finished");
   return accept({ case: "moved", operation: next }, succeeded(command));

@@ -9,7 +9,7 @@ import { accountName } from "../ledger/accounts.ts";
 import type { LedgerTransaction } from "../ledger/post.ts";
 import type { BookedMovement, Dispute } from "./dispute.ts";
 import type { Change } from "./funds.ts";
-import type { Deposit, Operation, Payment } from "./payment.ts";
+import type { Deposit, Gone, Operation, Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
 
 export type EventBody = Exclude<Event["body"], { case: undefined }>;
@@ -29,7 +29,7 @@ export type Effect =
   | { readonly case: "moved"; readonly operation: Operation }
   | { readonly case: "deposited"; readonly deposit: Deposit; readonly disposition: string }
   /** A booked deposit that is not there any more. */
-  | { readonly case: "undone"; readonly depositId: string }
+  | { readonly case: "undone"; readonly depositId: string; readonly gone: Gone }
   /** The seller owes that much less; more, when it is negative. */
   | { readonly case: "netted"; readonly partyId: string; readonly amount: bigint }
   /** A dispute as it is from now on, and the movement that was booked for it. */

@@ -17,7 +17,11 @@ import {
 } from "#gen/payments/v1/events_pb";
 import { required } from "#kernel/assert";
 import * as post from "../ledger/post.ts";
-import { suspenseReturned, suspenseReturnFailed } from "../ledger/post-suspense.ts";
+import {
+  depositLossReturned,
+  suspenseReturned,
+  suspenseReturnFailed,
+} from "../ledger/post-suspense.ts";
 import type {
   ProviderDeposit,
   ProviderObject,
@@ -38,9 +42,15 @@ import {
 import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
 import { feePaid } from "./fee-paid.ts";
-import { type BookedDeposit, type Operation, type Payment, paidByBuyer } from "./payment.ts";
+import {
+  type BookedDeposit,
+  type Gone,
+  type Operation,
+  type Payment,
+  paidByBuyer,
+} from "./payment.ts";
 import { retransferSeen, reversalSeen, type SellerNow } from "./reversal.ts";
-import { waitsAgain } from "./wrong-asset.ts";
+import { backWithdrawn, waitsAgain } from "./wrong-asset.ts";
 
 export interface Seen {
   readonly now: Date;
@@ -50,6 +60,8 @@ export interface Seen {
   readonly booked?: ReadonlyMap<string, BookedDeposit> | undefined;
   /** The operation the object belongs to. */
   readonly operation: Operation | undefined;
+  /** What the operation gives back is not there any more. */
+  readonly gone?: Gone | undefined;
   /** Needed for a reversal. */
   readonly seller?: SellerNow;
 }
@@ -64,7 +76,7 @@ export function observe(payment: Payment, object: ProviderObject, seen: Seen): r
     case "transfer":
       return seen.operation === undefined ? [] : transferSeen(payment, object, seen.operation);
     case "refund":
-      return seen.operation === undefined ? [] : refundSeen(payment, object, seen.operation);
+      return seen.operation === undefined ? [] : refundSeen(payment, object, seen.operation, seen);
     case "reversal": {
       const { operation, seller } = seen;
       if (operation === undefined) return [];
@@ -278,6 +290,7 @@ function refundSeen(
   payment: Payment,
   object: ProviderRefund,
   operation: Operation,
+  { gone }: Pick<Seen, "gone">,
 ): readonly Effect[] {
   // An object of an earlier attempt says nothing about the one under way.
   const current = operation.objectId === undefined || operation.objectId === object.objectId;
@@ -298,6 +311,9 @@ function refundSeen(
       ];
     case "failed":
       if (operation.state === "FAILED") return [];
+      if (operation.state === "SUCCEEDED" && gone === "UNDONE") {
+        return lossReturned(payment, operation, object.code);
+      }
       return [moved("FAILED", object.code), ...refundFailed(payment, operation, object.code)];
     default:
       return object.status satisfies never;
@@ -356,6 +372,22 @@ export function refundFailed(
       case: "set",
       fields: { status: payment.status === "REFUNDED" ? complete : payment.status },
     },
+  ];
+}
+
+/** The platform had borne it; nothing of it is owed to anybody, nor sent again. */
+function lossReturned(payment: Payment, operation: Operation, code: string): readonly Effect[] {
+  const { operationId, net, asset } = operation;
+  const value = create(RefundFailedSchema, {
+    operationId,
+    code,
+    amount: net,
+    afterConfirmation: true,
+  });
+  return [
+    backWithdrawn(operation),
+    postFor({ operationId }, depositLossReturned(payment.provider, net, asset)),
+    say({ case: "refundFailed", value }),
   ];
 }
 

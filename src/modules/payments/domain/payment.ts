@@ -139,8 +139,15 @@ export interface Deposit {
 
 /** A deposit as it was booked. */
 export interface BookedDeposit extends Pick<Deposit, "depositId" | "amount" | "currency"> {
-  /** UNDONE: it is not there any more. */
+  /** One of Gone's when it is not there any more. */
   readonly disposition: string;
+}
+
+/** REVERTED: the outcome of its way back is waited for. UNDONE: booked so. */
+export type Gone = "REVERTED" | "UNDONE";
+
+export function isGone({ disposition }: Pick<BookedDeposit, "disposition">): boolean {
+  return disposition === "REVERTED" || disposition === "UNDONE";
 }
 
 /** The key a call is made under; bound to the operation's bytes for ever. */

@@ -10,47 +10,59 @@ import { depositLost, depositUndone } from "../ledger/post-suspense.ts";
 import type { UndoneDeposit } from "../provider.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import type { BookedDeposit, Operation, Payment } from "./payment.ts";
-import { neverHappened } from "./withdraw.ts";
-import { waitsAgain } from "./wrong-asset.ts";
+import { neverHappened, toLookUp } from "./withdraw.ts";
+import { backWithdrawn, waitsAgain } from "./wrong-asset.ts";
 
 export interface AroundDeposit {
   /** Undefined: it was never booked. */
   readonly deposit: BookedDeposit | undefined;
   /** Those that move money, all of this escrow. */
   readonly operations: ReadonlyMap<string, Operation>;
+  readonly now: Date;
 }
 
-/** Undefined: its way back was asked for, and nobody knows yet whether it was gone. */
+export interface DepositUndone {
+  readonly effects: readonly Effect[];
+  /** Its way back was asked for, and nobody knows yet whether that happened. */
+  readonly waits: boolean;
+}
+
 export function depositUndoneSeen(
   payment: Payment,
   { objectId, amount, currency }: UndoneDeposit,
-  { deposit, operations }: AroundDeposit,
-): readonly Effect[] | undefined {
-  if (deposit?.disposition === "UNDONE") return [];
+  { deposit, operations, now }: AroundDeposit,
+): DepositUndone {
+  if (deposit?.disposition === "UNDONE") return { effects: [], waits: false };
   if (deposit?.amount !== amount || deposit.currency !== currency) {
     throw new TerminalError(`${objectId} undoes a deposit that was never booked so`);
   }
   if (currency === payment.currency) {
     throw new TerminalError(`${objectId} undoes money of the payment, and is no dispute`);
   }
-  const { depositId } = deposit;
+  const { depositId, disposition } = deposit;
   const back = [...operations.values()].find(
     (known) => known.depositId === depositId && known.state !== "WITHDRAWN",
   );
   const sent = back?.state === "SUCCEEDED";
-  if (back !== undefined && !sent && !neverHappened(back)) return undefined;
+  if (back !== undefined && !sent && !neverHappened(back)) {
+    const marked: Effect = { case: "undone", depositId, gone: "REVERTED" };
+    const first = disposition === "REVERTED" ? [] : [marked];
+    return { effects: [...first, ...lookedUp(back, now)], waits: true };
+  }
   const gone = sent ? depositLost : depositUndone;
   const value = create(ForeignMovementSeenSchema, { kind: "deposit_undone", amount, currency });
-  return [
-    { case: "undone", depositId },
-    ...(back === undefined || sent ? [] : [withdrawn(back)]),
+  const effects: readonly Effect[] = [
+    { case: "undone", depositId, gone: "UNDONE" },
+    ...(back === undefined || sent ? [] : [backWithdrawn(back)]),
     postFor({ depositId: objectId }, gone(payment.provider, amount, currency)),
     say({ case: "foreignMovementSeen", value }),
     ...(sent ? [] : waitsAgain(payment)),
   ];
+  return { effects, waits: false };
 }
 
-function withdrawn(operation: Operation): Effect {
-  const undone = { state: "WITHDRAWN", dueAt: undefined, code: "DEPOSIT_UNDONE" } as const;
-  return { case: "moved", operation: { ...operation, ...undone } };
+/** It is never called again: what it would send now is another deposit. */
+function lookedUp(operation: Operation, now: Date): readonly Effect[] {
+  if (operation.state !== "READY" && operation.state !== "UNKNOWN") return [];
+  return [{ case: "moved", operation: toLookUp(operation, now) }];
 }

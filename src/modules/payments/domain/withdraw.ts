@@ -9,7 +9,7 @@ import type { BankCase } from "./bank-case.ts";
 import { isReturn } from "./decide.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { transferUndone } from "./observe.ts";
-import { isLocked, type Operation, type Payment } from "./payment.ts";
+import { type Gone, isLocked, type Operation, type Payment } from "./payment.ts";
 
 /** Of a locked payment; may be asked any number of times. */
 export function withdrawUnsent(bankCase: BankCase): void {
@@ -24,12 +24,15 @@ export function withdrawIfUnsent(bankCase: BankCase, operation: Operation): void
   }
 }
 
-/** A locked payment's calls that may have happened are looked up instead of made again. */
-export function lookOnly(payment: Payment, operation: Operation): Operation {
+/**
+ * Calls that may have happened are looked up instead of made again, where the payment is locked or
+ * what they give back is gone.
+ */
+export function lookOnly(payment: Payment, operation: Operation, gone?: Gone): Operation {
   const leaves = operation.kind === "TRANSFER" || operation.kind === "REFUND";
   const { state, tries } = operation;
   const asked = state === "SENT" || state === "UNKNOWN" || (state === "READY" && tries > 1);
-  if (!leaves || !asked || !isLocked(payment)) return operation;
+  if (!leaves || !asked || (!isLocked(payment) && gone === undefined)) return operation;
   return { ...operation, state: "LOOKUP", lookups: 0 };
 }
 
@@ -39,7 +42,7 @@ export function neverHappened({ state, tries, kind }: Operation): boolean {
   return state === "READY" && tries <= 1;
 }
 
-function toLookUp(operation: Operation, now: Date): Operation {
+export function toLookUp(operation: Operation, now: Date): Operation {
   return { ...operation, state: "LOOKUP", lookups: 0, dueAt: now };
 }
 

@@ -55,3 +55,13 @@ export function depositLost(provider: string, amount: bigint, currency: string):
   const posting = { debit: platformLosses, credit: clearing(provider), amount };
   return { reason: "deposit_lost", postings: [posting], change: {}, currency };
 }
+
+/** What had been given back came back after all, and stands for nothing any more. */
+export function depositLossReturned(
+  provider: string,
+  amount: bigint,
+  currency: string,
+): LedgerTransaction {
+  const posting = { debit: clearing(provider), credit: platformLosses, amount };
+  return { reason: "deposit_loss_returned", postings: [posting], change: {}, currency };
+}

@@ -6,9 +6,11 @@ import type { Tx } from "#platform/database/database";
 import type { Logger } from "#platform/telemetry/logger";
 import type { Claim } from "../calls/claim-operations.ts";
 import type { Cause } from "../cause.ts";
+import { loadGone } from "../deposits.ts";
 import { conclude } from "../domain/conclude.ts";
 import { Contradiction } from "../domain/contradiction.ts";
 import type { Effect } from "../domain/effect.ts";
+import type { Seen } from "../domain/observe.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { whileLocked } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
@@ -51,6 +53,7 @@ export async function recordAnswers(
     answers.map(({ claim }) => claim.row.operation_id),
   );
   const deposits = await loadDeposits(tx, roots.values());
+  const gone = await loadGone(tx, rows.values());
   await linkObjects(tx, links);
   const drained = await drainUnmatched(tx, links, now);
   const surroundings = await loadSurroundings(tx, heeded(answers, roots), now);
@@ -61,7 +64,11 @@ export async function recordAnswers(
     const row = rows.get(answered.claim.row.operation_id);
     const root = roots.get(answered.claim.row.escrow_id);
     if (row === undefined || root === undefined || !stands(row, answered.claim)) continue;
-    const seen = { now, deposits: deposits.get(root.escrowNo) ?? new Set<string>() };
+    const seen = {
+      now,
+      deposits: deposits.get(root.escrowNo) ?? new Set<string>(),
+      gone: gone.get(row.operation_id),
+    };
     const objectId = objectIdOf(answered);
     const heard = drained.filter((webhook) => webhook.objectId === objectId).map(webhookHandled);
     applyAnswer({ journal, root, row, answered, seen, surroundings, heard, logger });
@@ -130,7 +137,7 @@ interface Application {
   readonly root: Root;
   readonly row: OperationRow;
   readonly answered: Answered;
-  readonly seen: { readonly now: Date; readonly deposits: ReadonlySet<string> };
+  readonly seen: Omit<Seen, "operation">;
   readonly surroundings: SurroundingsOfRoots;
   /** Webhooks that waited for the object the answer names. */
   readonly heard: readonly Effect[];

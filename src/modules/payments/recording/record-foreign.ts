@@ -10,7 +10,7 @@ import type { Effect } from "../domain/effect.ts";
 import { disputeSeen, foreignSeen, warningSeen } from "../domain/observe-dispute.ts";
 import type { BookedDeposit } from "../domain/payment.ts";
 import { whileBlocked } from "../domain/taken-while-blocked.ts";
-import { depositUndoneSeen } from "../domain/undone-deposit.ts";
+import { type DepositUndone, depositUndoneSeen } from "../domain/undone-deposit.ts";
 import { type LockedSurroundings, whileSanctioned } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
 import { partyOf, recordPayout } from "../parties/payouts.ts";
@@ -119,7 +119,7 @@ interface Recording {
   readonly root: Root | undefined;
   readonly surroundings: SurroundingsOfRoots;
   /** Of the root, as they are booked. */
-  readonly deposits: ReadonlyMap<string, BookedDeposit>;
+  readonly deposits: Map<string, BookedDeposit>;
   readonly journal: Journal;
   readonly notices: TreasuryNotice[];
   readonly deps: Deps;
@@ -150,7 +150,8 @@ async function record(recording: Recording): Promise<Recorded> {
   }
   if (root === undefined) return waits;
   if (await waitsForPayment({ ...recording, object, root })) return waits;
-  await waitedEnough(tx, recording.there);
+  // A deposit is taken only once: one that was never booked stays a problem.
+  if (object.kind !== "deposit_undone") await waitedEnough(tx, recording.there);
   const heard = await link(recording, { escrowId: root.payment.escrowId, partyId: null });
   return apply(recording, root, object, heard.map(webhookHandled));
 }
@@ -182,10 +183,11 @@ async function apply(
   const causationId = keyOf(read.row).replace(" ", ":");
   try {
     const decided = await effectsOf(tx, root, object, { surroundings, deposits });
-    const effects = [...heard, ...(decided ?? [])];
+    const effects = [...heard, ...decided.effects];
     journal.apply(root, effects, { correlationId: causationId, causationId });
     surroundings.track(root, effects);
-    return decided === undefined ? waits : done;
+    trackUndone(deposits, effects);
+    return decided.waits ? waits : done;
   } catch (error) {
     deps.logger.error({ err: error, object: causationId }, "an object's state cannot be applied");
     const problem = error instanceof Error ? error.message.slice(0, 200) : "";
@@ -193,20 +195,29 @@ async function apply(
   }
 }
 
-/** Undefined: not yet; an operation's outcome comes first. */
+/** The next object of the batch sees what this one took. */
+function trackUndone(deposits: Map<string, BookedDeposit>, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    const booked = effect.case === "undone" ? deposits.get(effect.depositId) : undefined;
+    if (effect.case !== "undone" || booked === undefined) continue;
+    deposits.set(effect.depositId, { ...booked, disposition: effect.gone });
+  }
+}
+
 async function effectsOf(
   tx: Tx,
   root: Root,
   object: AboutPayment,
   { surroundings, deposits }: Pick<Recording, "surroundings" | "deposits">,
-): Promise<readonly Effect[] | undefined> {
+): Promise<DepositUndone> {
   const around = surroundings.of(root);
   if (around === undefined) throw new Error("a root without its surroundings");
   if (object.kind === "deposit_undone") {
     const deposit = deposits.get(object.depositId);
     return depositUndoneSeen(root.payment, object, { ...around, deposit });
   }
-  return whileSanctioned(root.payment, await ofObject(tx, root, object, around), around);
+  const effects = await ofObject(tx, root, object, around);
+  return { effects: whileSanctioned(root.payment, effects, around), waits: false };
 }
 
 async function ofObject(

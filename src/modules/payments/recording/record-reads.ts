@@ -4,6 +4,7 @@
  * is read again later and later until it can.
  */
 import type { Tx } from "#platform/database/database";
+import { loadGone } from "../deposits.ts";
 import { observe, type Seen } from "../domain/observe.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { whileLocked } from "../domain/while-locked.ts";
@@ -49,6 +50,7 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
     reads.flatMap(({ row }) => row.operation_id ?? []),
   );
   const deposits = await loadDeposits(tx, roots.values());
+  const gone = await loadGone(tx, operations.values());
   const kept = await bookedByObject(
     tx,
     reads.map(({ row }) => row),
@@ -80,6 +82,7 @@ export async function recordReads(tx: Tx, reads: readonly Read[], deps: Deps): P
         now,
         deposits: deposits.get(root.escrowNo) ?? new Set<string>(),
         booked: kept.get(row.object_id),
+        gone: gone.get(row.operation_id ?? ""),
       };
       problem = apply({ read, object, root, opened, seen, surroundings, journal, deps });
     }

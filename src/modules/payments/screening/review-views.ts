@@ -62,7 +62,7 @@ export async function depositsWaiting(db: Database): Promise<JsonValue> {
   const rows = await db.sql<DepositRow>`
     SELECT d.deposit_id, p.escrow_id, d.amount, d.currency, d.disposition, d.source, d.at
     FROM payments.deposit d JOIN payments.payment p USING (escrow_no)
-    WHERE d.disposition <> 'UNDONE'
+    WHERE d.disposition NOT IN ('REVERTED', 'UNDONE')
       AND (d.currency <> p.currency OR (p.pending > 0 AND p.status = 'UNDERFUNDED'))
       AND NOT EXISTS (SELECT FROM payments.operation o
         WHERE o.escrow_no = d.escrow_no AND o.deposit_id = d.deposit_id AND o.state <> 'WITHDRAWN')
