@@ -1,8 +1,10 @@
 /** What is said of a deposit of another asset that is gone again. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { UndoneDeposit } from "../provider.ts";
-import { newPayment } from "./payment.ts";
+import { conclude, mayBeCalled } from "./conclude.ts";
+import { newOperation, newPayment, type Operation } from "./payment.ts";
 import { depositUndoneSeen } from "./undone-deposit.ts";
+import { lookOnly } from "./withdraw.ts";
 
 const payment = newPayment({
   escrowId: "esc_1",
@@ -28,12 +30,19 @@ const gone: UndoneDeposit = {
   ...deposit,
 };
 
+const now = new Date("2026-11-21T12:00:00Z");
+
+function seenWith(back?: Operation, disposition = "WRONG_ASSET") {
+  const operations = new Map(back === undefined ? [] : [[back.operationId, back]]);
+  return depositUndoneSeen(payment, gone, {
+    deposit: { ...deposit, disposition },
+    operations,
+    now,
+  });
+}
+
 test("the event names the other asset, whose units the amount is in", () => {
-  const around = {
-    deposit: { ...deposit, disposition: "UNATTRIBUTED" },
-    operations: new Map(),
-  };
-  const effects = depositUndoneSeen(payment, gone, around) ?? [];
+  const { effects } = seenWith();
   const said = effects.flatMap((effect) => (effect.case === "said" ? [effect.body] : []));
   expect(said).toMatchObject([
     {
@@ -41,4 +50,47 @@ test("the event names the other asset, whose units the amount is in", () => {
       value: { kind: "deposit_undone", amount: 700n, currency: "USDBC" },
     },
   ]);
+});
+
+describe("a way back that may have been sent", () => {
+  const amounts = { gross: 700n, fee: 0n, netted: 0n, net: 700n };
+  const known = {
+    operationId: "sus_1",
+    kind: "REFUND",
+    depositId: "dep_1",
+    asset: "USDBC",
+  } as const;
+  const back = newOperation({ ...known, ...amounts }, now);
+
+  test.each(["READY", "UNKNOWN"] as const)("%s: is looked up, and nothing is booked", (state) => {
+    const { effects, waits } = seenWith({ ...back, state, tries: 2 });
+    expect(waits).toBe(true);
+    expect(effects).toMatchObject([
+      { case: "undone", gone: "REVERTED" },
+      { case: "moved", operation: { state: "LOOKUP", dueAt: now } },
+    ]);
+  });
+
+  test.each(["SENT", "PENDING", "LOOKUP", "PERSON"] as const)("%s: is waited for", (state) => {
+    expect(seenWith({ ...back, state, tries: 1 }).effects).toMatchObject([{ case: "undone" }]);
+    expect(seenWith({ ...back, state, tries: 1 }, "REVERTED").effects).toEqual([]);
+  });
+
+  test("is not called again, whatever its state", () => {
+    const sent = { ...back, state: "SENT", tries: 1 } as const;
+    expect(mayBeCalled(payment, back)).toBe(true);
+    expect(mayBeCalled(payment, back, "REVERTED")).toBe(false);
+    expect(lookOnly(payment, sent).state).toBe("SENT");
+    expect(lookOnly(payment, sent, "REVERTED").state).toBe("LOOKUP");
+  });
+
+  test("is withdrawn when the list proves that it was not sent", () => {
+    const looked: Operation = { ...back, state: "LOOKUP", tries: 2, lookups: 1 };
+    const absent = { kind: "succeeded", value: undefined } as const;
+    const answer = { way: "lookup", outcome: absent, durationMs: 1 } as const;
+    const after = (lost?: "REVERTED") =>
+      conclude(payment, looked, answer, { now, deposits: new Set(), gone: lost }).at(-1);
+    expect(after()).toMatchObject({ operation: { state: "READY", attempt: 2 } });
+    expect(after("REVERTED")).toMatchObject({ operation: { state: "WITHDRAWN" } });
+  });
 });
