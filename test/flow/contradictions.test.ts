@@ -197,6 +197,12 @@ describe("a read that says something else than before", () => {
       "REFUND_FAILED",
     ]);
     expect(await fundsOf(sale)).toEqual({ funded: "10320", reserved: "10320" });
+    // Sent once more it would be paid twice.
+    const failed = disagreeing.find(({ kind }: Item) => kind === "REFUND_FAILED");
+    const retried = await olga.post(`/v1/payments/${failed?.id}/retry`, {});
+    expect(retried.body.code).toBe("ALREADY_SETTLED");
+    await stripe.settle();
+    expect(await fundsOf(sale)).toEqual({ funded: "10320", reserved: "10320" });
     await expectNeighbourFlows();
   });
 

@@ -160,6 +160,23 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
     expect(book.withdrawals.size).toBe(1);
   });
 
+  test("a hit on its way back is reported in its asset, and as gone when it is", async () => {
+    await registerRefundAddress(sale.alice);
+    const depositId = await strayed();
+    world.screening.sanctioned.add("alice");
+    await refund(depositId);
+    await world.app.settle();
+    const otherAsset = { amount: amount.toString(), currency: "USDBC" };
+    const own = { amount: "0", currency: "USDC" };
+    const before = (await olga().get("/v1/blocked")).body.items;
+    expect(before).toMatchObject([{ amount: own, otherAsset }]);
+    expect(before[0].undone).toBeUndefined();
+    await undo();
+    expect(await books()).toEqual({});
+    const after = (await olga().get("/v1/blocked")).body.items;
+    expect(after).toMatchObject([{ amount: own, otherAsset, undone: true }]);
+  });
+
   test("it is told twice, by two reversions that wait for its way back: it is lost once", async () => {
     await registerRefundAddress(sale.alice);
     await refund(await strayed());

@@ -40,6 +40,7 @@ export const blocked = items(() =>
     buyerId: z.string(),
     sellerId: z.string(),
     otherAsset: money().optional().describe("Kept where it came, beside the escrow's own money."),
+    undone: z.boolean().optional().describe("The chain took the deposit away: nothing is kept."),
     blockedAt: instant(),
     liftedAt: instant().optional(),
     decidedBy: z.array(z.string()),

@@ -91,6 +91,7 @@ interface BlockedRow {
   readonly currency: string;
   readonly suspense: bigint;
   readonly asset: string;
+  readonly undone: boolean;
   readonly blocked_at: Date;
   readonly lifted_at: Date | null;
   readonly decided_by: readonly string[];
@@ -105,7 +106,14 @@ export async function blockedReport(db: Database): Promise<JsonValue> {
       CASE WHEN s.blocked_pending + s.blocked_held + s.blocked_fees = 0 AND s.currency = p.currency
         THEN s.amount ELSE s.blocked_pending + s.blocked_held + s.blocked_fees END AS amount,
       p.currency,
-      s.blocked_suspense AS suspense, s.currency AS asset, s.blocked_at, s.lifted_at, s.decided_by,
+      CASE WHEN s.blocked_suspense = 0 AND s.currency <> p.currency
+        THEN s.amount ELSE s.blocked_suspense END AS suspense,
+      s.currency AS asset, EXISTS (
+        SELECT FROM payments.deposit d
+        LEFT JOIN payments.operation o ON o.operation_id = s.operation_id
+        WHERE d.escrow_no = s.escrow_no AND d.disposition = 'UNDONE'
+          AND d.deposit_id IN (s.deposit_id, o.deposit_id)) AS undone,
+      s.blocked_at, s.lifted_at, s.decided_by,
       a.source, a.list_version
     FROM payments.screening s JOIN payments.payment p USING (escrow_no) LEFT JOIN LATERAL (
       SELECT source, list_version FROM payments.screening_answer
@@ -127,6 +135,7 @@ function blockedView(row: BlockedRow): JsonValue {
     ...(row.suspense > 0n && {
       otherAsset: { amount: row.suspense.toString(), currency: row.asset },
     }),
+    ...(row.undone && { undone: true }),
     blockedAt: row.blocked_at.toISOString(),
     ...(row.lifted_at !== null && { liftedAt: row.lifted_at.toISOString() }),
     decidedBy: [...row.decided_by],
