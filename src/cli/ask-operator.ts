@@ -1,14 +1,15 @@
 /**
  * How `app dlq`, `app outbox` and `app escrow` reach what is an operator's: through the server named by --server,
  * else as any command does. Who acts is written down with what is done: whoever the token is about, else
- * who is named by --operator, else the user of this machine. The last two are believed, not proven.
+ * the user of this machine, and beside him the name he says by --operator. Neither is proven.
  */
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { partyPattern } from "#platform/http/path-id";
 import type { Principal } from "#platform/module";
 import type { Config } from "../config.ts";
 import type { OperatorDesks } from "../dead-letters/operator-desks.ts";
+import { unprovenSubject } from "../dead-letters/unproven.ts";
 import type { Application } from "../roles.ts";
 import { askOrOpen } from "./ask-or-open.ts";
 import { askAt } from "./ask-server.ts";
@@ -57,9 +58,9 @@ function operatorIn(named: string | undefined, acts: boolean): string {
   if (named !== undefined && !partyPattern.test(named)) {
     throw new ExitError(2, `--operator: "${named}" is no name such as ann or ann@shop.example`);
   }
-  const name = named ?? systemUser();
-  if (name !== undefined) return name;
   if (!acts) return "command-line";
+  const user = systemUser();
+  if ((named ?? user) !== undefined) return unprovenSubject({ user, host: hostname(), named });
   throw new ExitError(2, "this machine's user has no name: say who acts with --operator NAME");
 }
 

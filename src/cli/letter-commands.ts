@@ -90,7 +90,10 @@ function filtering(command: Command): Command {
 function acting(command: Command): Command {
   return command
     .option("--all", "whatever there is")
-    .option("--operator <name>", "who acts, where no token says so; the system's user when absent")
+    .option(
+      "--operator <name>",
+      "who you say you are, where no token does; stands beside the system's user",
+    )
     .option("--reason <text>", "why, for the audit log; nothing about people")
     .option("--dry-run", "say which they would be, change nothing");
 }

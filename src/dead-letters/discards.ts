@@ -21,6 +21,7 @@ import type { Principal } from "#platform/module";
 import { lettersAt, perSchema, selectLetters } from "./find-letters.ts";
 import { type IndispensableOptions, refuseIndispensable } from "./indispensable.ts";
 import { letterId, movesMoney, placeOf, schemaOf } from "./letter-id.ts";
+import { isProven } from "./unproven.ts";
 
 export interface Discarded {
   readonly status: "discarded" | "awaiting_approval" | "dry_run";
@@ -63,6 +64,10 @@ export async function discard(
   if (!needsSecondOperator) {
     const act = { askedBy: personOf(operator), reason: request.reason };
     return discardNow(options, letters, asked, act);
+  }
+  if (!isProven(operator)) {
+    const detail = "Two operators discard this, each by a token: use --server and --token-file.";
+    throw new HttpProblem("APPROVAL_REQUIRED", detail);
   }
   const wish = wishOf(letters, request.reason, {
     commandId: hashFields(personOf(operator), key),

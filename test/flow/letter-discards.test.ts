@@ -126,6 +126,9 @@ test("a person's command may go, by two people, for the person can ask again; a 
   const mend = await fault("escrow.escrow", escrowId, "id");
   await bob.post(`/v1/escrows/${escrowId}/deliver`, { note: "sent" }, now);
   const { id } = await letterOf("escrow.commands", escrowId);
+  const shell = app.as("unproven:deploy@box:says:ann", "admin");
+  const unproven = await shell.post("/v1/dead-letters/discard", { ids: [id], reason: "INC-3" });
+  expect(unproven).toMatchObject({ status: 403, body: { code: "APPROVAL_REQUIRED" } });
   const asked = await olga().post("/v1/dead-letters/discard", { ids: [id], reason: "INC-3" });
   expect(asked).toMatchObject({ status: 202, body: { status: "awaiting_approval" } });
   const gone = await otto().post(`/v1/approvals/${asked.body.approvalId}/approve`);

@@ -152,7 +152,9 @@ describe("through the server", () => {
     }, 60_000);
     const { history } = await asked("show", id);
     expect(history).toMatchObject([{ action: "replay", reason: "INC-1" }]);
-    expect((await dlq("show", id)).stdout).toMatch(/replay {4} \d{4}-.* by .*ann: INC-1/);
+    expect((await dlq("show", id)).stdout).toMatch(
+      /replay {4} \d{4}-.* by .*unproven:ann@\S+: INC-1/,
+    );
   });
 
   test("K5: who acts is named: the system's user, or who says so; nobody acts without a name", async () => {
@@ -169,7 +171,9 @@ describe("through the server", () => {
     const badName = ["replay", id, "--reason", "INC-6", "--operator", "a b"];
     expect(await nameless(...badName)).toMatchObject({ code: 2, stdout: "" });
     expect((await nameless("replay", id, "--reason", "INC-6", "--operator", "bea")).code).toBe(0);
-    expect((await dlq("show", id)).stdout).toMatch(/replay {4} \d{4}-.* by .*bea: INC-6/);
+    expect((await dlq("show", id)).stdout).toMatch(
+      /replay {4} \d{4}-.* by .*unproven:\S+:says:bea: INC-6/,
+    );
     const both = ["--server", url, "--token-file", "token", "--operator", "bea"];
     const twice = await dlq("replay", id, "--reason", "INC-6", ...both);
     expect(twice).toMatchObject({ code: 2, stdout: "" });
@@ -183,7 +187,13 @@ describe("through the server", () => {
     expect(await dlq("show", views.id)).toMatchObject({ code: 6, stdout: "" });
 
     const { id } = await one("escrow.commands", "poison-3");
-    const { status, approvalId } = await asked("discard", id, "--reason", "INC-3");
+    const unproven = await dlq("discard", id, "--reason", "INC-3", "--operator", "ann");
+    expect(unproven).toMatchObject({ code: 6, stdout: "" });
+    expect(unproven.stderr).toContain("use --server and --token-file");
+    const ann = await runApp(place, ["token", "--sub", "ann", "--role", "admin"], quiet);
+    await Bun.write(join(place.folder, "ann.token"), ann.stdout);
+    const proven = ["--server", url, "--token-file", "ann.token"];
+    const { status, approvalId } = await asked("discard", id, "--reason", "INC-3", ...proven);
     expect(status).toBe("awaiting_approval");
     const token = await runApp(place, ["token", "--sub", "otto", "--role", "admin"], quiet);
     const headers = { Authorization: `Bearer ${token.stdout.trim()}` };
