@@ -182,7 +182,7 @@ test("a database that does not exist ends with 4, an unmigrated or newer one is 
 }, 90_000);
 
 test("an address that is not this machine's is named as that, not as a port in use", async () => {
-  for (const host of ["192.0.2.1", "not a host", "256.1.1.1"]) {
+  for (const host of ["192.0.2.1", "not a host", "foo", "256.1.1.1"]) {
     const { code, stderr } = await refusal(["--port", "0", "--memory", "--host", host]);
     expect({ host, code }).toEqual({ host, code: 3 });
     expect(stderr.replace(" (flag)", "")).toContain(

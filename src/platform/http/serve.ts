@@ -28,7 +28,7 @@ const maxBodyBytes = 1_048_576;
 const serverMaxBytes = 1_073_741_824;
 const pollMs = 10;
 /** What the system says of an address that is another machine's, or none at all. */
-const notOurs = new Set<unknown>(["EADDRNOTAVAIL", "ENOTFOUND", "EINVAL", "EAI_AGAIN"]);
+const notOurs = new Set<unknown>(["EADDRNOTAVAIL", "ENOTFOUND", "ENOTTY", "EINVAL", "EAI_AGAIN"]);
 const ownAddress =
   "an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 or :: for all its networks";
 
