@@ -4,9 +4,8 @@ import type { Config } from "../config.ts";
 import { type Tail, type TailedMessage, topicsNamed } from "../messages/tail.ts";
 import { askOperator } from "./ask-operator.ts";
 import type { AnswerOptions } from "./dlq.ts";
-import { explain } from "./exit.ts";
 import { type CommandTree, whereAsked, withServerOptions } from "./operator-options.ts";
-import { printable } from "./say.ts";
+import { endWithReader, printable } from "./say.ts";
 import { checked, wholeNumber } from "./usage.ts";
 
 interface TailOptions extends AnswerOptions {
@@ -38,6 +37,7 @@ async function tailEvents(config: Config, options: TailOptions): Promise<void> {
   const { topic: topics, follow = false } = options;
   const limit = wholeNumber("--limit", options.limit, 1_000);
   checked(() => topicsNamed(topics));
+  endWithReader();
   const ask = (most: number, after?: string) =>
     askOperator<Tail>(config, options, {
       method: "GET",
@@ -74,7 +74,6 @@ async function goOn(
 
 /** One message a line for programs, two for people. */
 function print(items: readonly TailedMessage[], { json = false }: TailOptions): void {
-  process.stdout.once("error", (error) => process.exit(explain(error).code));
   for (const item of items) {
     process.stdout.write(`${json ? JSON.stringify(item) : printable(lines(item))}\n`);
   }

@@ -2,9 +2,13 @@
 import { explain } from "./exit.ts";
 
 export function say(options: { readonly json?: boolean }, data: object, text: () => string): void {
-  // Whoever reads it may have seen enough, as `head` has.
-  process.stdout.once("error", (error) => process.exit(explain(error).code));
+  endWithReader();
   process.stdout.write(options.json ? `${JSON.stringify(data)}\n` : text());
+}
+
+/** Whoever reads what is printed may have seen enough, as `head` has. To be called once. */
+export function endWithReader(): void {
+  process.stdout.once("error", (error) => process.exit(explain(error).code));
 }
 
 export function printed(lines: readonly string[], more: boolean, none: string): string {
