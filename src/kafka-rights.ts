@@ -70,7 +70,7 @@ const granted: Readonly<Record<KafkaUser, Granted>> = {
   operator: {
     writes: [],
     reads: [...everyTopic, ...deadLetters],
-    groups: [...escrow.groups, ...payments.groups, ...projections.groups],
+    groups: together([escrow, payments, projections, outbox]).groups,
   },
 };
 

@@ -1,7 +1,7 @@
 /**
  * A party's right to be forgotten, over all modules: its key is destroyed, and with it every text it
- * ever wrote, in tables, topics, dead letters and copies alike. Amounts, ids and hashes stay, so the
- * books still prove themselves. A legal hold wins, and so does a deal that is still open.
+ * ever wrote, in tables, topics, dead letters and copies alike. Amounts, ids, hashes and the accounts
+ * money went to (former ones too) stay, so the books and the audit log still prove themselves. A legal hold wins, and so does a deal that is still open.
  */
 
 import { Hono } from "hono";
@@ -14,6 +14,7 @@ import { HttpProblem, notFound } from "#platform/http/problem";
 import type { LegalHolds } from "#platform/legal-holds";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
+import type { OrdersDecided } from "./orders-decided.ts";
 
 const erasure = () =>
   z.object({ partyId: z.string(), erased: z.literal(true), known: z.boolean() });
@@ -21,8 +22,8 @@ const hold = () => z.object({ partyId: z.string(), reference: z.string().optiona
 
 export interface PersonalData {
   /**
-   * Throws HttpProblem 409 while a deal of the party is open or a hold stands. False: it had nothing
-   * here that could be read.
+   * Throws HttpProblem 409 while a deal of the party is open, or may be, or a hold stands; 503 while
+   * orders wait to be decided. False: it had nothing here that could be read.
    */
   erase(partyId: string): Promise<boolean>;
 }
@@ -31,15 +32,21 @@ export interface PersonalDataOptions {
   readonly keyring: Pick<Keyring, "erase">;
   /** Some escrow of the party that is not over; undefined when all are. */
   readonly openEscrowOf: (partyId: string) => Promise<string | undefined>;
+  readonly ordersDecided: OrdersDecided;
 }
 
-export function createPersonalData({ keyring, openEscrowOf }: PersonalDataOptions): PersonalData {
+export function createPersonalData(options: PersonalDataOptions): PersonalData {
+  const { keyring, openEscrowOf, ordersDecided } = options;
   return {
     erase: async (partyId) => {
+      // An order that was accepted a moment ago may be the party's next deal.
+      refuseUnless(await ordersDecided());
       const open = await openEscrowOf(partyId);
       if (open !== undefined) {
         const extra = { escrowId: open };
-        throw new HttpProblem("ESCROW_OPEN", "A deal of this party is not over.", { extra });
+        throw new HttpProblem("ESCROW_OPEN", `A deal of this party is not over: ${open}.`, {
+          extra,
+        });
       }
       const { heldFor, destroyed } = await keyring.erase(partyId);
       if (heldFor !== undefined) {
@@ -50,13 +57,24 @@ export function createPersonalData({ keyring, openEscrowOf }: PersonalDataOption
   };
 }
 
+function refuseUnless(orders: Awaited<ReturnType<OrdersDecided>>): void {
+  if (orders === "waiting") {
+    throw new HttpProblem("UNAVAILABLE", "Orders wait to be decided: try again in a moment.");
+  }
+  if (orders === "set aside") {
+    const detail = "Orders are set aside, and may be this party's: replay or discard them first.";
+    throw new HttpProblem("CONFLICT", detail);
+  }
+}
+
 /** For admins, who are told whether there was anything to erase: a name mistyped erases nobody. */
 export function personalDataRoutes(data: PersonalData, holds: LegalHolds): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.delete(
     "/v1/parties/:id/personal-data",
     documented({
-      summary: "Forget a party: its key is destroyed, and every text it wrote with it.",
+      summary:
+        "Forget a party: its key is destroyed, and every text it wrote with it. Its ids, amounts and payout accounts stay.",
       roles: ["admin"],
       answers: { 200: erasure },
     }),

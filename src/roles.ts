@@ -13,7 +13,7 @@ import type { Listeners } from "#platform/listening/listeners";
 import { sparingRequests } from "#platform/messaging/publishing/publish-breaker";
 import { createPublisher, type Publisher } from "#platform/messaging/publishing/publisher";
 import type { HttpEnv, Pending, Worker } from "#platform/module";
-import { createKeyring } from "#platform/sealing/keyring";
+import { createKeyring, type Keyring } from "#platform/sealing/keyring";
 import { passingTracer } from "#platform/telemetry/tracing";
 import { createHealth, type Health } from "#platform/workers/health";
 import type { Config, RoleName } from "./config.ts";
@@ -37,6 +37,7 @@ import {
   type ProjectionsModule,
   type RebuildReport,
 } from "./modules/projections/index.ts";
+import { createOrdersDecided } from "./orders-decided.ts";
 import { createOutboxes, type Outboxes, type PublishingDeps, publishingOf } from "./outboxes.ts";
 import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
@@ -138,13 +139,12 @@ export function buildApplication(deps: ApplicationDeps): Application {
     rateLimit: { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_PER_SECOND },
   });
   const [serving, working] = [turnedOn(config, "routes"), turnedOn(config, "workers")];
-  for (const name of serving) {
-    const { routes } = modules[name];
+  for (const { routes } of [...serving].map((name) => modules[name])) {
     if (routes) http.route("/", routes);
   }
   http.route("/", createApiKeyRoutes({ keys: apiKeys, embedded: config.embedded }));
   const { projections } = modules;
-  const personalData = createPersonalData({ keyring, openEscrowOf: projections.openEscrowOf });
+  const personalData = personalDataOf(deps, modules, keyring);
   http.route("/", personalDataRoutes(personalData, createLegalHolds({ db: databases.platform })));
   const desks = createDesks(deps, modules, outboxes);
   http.route("/", desks.routes);
@@ -192,6 +192,15 @@ export function buildApplication(deps: ApplicationDeps): Application {
       await publisher.close();
     },
   };
+}
+
+function personalDataOf(
+  { databases, log, clock }: ApplicationDeps,
+  { escrow }: Modules,
+  keyring: Keyring,
+): PersonalData {
+  const ordersDecided = createOrdersDecided({ db: databases.escrow, log, clock });
+  return createPersonalData({ keyring, openEscrowOf: escrow.openEscrowOf, ordersDecided });
 }
 
 function createModules(deps: ApplicationDeps, outboxes: Outboxes, publisher: Publisher) {
@@ -285,11 +294,16 @@ export function stoppedText(
 }
 
 export function uncoveredText(
-  cover: Awaited<ReturnType<PaymentsModule["uncovered"]>>[number],
+  cover: Omit<Awaited<ReturnType<PaymentsModule["uncovered"]>>[number], "feesToCome">,
 ): string {
   const { provider, currency, clearing, owed } = cover;
   const short = `${owed - clearing} ${currency} (minor units) too little lies at ${provider}`;
   return `${short} for what is owed out of it: top up the platform's balance there`;
+}
+
+/** Some module's routes; any process has those of operators, health and metrics. */
+export function servesModules(config: Config): boolean {
+  return turnedOn(config, "routes").size > 0;
 }
 
 /** The modules whose routes, or whose workers, this process's roles turn on. */

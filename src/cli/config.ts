@@ -1,5 +1,6 @@
 /** `app config`: what this start would use, where each value is from and what it means. */
 import { assertDataDirWritable } from "#platform/database/data-dir";
+import { assertOwnAddress } from "#platform/http/serve";
 import { type Config, type ConfigSources, type ShownSetting, shownSettings } from "../config.ts";
 import { meanings } from "../settings/meanings.ts";
 import { ExitError } from "./exit.ts";
@@ -12,6 +13,7 @@ export function showConfig(
 ): void {
   if (action !== "show" && action !== "check") throw new ExitError(2, "expected show or check");
   if (action === "check") {
+    assertOwnAddress(config.HOST);
     if (config.embedded && !config.MEMORY) assertDataDirWritable(config.DATA_DIR);
     process.stdout.write(json ? '{"ok":true}\n' : "ok\n");
     return;

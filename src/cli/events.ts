@@ -5,7 +5,7 @@ import { type Tail, type TailedMessage, topicsNamed } from "../messages/tail.ts"
 import { askOperator } from "./ask-operator.ts";
 import type { AnswerOptions } from "./dlq.ts";
 import { type CommandTree, whereAsked, withServerOptions } from "./operator-options.ts";
-import { endWithReader, printable } from "./say.ts";
+import { printable } from "./say.ts";
 import { checked, wholeNumber } from "./usage.ts";
 
 interface TailOptions extends AnswerOptions {
@@ -37,7 +37,6 @@ async function tailEvents(config: Config, options: TailOptions): Promise<void> {
   const { topic: topics, follow = false } = options;
   const limit = wholeNumber("--limit", options.limit, 1_000);
   checked(() => topicsNamed(topics));
-  endWithReader();
   const ask = (most: number, after?: string) =>
     askOperator<Tail>(config, options, {
       method: "GET",

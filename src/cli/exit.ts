@@ -4,7 +4,7 @@
  * whichever way it was asked; what is wrong before anything is asked is usage, 2.
  */
 import { CommanderError } from "commander";
-import { DataDirLocked } from "#platform/database/data-dir";
+import { DataDirForeign, DataDirLocked } from "#platform/database/data-dir";
 import { sqlState } from "#platform/database/database-error";
 import { AddressError, SystemicError, TransientError } from "#platform/errors";
 import { HttpProblem } from "#platform/http/problem";
@@ -31,7 +31,7 @@ export function explain(error: unknown): { code: number; message: string } {
   if (error instanceof ConfigError) {
     return { code: 3, message: `wrong settings:\n${indent(error.message)}` };
   }
-  if (error instanceof AddressError) {
+  if (error instanceof AddressError || error instanceof DataDirForeign) {
     return { code: 3, message: `wrong settings:\n  ${error.message}` };
   }
   if (error instanceof ProductionRefused) {

@@ -4,6 +4,7 @@ import { silentLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import { openStores } from "../stores.ts";
 import { ExitError } from "./exit.ts";
+import { refuseHeldFolder, refuseMissingFolder } from "./prepare.ts";
 
 export async function runMigrate(
   config: Config,
@@ -13,6 +14,8 @@ export async function runMigrate(
   if (action !== "up" && action !== "status") {
     throw new ExitError(2, `unknown action "${action}": expected up or status`);
   }
+  refuseHeldFolder(config);
+  if (action === "status" || dryRun) refuseMissingFolder(config);
   const stores = await openStores(config, silentLogger);
   try {
     if (action === "status") {

@@ -1,5 +1,5 @@
 /** The command tree: one sentence, examples and exit codes each. `app` alone is `app serve`. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   type Config,
   ConfigError,
@@ -28,6 +28,7 @@ import { runMigrate } from "./migrate.ts";
 import { runRebuild } from "./rebuild.ts";
 import { runReconcile } from "./reconcile.ts";
 import { runServe } from "./run-serve.ts";
+import { endWithReader } from "./say.ts";
 import { StrictCommand } from "./strict-command.ts";
 import { runToken } from "./token.ts";
 import { runTopics } from "./topics.ts";
@@ -55,28 +56,42 @@ export function createProgram(): Command {
     .configureHelp({ sortSubcommands: true })
     .hook("preAction", tellMisspelled)
     .hook("preAction", refuseContradiction)
-    .addHelpText("after", exitCodes)
+    .hook("preAction", (_, command) => {
+      if (command.name() !== "serve") endWithReader();
+    })
     .exitOverride();
-  addServe(program);
+  const serve = addServe(program);
+  program.addHelpText("after", () => `${optionsOf(serve)}\n${exitCodes}`);
   addStores(program);
   addSmall(program);
-  addLetterCommands(program, { located, configOf, examples });
-  addEscrowCommands(program, { located, configOf, examples });
-  addEventCommands(program, { located, configOf, examples });
+  const tree = { located: onKeptData, configOf, examples };
+  addLetterCommands(program, tree);
+  addEscrowCommands(program, tree);
+  addEventCommands(program, tree);
   for (const command of program.commands) command.exitOverride();
   return program;
 }
 
-function addServe(program: Command): void {
+function addServe(program: Command): Command {
   // Behind a word that is no command the default would hide the suggestion of a like one.
   const isDefault = !/^[a-z]/.test(process.argv[2] ?? "");
-  located(program.command("serve", { isDefault }))
+  return located(program.command("serve", { isDefault }))
     .description("Run the roles of this process; alone, everything on an embedded database.")
     .option("--role <roles>", `comma-separated: ${roleNames.join(", ")} (APP_ROLE)`)
     .option("--port <number>", "HTTP port, 0 picks a free one (PORT)")
     .option("--host <address>", "address to listen on (HOST)")
     .addHelpText("after", examples("app", "app --role=escrow,outbox --port 3001"))
     .action((options) => runServe(configOf(options, { serving: true })));
+}
+
+/** What can be given where no command is named. */
+function optionsOf(command: Command): string {
+  const help = command.createHelp();
+  const width = help.padWidth(command, help);
+  const items = command.options.map((option) =>
+    help.formatItem(help.optionTerm(option), width, help.optionDescription(option), help),
+  );
+  return `\nOptions of ${command.name()}, which \`app\` alone is:\n${items.join("\n")}`;
 }
 
 function addStores(program: Command): void {
@@ -109,12 +124,12 @@ function addStores(program: Command): void {
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app doctor", "app doctor --role escrow --json"))
     .action((options) => runDoctor(sourcesOf(options), options));
-  located(program.command("verify"))
+  onKeptData(program.command("verify"))
     .description("Compute the invariants on the live database and log; name the first that fails.")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app verify", "app verify --json"))
     .action((options) => runVerify(configOf(options), options));
-  located(program.command("reconcile"))
+  onKeptData(program.command("reconcile"))
     .description(
       "Hold the books against the providers' own; a break above tolerance stops releases.",
     )
@@ -124,13 +139,13 @@ function addStores(program: Command): void {
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app reconcile", "app reconcile --provider sandbox --json"))
     .action((options) => runReconcile(configOf(options), options));
-  located(program.command("audit"))
+  onKeptData(program.command("audit"))
     .description("Go through the audit logs' hash chains; name the first broken link.")
     .argument("[action]", "verify", "verify")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", examples("app audit verify", "app audit verify --json"))
     .action((action, options) => runAudit(configOf(options), action, options));
-  located(program.command("rebuild"))
+  onKeptData(program.command("rebuild"))
     .description(
       "Make the read models anew from the topics, beside the live ones, and swap them in.",
     )
@@ -139,7 +154,7 @@ function addStores(program: Command): void {
 }
 
 function addSmall(program: Command): void {
-  located(program.command("token"))
+  onKeptData(program.command("token"))
     .description("Print a development token; refused when JWT_JWKS_URL is set.")
     .requiredOption("--sub <subject>", "who the token is about")
     .option("--role <role...>", "buyer, seller, admin, auditor, service; repeatable", [])
@@ -150,11 +165,12 @@ function addSmall(program: Command): void {
     )
     .action((options) => runToken(configOf(options), options));
   addKeys(program);
-  located(program.command("erase"))
+  onKeptData(program.command("erase"))
     .description("Forget a party: destroy its key, and with it every text it ever wrote.")
-    .requiredOption("--party <id>", "the party's id")
-    .addHelpText("after", examples("app erase --party alice"))
-    .action((options) => runErase(configOf(options), options.party));
+    .requiredOption("--party <id>", "the party's id; a terminal is asked for it again")
+    .option("--yes", "do not ask, as a script must say")
+    .addHelpText("after", examples("app erase --party alice", "app erase --party alice --yes"))
+    .action((options) => runErase(configOf(options), options));
   located(program.command("config"))
     .description("Print every setting: its value (secrets masked), where it is from, its meaning.")
     .argument("[action]", "show; or check, whether `app serve` would start with them", "show")
@@ -191,15 +207,24 @@ function addSmall(program: Command): void {
 }
 
 /** The options of every command that needs the stores. */
-function located(command: Command): Command {
+function located(command: Command, memory = inMemory()): Command {
   return command
     .option("--data-dir <dir>", "folder of the embedded data; unused with DATABASE_URL (DATA_DIR)")
-    .option("--memory", "keep the embedded data in memory (MEMORY)")
+    .addOption(memory)
     .option("--config <file>", "settings as TOML");
 }
 
+/** Data in memory is its server's alone: whoever asks for it all the same is told so. */
+function onKeptData(command: Command): Command {
+  return located(command, inMemory().hideHelp());
+}
+
+function inMemory(): Option {
+  return new Option("--memory", "keep the embedded data in memory (MEMORY)");
+}
+
 function addKeys(program: Command): void {
-  located(program.command("keys"))
+  onKeptData(program.command("keys"))
     .description("Make, list and revoke API keys; a new key is printed once and kept nowhere.")
     .argument("<action>", "create, list or revoke")
     .argument("[id]", "the key to revoke")

@@ -2,6 +2,7 @@
 
 import { createLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
+import { servesModules } from "../roles.ts";
 import { clockView } from "../test-clock/clock-view.ts";
 import { type Server, startServer } from "./serve.ts";
 import { mint } from "./token.ts";
@@ -44,12 +45,16 @@ function untilEnd(server: Server): Promise<{ lost?: string }> {
   });
 }
 
-async function banner(config: Config, server: Server): Promise<string> {
+type Told = Pick<Server, "url" | "place" | "tokenSecret" | "clock">;
+
+/** What a process says of itself as it starts; an address only of what is served there. */
+export async function banner(config: Config, server: Told): Promise<string> {
   const { url, place, tokenSecret } = server;
   const lines = [
     `app ${config.APP_ROLE.join(",")}`,
-    `  API      ${url}`,
-    `  docs     ${url}/docs  ${url}/openapi.json`,
+    ...(servesModules(config)
+      ? [`  API      ${url}`, `  docs     ${url}/docs  ${url}/openapi.json`]
+      : []),
     `  health   ${url}/healthz  ${url}/readyz`,
     `  metrics  ${url}/metrics`,
     `  data     ${place}`,
@@ -65,7 +70,7 @@ async function banner(config: Config, server: Server): Promise<string> {
 }
 
 /** Only a clock that was moved is worth a line. */
-function clockLine({ clock }: Server): string[] {
+function clockLine({ clock }: Told): string[] {
   if (clock.offsetMs() === 0n) return [];
   const { now, ahead } = clockView(clock);
   return [`  clock    ${now}: the test clock is ${ahead} ahead`];

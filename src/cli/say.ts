@@ -2,11 +2,10 @@
 import { explain } from "./exit.ts";
 
 export function say(options: { readonly json?: boolean }, data: object, text: () => string): void {
-  endWithReader();
   process.stdout.write(options.json ? `${JSON.stringify(data)}\n` : text());
 }
 
-/** Whoever reads what is printed may have seen enough, as `head` has. To be called once. */
+/** Whoever reads what a command prints may have seen enough, as `head` has. */
 export function endWithReader(): void {
   process.stdout.once("error", (error) => process.exit(explain(error).code));
 }

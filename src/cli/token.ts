@@ -4,6 +4,7 @@ import { mintToken } from "#platform/http/token";
 import type { Config } from "../config.ts";
 import { hasSecrets, tokenSecret } from "../secrets.ts";
 import { ExitError } from "./exit.ts";
+import { noDataIn } from "./prepare.ts";
 
 export interface TokenOptions {
   readonly sub: string;
@@ -39,12 +40,7 @@ export async function runToken(config: Config, options: TokenOptions): Promise<v
       "wrong settings:\n  MEMORY: a server in memory keeps its secret to itself. Its banner prints tokens; for others start it with a JWT_SECRET and give `app token` the same",
     );
   }
-  if (!config.JWT_SECRET && config.embedded && !hasSecrets(config)) {
-    throw new ExitError(
-      3,
-      `wrong settings:\n  DATA_DIR: no server has its data in "${config.DATA_DIR}"; start it first, or name its --data-dir`,
-    );
-  }
+  if (!config.JWT_SECRET && config.embedded && !hasSecrets(config)) throw noDataIn(config);
   const secret = tokenSecret(config);
   if (!secret)
     throw new ExitError(3, "wrong settings:\n  JWT_SECRET: missing; expected at least 32 bytes");

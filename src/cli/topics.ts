@@ -11,7 +11,7 @@ import { topicNaming } from "../settings/kafka.ts";
 import { openStores } from "../stores.ts";
 import { topicSettings } from "../topic-settings.ts";
 import { ExitError } from "./exit.ts";
-import { assertMigrated } from "./prepare.ts";
+import { assertMigrated, refuseHeldFolder, refuseMissingFolder } from "./prepare.ts";
 import { aclCommands, type FormatOptions, strimziTopics, strimziUsers } from "./topic-formats.ts";
 import { registerSchemas, schemaChangeText } from "./topic-schemas.ts";
 
@@ -51,6 +51,10 @@ export async function runTopics(config: Config, options: TopicsOptions): Promise
     return;
   }
   const { dryRun = false, diff = false } = options;
+  if (!config.kafka) {
+    refuseHeldFolder(config);
+    if (dryRun || diff) refuseMissingFolder(config);
+  }
   // First, since a schema that would stop readers is refused.
   const schemas = await registerSchemas(config, { dryRun: dryRun || diff });
   const changes = await withLog(config, (log) => change(log, options, replicas));
@@ -99,7 +103,11 @@ function print(
 }
 
 async function withLog<T>(config: Config, work: (log: EventLog) => Promise<T>): Promise<T> {
-  const stores = await openStores(config, silentLogger);
+  // With Kafka no table is asked: a folder that a server may hold stays closed.
+  const stores = await openStores(
+    config.kafka ? { ...config, MEMORY: true } : config,
+    silentLogger,
+  );
   if (!config.kafka) await (config.embedded ? stores.migrate() : assertMigrated(stores));
   const log = stores.openLog({
     clock: createSystemClock(),

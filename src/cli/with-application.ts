@@ -6,26 +6,9 @@ import { createMetrics } from "#platform/telemetry/metrics";
 import type { Config } from "../config.ts";
 import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
-import { hasEmbeddedData, openStores } from "../stores.ts";
+import { openStores } from "../stores.ts";
 import { topicSettings } from "../topic-settings.ts";
-import { ExitError } from "./exit.ts";
-import { assertMigrated } from "./prepare.ts";
-
-/** A command that finds no data where it was told to look must not make some, and call it fine. */
-function refuseMissingFolder(config: Config): void {
-  if (!config.embedded) return;
-  if (config.MEMORY) {
-    throw new ExitError(
-      3,
-      "wrong settings:\n  MEMORY: data in memory is one process's own; ask its server, or name a --data-dir",
-    );
-  }
-  if (hasEmbeddedData(config)) return;
-  throw new ExitError(
-    3,
-    `wrong settings:\n  DATA_DIR: no server has its data in "${config.DATA_DIR}"; start it first, or name its --data-dir`,
-  );
-}
+import { assertMigrated, refuseMissingFolder } from "./prepare.ts";
 
 export async function withApplication<T>(
   config: Config,

@@ -1,6 +1,6 @@
 /** Can the database be used, does it keep what it acknowledges, and is it of this version? */
 import { formatDuration } from "#kernel/duration";
-import { dataDirOwner } from "#platform/database/data-dir";
+import { dataDirOwner, foreignFile } from "#platform/database/data-dir";
 import type { Database } from "#platform/database/database";
 import { sqlState } from "#platform/database/database-error";
 import { SchemaTooNew } from "#platform/database/migrate";
@@ -38,6 +38,11 @@ export async function examineEmbedded(config: Config): Promise<Finding[]> {
     const remedy = `look at ${owner.url}/readyz`;
     return [ill("database", `${held}, which is not ready`, remedy)];
   }
+  const foreign = foreignFile(config.DATA_DIR);
+  if (foreign !== undefined) {
+    const text = `${config.DATA_DIR} has files of something else in it, such as ${foreign}`;
+    return [ill("database", text, "name a folder that is empty or not there with --data-dir")];
+  }
   const state = hasEmbeddedData(config) ? "not in use" : "empty: made at the first start";
   return [well("database", `embedded in ${config.DATA_DIR}, ${state}`)];
 }
@@ -45,7 +50,12 @@ export async function examineEmbedded(config: Config): Promise<Finding[]> {
 interface ShownProvider {
   readonly name: string;
   readonly stopped: { reason: string; stoppedBy: string; stoppedAt: string } | null;
-  readonly cover: readonly { currency: string; clearing: string; owed: string }[];
+  readonly cover: readonly {
+    readonly currency: string;
+    readonly clearing: string;
+    readonly owed: string;
+    readonly uncovered: boolean;
+  }[];
 }
 
 /** What stands still or is not covered now. */
@@ -57,10 +67,11 @@ async function providersAt(url: string, config: Config): Promise<Finding[]> {
   const { items } = (await answer.json()) as { items: readonly ShownProvider[] };
   return items.flatMap(({ name: provider, stopped, cover }) => {
     const stop = stopped && { ...stopped, provider, stoppedAt: new Date(stopped.stoppedAt) };
-    const covers = cover.map(({ currency, clearing, owed }) => {
-      return { provider, currency, clearing: BigInt(clearing), owed: BigInt(owed) };
-    });
-    const short = covers.filter(({ clearing, owed }) => clearing < owed);
+    const short = cover
+      .filter(({ uncovered }) => uncovered)
+      .map(({ currency, clearing, owed }) => {
+        return { provider, currency, clearing: BigInt(clearing), owed: BigInt(owed) };
+      });
     return [
       ...(stop === null ? [] : [stoppedLine(stoppedText(stop))]),
       ...short.map((one) => shortCover(uncoveredText(one))),

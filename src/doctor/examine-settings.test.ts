@@ -20,3 +20,16 @@ test("a patience with the connector that outlasts the tries of what waits for a 
   expect(warnings({ ...cdc, OUTBOX_CDC_PATIENCE: "80" }).join()).toContain("160 seconds late");
   expect(warnings({ OUTBOX_CDC_PATIENCE: "86400" })).toEqual([]);
 });
+
+test("an address nobody can listen on is told as a start would", () => {
+  const found = (HOST: string) =>
+    examineSettings(loadConfig({ environment: { ...stores, HOST } }, { serving: true }), []);
+  expect(found("192.0.2.1")).toContainEqual(
+    expect.objectContaining({
+      verdict: "fail",
+      text: "`app serve` cannot listen",
+      remedy: expect.stringContaining('HOST: "192.0.2.1"; expected an address of this machine'),
+    }),
+  );
+  expect(found("127.0.0.1").map(({ verdict }) => verdict)).toEqual(["ok"]);
+});

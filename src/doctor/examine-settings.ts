@@ -2,14 +2,29 @@
  * Would `app serve` start with these settings? Each one it refuses, and what would be taken; and those
  * it takes that go ill together.
  */
+import { assertOwnAddress } from "#platform/http/serve";
 import { defaultRedriveDelaysMs } from "#platform/messaging/parking";
 import type { Config, ConfigProblem } from "../config.ts";
-import { doubt, type Finding, ill, well } from "./finding.ts";
+import { doubt, type Finding, ill, textOf, well } from "./finding.ts";
 
 export function examineSettings(config: Config, refused: readonly ConfigProblem[]): Finding[] {
   if (refused.length > 0) return refused.map(refusal);
   const { APP_ROLE, APP_ENV } = config;
-  return [well("settings", `role ${APP_ROLE.join(", ")}, ${APP_ENV}`), ...examinePatience(config)];
+  return [
+    well("settings", `role ${APP_ROLE.join(", ")}, ${APP_ENV}`),
+    ...examineAddress(config),
+    ...examinePatience(config),
+  ];
+}
+
+/** The port is not tried: a server with these settings may have it. */
+function examineAddress({ HOST }: Config): Finding[] {
+  try {
+    assertOwnAddress(HOST);
+    return [];
+  } catch (error) {
+    return [ill("settings", "`app serve` cannot listen", textOf(error))];
+  }
 }
 
 /** Whoever lacks what a connector left out is tried until the relay has published it, or is dead before. */

@@ -1,6 +1,6 @@
 /** Settings out of a TOML file: values under the settings' own names; whatever else stands there is told. */
 import { readFileSync } from "node:fs";
-import { nearest } from "./nearest.ts";
+import { nearestSetting } from "./nearest.ts";
 
 export interface FileProblem {
   readonly name: string;
@@ -15,19 +15,45 @@ export interface SettingsFile {
 }
 
 export function readSettingsFile(path: string, known: readonly string[]): SettingsFile {
+  let text: string;
   try {
-    const parsed = Bun.TOML.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-    const entries = Object.entries(parsed);
-    return {
-      values: Object.fromEntries(
-        entries.filter(([, value]) => isValue(value)).map(([name, value]) => [name, String(value)]),
-      ),
-      problems: entries.flatMap(([name, value]) => wrongEntry(name, value, known)),
-    };
+    text = readFileSync(path, "utf8");
   } catch {
-    const expected = "a readable TOML file";
-    return { values: {}, problems: [{ name: "--config", origin: "flag", value: path, expected }] };
+    return unreadable(path, "a file that is there and may be read");
   }
+  const wrong = syntaxError(text);
+  if (wrong !== undefined) {
+    return unreadable(path, `TOML, which line ${brokenLine(text)} is not: ${wrong}`);
+  }
+  const entries = Object.entries(Bun.TOML.parse(text) as Record<string, unknown>);
+  return {
+    values: Object.fromEntries(
+      entries.filter(([, value]) => isValue(value)).map(([name, value]) => [name, String(value)]),
+    ),
+    problems: entries.flatMap(([name, value]) => wrongEntry(name, value, known)),
+  };
+}
+
+function unreadable(path: string, expected: string): SettingsFile {
+  return { values: {}, problems: [{ name: "--config", origin: "flag", value: path, expected }] };
+}
+
+/** In the parser's words, without the text it quotes: that may be a secret. */
+function syntaxError(text: string): string | undefined {
+  try {
+    Bun.TOML.parse(text);
+    return undefined;
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    return words.replace(/^TOML Parse error: /, "").replace(/: ".*$/s, "");
+  }
+}
+
+/** The parser names no place: it is behind the longest beginning that is TOML. */
+function brokenLine(text: string): number {
+  const lines = text.split("\n");
+  const begins = (length: number) => syntaxError(lines.slice(0, length).join("\n")) === undefined;
+  return lines.findLastIndex((_, length) => begins(length)) + 1;
 }
 
 function wrongEntry(name: string, value: unknown, known: readonly string[]): FileProblem[] {
@@ -36,7 +62,7 @@ function wrongEntry(name: string, value: unknown, known: readonly string[]): Fil
     return [{ name, origin: "file", value: `[${name}]`, expected }];
   }
   if (known.includes(name)) return [];
-  const meant = nearest(name, known);
+  const meant = nearestSetting(name, known);
   const expected = `a known setting's name${meant === undefined ? "" : `: ${meant} is one`}`;
   // It may be a secret's under a wrong name.
   return [{ name, origin: "file", value: "***", expected }];

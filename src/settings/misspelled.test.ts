@@ -12,6 +12,13 @@ test("a name that is nearly a setting's is told, with the one that was meant", (
   ]);
 });
 
+test("so is one in small letters", () => {
+  expect(misspelled({ database_url: "x", "kafka-brokers": "y", port: "1" }, settings)).toEqual([
+    { name: "database_url", meant: "DATABASE_URL" },
+    { name: "kafka-brokers", meant: "KAFKA_BROKERS" },
+  ]);
+});
+
 test("a setting, its file, a short name and another program's name are not", () => {
   const environment = {
     DATABASE_URL: "x",

@@ -2,7 +2,7 @@
  * Names of the environment that are nearly a setting's. The environment holds other programs' names
  * too, so none is refused; but a limit that is misspelled is a limit that is off.
  */
-import { nearest } from "./nearest.ts";
+import { nearestSetting } from "./nearest.ts";
 
 export interface Misspelled {
   readonly name: string;
@@ -19,7 +19,7 @@ export function misspelled(
   return Object.keys(environment)
     .filter((name) => name.length >= shortest && !known.has(name))
     .flatMap((name) => {
-      const meant = nearest(name, settings);
+      const meant = nearestSetting(name, settings);
       return meant === undefined ? [] : [{ name, meant }];
     });
 }

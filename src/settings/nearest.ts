@@ -10,6 +10,11 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return near ? best.one : undefined;
 }
 
+/** Of settings, however it is written: `port` and `data-dir` mean PORT and DATA_DIR. */
+export function nearestSetting(name: string, known: readonly string[]): string | undefined {
+  return nearest(name.toUpperCase().replaceAll("-", "_"), known);
+}
+
 /** How many letters to add, leave out or change (Levenshtein); more than `farthest` counts as such. */
 function distance(from: string, to: string): number {
   if (Math.abs(from.length - to.length) > farthest) return farthest + 1;

@@ -59,7 +59,11 @@ describe("O6: a key of one mode meets nothing of the other", () => {
   });
 
   test.each([
-    ["keys of two modes", { ...test_, STRIPE_PUBLISHABLE_KEY: "pk_live_1" }, "PUBLISHABLE"],
+    [
+      "keys of two modes",
+      { ...test_, STRIPE_PUBLISHABLE_KEY: "pk_live_1" },
+      'STRIPE_PUBLISHABLE_KEY (environment): "pk_live_…"; expected pk_test_…, the mode of STRIPE_SECRET_KEY',
+    ],
     ["a key without the endpoint's secret", { STRIPE_SECRET_KEY: "sk_test_1" }, "WEBHOOK_SECRET"],
     ["a secret without a key", { STRIPE_WEBHOOK_SECRET: "whsec_1" }, "STRIPE_SECRET_KEY"],
     ["what is no key", { ...test_, STRIPE_SECRET_KEY: "hunter2" }, "STRIPE_SECRET_KEY"],

@@ -76,7 +76,11 @@ export function stripeContradictions(settings: StripeSettings): readonly Problem
     add("STRIPE_WEBHOOK_SECRET", "the secret of the account's webhook endpoint");
   }
   if (publishable !== undefined && isLive(publishable) !== isLive(secret)) {
-    add("STRIPE_PUBLISHABLE_KEY", "a key of the same mode as STRIPE_SECRET_KEY");
+    const [value, right] = isLive(publishable)
+      ? ["pk_live_…", "pk_test_…"]
+      : ["pk_test_…", "pk_live_…"];
+    const expected = `${right}, the mode of STRIPE_SECRET_KEY`;
+    problems.push({ name: "STRIPE_PUBLISHABLE_KEY", value, expected });
   }
   return problems;
 }

@@ -48,3 +48,8 @@ test.each([...roleNames])(
     expect(own.toSorted()).toEqual(declared.reads.toSorted());
   },
 );
+
+test("the operator may ask how far each group of theirs has read, as `app doctor` does", () => {
+  const { groups } = rightsOf("operator");
+  expect(groups.toSorted()).toEqual(rightsOf("all").groups.toSorted());
+});

@@ -66,7 +66,8 @@ async function lookAgain(escrowId: string): Promise<void> {
   const item = mine.find(({ kind }) => kind === "OUTCOME_UNKNOWN");
   expect(item).toMatchObject({ code: "CONTRADICTED" });
   stripe.simulator.control.calm();
-  await olga.post(`/v1/payments/${item?.id}/retry`, {});
+  const retried = await olga.post(`/v1/payments/${item?.id}/retry`, {});
+  expect(retried.body.status).toBe("succeeded");
   await stripe.settle();
   await stripe.app.advance("PT30M");
   await stripe.settle();

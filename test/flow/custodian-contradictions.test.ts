@@ -53,7 +53,8 @@ describe("a custodian that contradicts itself", () => {
   async function lookAgain(): Promise<void> {
     const [item] = await itemsOf();
     expect(item).toMatchObject({ kind: "OUTCOME_UNKNOWN", code: "CONTRADICTED" });
-    await olga().post(`/v1/payments/${item.id}/retry`, {});
+    const retried = await olga().post(`/v1/payments/${item.id}/retry`, {});
+    expect(retried.body.status).toBe("succeeded");
     await world.app.settle();
   }
 

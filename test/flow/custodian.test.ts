@@ -76,6 +76,18 @@ describe("USDC through a custodian", () => {
     expect(books.body.currencies.USDC.accounts["platform:provider_fees"]).toBe("12345");
   });
 
+  test("the custodian lives in real time: its books agree after the clock was moved by days", async () => {
+    const { app, goOn } = world;
+    await app.advance("P4D");
+    const sale = await fundedUsdcSale(world);
+    await sale.alice.post(`/v1/escrows/${sale.escrowId}/release`, {});
+    await app.settle();
+    await goOn(2);
+    await app.advance("P4D");
+    const reports = await app.server.application.reconcile({ provider: "custodian" });
+    expect(reports).toMatchObject([{ provider: "custodian", breaks: [], compared: 2 }]);
+  });
+
   test("P2, pitfall 36: a reorganisation before finality takes the deposit back to pending", async () => {
     const sale = await acceptedUsdcSale(world);
     send(world, sale, 257_550_000n);

@@ -93,6 +93,8 @@ test("L8: a dry run says what would happen and writes nothing", async () => {
   for (const shown of [dry, proposed].map(({ body }) => JSON.stringify(body.events))) {
     expect(shown).not.toMatch(/ciphertext|keyId|principal|fingerprint/);
   }
+  // The caller's own words are shown as he wrote them.
+  expect(JSON.stringify(proposed.body.events)).toContain(`"title":"${sale.title}"`);
   const refused = await alice.post(`/v1/escrows/${escrowId}/refund?dryRun=true`);
   expect(refused.body).toMatchObject({
     wouldSucceed: false,

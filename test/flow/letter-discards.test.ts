@@ -89,6 +89,10 @@ test("a fact of its payment that an escrow waits for is not discarded, and the r
     status: 409,
     body: { code: "LETTER_INDISPENSABLE" },
   });
+  // Approved, and not done: it says so for as long as it can be approved again.
+  expect((await olga().get("/v1/approvals")).body.approvals).toMatchObject([
+    { approvalId: "apr_before", approvedBy: "otto", expiresAt: expect.any(String) },
+  ]);
   await mend();
   await replay(id);
   await eventually(async () => {
@@ -134,6 +138,9 @@ test("a person's command may go, by two people, for the person can ask again; a 
   const gone = await otto().post(`/v1/approvals/${asked.body.approvalId}/approve`);
   expect(gone).toMatchObject({ status: 200, body: { status: "discarded", ids: [id] } });
   await mend();
+  // Given up by two people is no command lost.
+  const { checks } = await app.server.application.verify();
+  expect(checks.filter(({ id, ok }) => id === "I2" && !ok)).toEqual([]);
   expect((await bob.post(`/v1/escrows/${escrowId}/deliver`, { note: "sent" })).status).toBe(200);
 
   const again = await fault("escrow.escrow", escrowId, "id");

@@ -1,5 +1,7 @@
 // O7: months pass in one call, and everything that they bring comes, in order, each thing once.
+
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { parseDuration } from "#kernel/duration";
 import { startApp, type TestApp } from "../support/app.ts";
 import { acceptedEscrow, createEscrow, fundedEscrow, type Sale } from "../support/sale.ts";
 
@@ -97,7 +99,9 @@ test("pitfall 46: the same time again brings nothing twice", async () => {
 
 test("O7: whoever asks is told where the clock stands, and how far it was moved", async () => {
   const { body: before } = await app.as("alice", "buyer").get("/sandbox/clock");
+  const aheadMs = app.server.clock.offsetMs();
   await app.advance("P3DT2H");
+  expect(app.server.clock.offsetMs() - aheadMs).toBe(parseDuration("P3DT2H") ?? 0n);
   const { status, body: after } = await app.as("alice", "buyer").get("/sandbox/clock");
   expect(status).toBe(200);
   const hours = (Date.parse(after.now) - Date.parse(before.now)) / 3_600_000;

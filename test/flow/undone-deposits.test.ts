@@ -64,6 +64,16 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
     await world.app.settle();
   }
 
+  function failBack() {
+    const { book } = world.simulator;
+    const [back] = book.withdrawals.values();
+    if (back === undefined) throw new Error("nothing was sent back");
+    back.status = "failed";
+    back.code = "ORPHANED";
+    book.tell("withdrawal.failed", back.id);
+    return back;
+  }
+
   const refund = (depositId: string) =>
     olga().post(`/v1/deposits/${depositId}/decide`, { decision: "REFUND" });
 
@@ -121,7 +131,7 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
     await world.goOn();
     const { items } = (await olga().get("/v1/deposits")).body;
     const ids: string[] = items.map(({ depositId }: { depositId: string }) => depositId);
-    world.simulator.fail("busy", '"return"', 5);
+    world.simulator.fail("busy", '"return"', 2);
     await refund(ids.find((id) => id !== first) ?? "");
     await world.app.settle();
     await world.app.advance("PT10S");
@@ -139,14 +149,10 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
     await world.goOn(2);
     await undo(confirmations + 2);
     const { book } = world.simulator;
-    const [back] = book.withdrawals.values();
-    if (back === undefined) throw new Error("nothing was sent back");
-    back.status = "failed";
-    back.code = "ORPHANED";
+    const back = failBack();
     const { id: objectId, token, decimals } = back;
     const units = amount.toString();
     book.move({ objectId, category: "return", amount: units, fee: "0", token, decimals });
-    book.tell("withdrawal.failed", objectId);
     await world.simulator.flush();
     await world.app.settle();
     expect(await books()).toEqual({});
@@ -177,18 +183,22 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
     expect(after).toMatchObject([{ amount: own, otherAsset, undone: true }]);
   });
 
-  test("it is told twice, by two reversions that wait for its way back: it is lost once", async () => {
+  // Of two that wait either may be booked: recording/record-foreign.test.ts has both in one batch.
+  test("it is told twice, by two reversions: it is lost once", async () => {
     await registerRefundAddress(sale.alice);
     await refund(await strayed());
     await world.app.settle();
     const { book } = world.simulator;
     reorganise(book, confirmations);
+    await world.simulator.flush();
+    await world.app.settle();
+    await world.goOn(2);
+    await world.app.advance("PT1M");
     const [gone] = book.reversions.values();
     book.reversions.set("rvt_again", gone ?? "");
     book.tell("deposit.reverted", "rvt_again");
     await world.simulator.flush();
     await world.app.settle();
-    await world.goOn(2);
     await world.app.advance("PT1M");
     expect(await books()).toMatchObject({ "platform:losses": `${amount}` });
     await expectGone();
@@ -209,6 +219,27 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
     await expectGone();
   });
 
+  test("its way back fails while it is waited for: it is not tried again", async () => {
+    await registerRefundAddress(sale.alice);
+    await refund(await strayed());
+    await world.app.settle();
+    await undo();
+    const { book } = world.simulator;
+    const back = failBack();
+    // The reversion cannot be read for a while: what it took away is known all the same.
+    world.simulator.lie("GET /v1/reversions/", { amount: "1" });
+    await world.simulator.flush();
+    await world.app.settle();
+    expect(await books()).toMatchObject({ "suspense:custodian": `-${amount}` });
+    const { operationId } = madeBy(back.reference);
+    const retried = await olga().post(`/v1/payments/${operationId}/retry`, {});
+    expect(retried.body.code).toBe("ALREADY_SETTLED");
+    await world.app.advance("PT1H");
+    expect(book.withdrawals.size).toBe(1);
+    expect(await books()).toEqual({});
+    await expectGone();
+  });
+
   test("the news of it overtakes the deposit's: both are booked, in their order", async () => {
     send(world, sale, amount, bridgedToken);
     mine(world.simulator.book, confirmations);
@@ -226,6 +257,8 @@ describe("pitfall 36, story 13: a wrong asset that is reorganised away", () => {
     const other = await fundedUsdcSale(world);
     send(world, other, amount, bridgedToken);
     await world.goOn();
+    const payment = await other.alice.get(`/v1/escrows/${other.escrowId}/payment`);
+    expect(payment.body).toMatchObject({ status: "SUCCEEDED", received: `${amount}` });
     await undo();
     await other.alice.post(`/v1/escrows/${other.escrowId}/release`, {});
     await world.app.settle();

@@ -38,10 +38,16 @@ async function openOnes(as = "otto", roles = admin) {
 
 interface Listed {
   readonly approvalId: string;
+  readonly approvedBy?: string;
+  readonly expiresAt?: string;
 }
 
 async function listed(): Promise<Listed[]> {
   return ((await (await openOnes()).json()) as { approvals: Listed[] }).approvals;
+}
+
+async function listedAs(approvalId: string): Promise<Listed | undefined> {
+  return (await listed()).find((open) => open.approvalId === approvalId);
 }
 
 test.each(["alice", "bob"])("%s, a party who is an admin too, burns no approval", async (party) => {
@@ -94,4 +100,47 @@ test("operators see what waits, oldest first, and nobody else does", async () =>
   for (const roles of [[], ["buyer"], ["auditor"], ["service"]]) {
     expect((await openOnes("eve", roles)).status).toBe(403);
   }
+});
+
+test("what two approved and the log does not have stays listed, for ever, and is approved again", async () => {
+  const approvalId = await asked("no-log");
+  const before = world.published.length;
+  world.setLogDown(true);
+  const lost = await approve(approvalId, "otto");
+  world.setLogDown(false);
+  expect([lost.status, world.published.length]).toEqual([503, before]);
+  await world.db.sql`
+    UPDATE escrow.approval SET asked_at = asked_at - interval '2 days' WHERE id = ${approvalId}`;
+  const left = await listedAs(approvalId);
+  expect([left?.approvedBy, left?.expiresAt]).toEqual(["otto", undefined]);
+  const again = await approve(approvalId, "otto");
+  expect([again.status, world.published.length]).toEqual([202, before + 1]);
+  expect(world.published.at(-1)?.approvedBy).toEqual(["olga", "otto"]);
+  expect(await listedAs(approvalId)).toBeUndefined();
+});
+
+test("a process that died between the approval and the log leaves it listed, for one command", async () => {
+  const approvalId = await asked("died");
+  await approve(approvalId, "otto");
+  const published = world.published.at(-1);
+  // As it stands when nobody could note that the log has it, and found by another process.
+  await world.db.sql`UPDATE escrow.approval SET done_at = NULL WHERE id = ${approvalId}`;
+  expect((await listedAs(approvalId))?.approvedBy).toBe("otto");
+  const other = createWorld(world.db);
+  const roles = { as: "otto", roles: admin };
+  const again = await other.call("POST", `/v1/approvals/${approvalId}/approve`, roles);
+  expect([again.status, other.published.map(({ commandId }) => commandId)]).toEqual([
+    202,
+    [published?.commandId ?? ""],
+  ]);
+  expect(await listedAs(approvalId)).toBeUndefined();
+});
+
+test("what the log will never take is not listed for ever", async () => {
+  const approvalId = await asked("refused");
+  world.setRefusing(true);
+  const refused = await approve(approvalId, "otto");
+  world.setRefusing(false);
+  expect([refused.status, await codeOf(refused)]).toEqual([422, "INVALID_BODY"]);
+  expect(await listedAs(approvalId)).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { startApp, type TestApp } from "../support/app.ts";
+import { releasedSale } from "../support/disputes.ts";
 import { fundedEscrow } from "../support/sale.ts";
 
 setDefaultTimeout(60_000);
@@ -46,9 +47,38 @@ test.each([...actions])(
     for (const role of ["auditor", "buyer", "service"]) {
       expect((await app.as("otto", role).post(approve)).status).toBe(403);
     }
-    expect((await app.as("otto", "admin").post(approve)).status).toBe(then);
+    const otto = app.as("otto", "admin");
+    const waiting = async () => JSON.stringify((await otto.get("/v1/approvals")).body);
+    expect(await waiting()).toContain(asked.body.approvalId);
+    expect((await otto.post(approve)).status).toBe(then);
+    expect(await waiting()).not.toContain(asked.body.approvalId);
   },
 );
+
+test("C4: the second operator sees whose debt is given up, and which transfer is taken back", async () => {
+  const sale = await releasedSale(app, { sellerId: "gina" });
+  const gina = app.as("gina", "seller");
+  const { lines } = (await gina.get(`/v1/statements?escrow=${sale.escrowId}`)).body;
+  const { reference: operationId } = lines.at(-1);
+  const olga = app.as("olga", "admin");
+  const reversal = await olga.post(`/v1/payments/${operationId}/reverse`, { amount: "900" });
+  expect(reversal.body.status).toBe("awaiting_approval");
+  await gina.post("/v1/parties/gina/payout-methods", { provider: "sandbox" });
+  await gina.post("/sandbox/parties/gina/payout", { amount: "9950" });
+  await app.settle();
+  await sale.close(await sale.dispute({ amount: "4000" }), "lost");
+  const writeOff = await olga.post("/v1/debts/gina/write-off", { amount: "700", currency: "USD" });
+  expect(writeOff.body).toMatchObject({ status: "awaiting_approval" });
+  const { approvals } = (await app.as("otto", "admin").get("/v1/approvals")).body;
+  const own = [reversal, writeOff].map(({ body }) => body.approvalId);
+  const shown = approvals.filter(({ approvalId }: { approvalId: string }) =>
+    own.includes(approvalId),
+  );
+  expect(shown).toMatchObject([
+    { action: "reverseTransfer", operationId, amount: "900", currency: "USD" },
+    { action: "writeOffDebt", partyId: "gina", amount: "700", currency: "USD" },
+  ]);
+});
 
 test("C4: the second operator sees how much and why before he approves", async () => {
   const olga = app.as("olga", "admin");

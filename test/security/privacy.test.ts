@@ -156,6 +156,21 @@ test("A5, pitfall 43: erased, a party's words are nowhere; amounts, hashes and p
   expect((await acceptedEscrow(app, { title: "back" })).escrowId).toStartWith("esc_");
 });
 
+test("A5: nobody is forgotten while a deal of his is open, however young it is", async () => {
+  const found: string[] = [];
+  for (let n = 0; n < 5; n += 1) {
+    const buyerId = `young${n}`;
+    const terms = { buyerId, sellerId: "bob", title: "as shown" };
+    const amount = { amount: "10000", currency: "USD" };
+    const order = { ...terms, amount };
+    const created = await app.as(buyerId, "buyer").post("/v1/escrows", order, { wait: false });
+    expect(created.status).toBe(202);
+    const erased = await root().delete(`/v1/parties/${buyerId}/personal-data`);
+    found.push(`${erased.status} ${erased.body.code} ${erased.body.escrowId}`);
+    expect(found.at(-1)).toBe(`409 ESCROW_OPEN ${created.body.escrowId}`);
+  }
+});
+
 test("A5, pitfall 43: an open deal and a legal hold win over an erasure", async () => {
   const { alice, escrowId } = await acceptedEscrow(app, { buyerId: "alice", title: "held" });
   const erase = () => root().delete("/v1/parties/alice/personal-data");

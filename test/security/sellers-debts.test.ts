@@ -14,34 +14,39 @@ afterAll(() => app.stop());
 
 const on = (partyId: string) => ({ headers: { "On-Behalf-Of": partyId } });
 
-/** Bob owes 4000 from a sale of his own; a shop's sale of his is released meanwhile. */
-async function nettedByShop(): Promise<string> {
-  const own = await releasedSale(app);
-  const bob = app.as("bob", "seller");
-  await bob.post("/v1/parties/bob/payout-methods", { provider: "sandbox" });
-  await bob.post("/sandbox/parties/bob/payout", { amount: "9950" });
-  await app.settle();
-  await own.close(await own.dispute({ amount: "4000" }), "lost");
+/** The shop proposes it for both and releases it for the buyer. */
+async function soldByShop(sellerId: string) {
   const shop = app.as("shop", "service");
+  const amount = { amount: "10000", currency: "USD" };
   const created = await shop.post(
     "/v1/escrows",
-    {
-      buyerId: "carol",
-      sellerId: "bob",
-      title: "A lens",
-      amount: { amount: "10000", currency: "USD" },
-    },
+    { buyerId: "carol", sellerId, title: "A lens", amount },
     on("carol"),
   );
   const { escrowId, termsHash } = created.body.escrow;
-  await shop.post(`/v1/escrows/${escrowId}/accept`, { termsHash }, on("bob"));
+  await shop.post(`/v1/escrows/${escrowId}/accept`, { termsHash }, on(sellerId));
   await app.settle();
   const { paymentId } = (await shop.get(`/v1/escrows/${escrowId}/payment`)).body;
   await app.as("root", "admin").post(`/sandbox/payments/${paymentId}/pay`, {});
   await app.settle();
   await shop.post(`/v1/escrows/${escrowId}/release`, {}, on("carol"));
   await app.settle();
-  return escrowId;
+  return { escrowId, paymentId };
+}
+
+async function emptiesHisAccount(sellerId: string): Promise<void> {
+  const seller = app.as(sellerId, "seller");
+  await seller.post(`/v1/parties/${sellerId}/payout-methods`, { provider: "sandbox" });
+  await seller.post(`/sandbox/parties/${sellerId}/payout`, { amount: "9950" });
+  await app.settle();
+}
+
+/** Bob owes 4000 from a sale of his own; a shop's sale of his is released meanwhile. */
+async function nettedByShop(): Promise<string> {
+  const own = await releasedSale(app);
+  await emptiesHisAccount("bob");
+  await own.close(await own.dispute({ amount: "4000" }), "lost");
+  return (await soldByShop("bob")).escrowId;
 }
 
 test("G7, A1: who made an escrow sees how much of its release was netted, not for what", async () => {
@@ -75,6 +80,44 @@ test("G7, A1: who made an escrow sees how much of its release was netted, not fo
   for (const mine of [app.as("bob"), app.as("root", "admin"), app.as("eva", "auditor")]) {
     const { postings } = (await mine.get(ledger)).body;
     expect(JSON.stringify(postings)).toContain('"seller:bob:debt"');
+  }
+});
+
+test("G7, A1: who speaks for a seller reads that a debt was repaid, not by which other sale", async () => {
+  const { escrowId, paymentId } = await soldByShop("erin");
+  await emptiesHisAccount("erin");
+  const root = app.as("root", "admin");
+  const taken = await root.post(`/sandbox/payments/${paymentId}/dispute`, { amount: "4000" });
+  await app.settle();
+  await root.post(`/sandbox/disputes/${taken.body.disputeId}/close`, { outcome: "lost" });
+  await app.settle();
+  const own = await releasedSale(app, { sellerId: "erin" });
+  const shop = app.as("shop", "service");
+  const { headers } = on("erin");
+  expect((await shop.get(`/v1/escrows/${own.escrowId}`, headers)).status).toBe(404);
+  expect((await shop.get("/v1/statements?party=erin", headers)).status).toBe(404);
+
+  const path = `/v1/statements?escrow=${escrowId}`;
+  const mine = (await app.as("erin", "seller").get(path)).body;
+  expect(mine.lines.at(-1)).toMatchObject({ what: "netted", escrowId: own.escrowId });
+  const told = (await shop.get(path, headers)).body;
+  expect(told.lines.at(-1)).toMatchObject({
+    escrowId,
+    what: "netted",
+    inYourFavour: "4000",
+    reference: "",
+    transactionId: "",
+  });
+  expect(told.lines.slice(0, -1)).toEqual(mine.lines.slice(0, -1));
+  expect(told.closing).toEqual([{ currency: "USD", inYourFavour: "0" }]);
+  const csv = await fetch(`${app.url}${path}&format=csv`, {
+    headers: { ...headers, Authorization: `Bearer ${await app.token("shop", "service")}` },
+  });
+  expect(csv.status).toBe(200);
+  const { reference, transactionId } = mine.lines.at(-1);
+  const texts = [await csv.text(), JSON.stringify(told)];
+  for (const secret of [own.escrowId, reference, transactionId]) {
+    for (const text of texts) expect(text).not.toContain(secret);
   }
 });
 

@@ -164,6 +164,28 @@ describe("pitfall 23: whose signature holds is told why his webhook is refused",
     },
   );
 
+  const event = JSON.parse(stripeEvent("evt_unfit", "pi_unfit")) as object;
+  const object = (id: string) => ({ data: { object: { id, object: "payment_intent" } } });
+  const long = "x".repeat(256);
+  test.each([
+    ["an id that is too long", { id: long }],
+    ["no id", { id: "" }],
+    ["a type that is too long", { type: long }],
+    ["an object's id that is too long", object(long)],
+    ["an account's that is too long", { account: long, secret: connect }],
+    ["a year that no calendar has", { created: 1e20 }],
+    ["a character in its id that nothing keeps", { id: "evt_\0" }],
+    ["one in its object's id", object("pi_\0")],
+    ["one in its type", { type: "transfer.\0" }],
+  ])("B15: signed well, with %s it is no event", async (_, changes: object) => {
+    const { secret = newer, ...rest } = changes as { readonly secret?: string };
+    const sent = JSON.stringify({ ...event, ...rest });
+    expect(await refused("stripe", sent, signed(sent, secret))).toMatchObject({
+      code: "WEBHOOK_NOT_AN_EVENT",
+    });
+    expect(await keptOf("evt_unfit")).toEqual([]);
+  });
+
   test("the custodian and the sandbox are told in the same words", async () => {
     const [secret = ""] = custodianSecrets;
     const old = signWebhook("{}", [secret], new Date(Date.now() - 301_000));

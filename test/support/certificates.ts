@@ -2,6 +2,7 @@
  * Certificates for tests, made by openssl: an authority, what it issues for 127.0.0.1 and localhost,
  * one that has run out, and a stranger's authority. Keys are PKCS #8, as Kafka and Bun take them.
  */
+import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasOpenssl } from "../../scripts/backing/install.ts";
@@ -47,7 +48,9 @@ export async function createAuthority(folder: string, name: string): Promise<Aut
       const signed = ["openssl", "x509", "-req", "-in", request, "-CA", cert, "-CAkey", key];
       // Of no days: it has run out before anyone sees it.
       const kept = ["-days", String(days), "-extfile", extensions, "-out", issued.cert];
-      await run([...signed, "-CAcreateserial", ...kept], { cwd: folder });
+      // Not from a file: several are issued at once, and would read it while another one writes it.
+      const serial = `0x${randomBytes(8).toString("hex")}`;
+      await run([...signed, "-set_serial", serial, ...kept], { cwd: folder });
       writeFileSync(both, readFileSync(issued.key, "utf8") + readFileSync(issued.cert, "utf8"));
       return { ...issued, both };
     },

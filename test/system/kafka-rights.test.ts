@@ -108,10 +108,11 @@ if (process.env.KAFKA_BROKERS !== undefined && process.env.DATABASE_URL !== unde
       for (const app of fleet.values()) expect((await app.stop()).code).toBe(0);
     }, 300_000);
 
-    test.each([...roles])(
+    test.each([...roles, "operator"] as const)(
       "seed B6: the doctor finds %s well with its own user",
-      async (role) => {
-        const { code, stdout } = await runApp(place, ["doctor", "--role", role], as(role));
+      async (user) => {
+        const role = user === "operator" ? "all" : user;
+        const { code, stdout } = await runApp(place, ["doctor", "--role", role], as(user));
         expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining("rights") });
         expect(stdout).not.toContain("FAIL");
       },

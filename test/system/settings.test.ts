@@ -123,11 +123,12 @@ test("what would look into a memory of its own, and find nothing wrong, is refus
     ["verify"],
     ["audit", "verify"],
     ["dlq", "list"],
-    ["erase", "--party", "bob"],
+    ["erase", "--party", "bob", "--yes"],
   ]) {
     const { code, stderr } = await refusal([...args, "--memory"]);
     expect({ args, code }).toEqual({ args, code: 3 });
     expect(stderr).toContain("MEMORY");
+    expect((await refusal([...args, "--help"])).stdout).not.toContain("--memory");
   }
 });
 
@@ -248,6 +249,9 @@ test("every command tells of itself with two examples, and an unknown flag ends 
   const listed = /Commands:\n([\s\S]*?)\n\n/.exec(stdout)?.[1] ?? "";
   const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = ""]) => name);
   expect(names.length).toBeGreaterThan(12);
+  for (const flag of ["--role", "--port", "--host", "--data-dir", "--memory", "--config"]) {
+    expect(stdout).toContain(`\n  ${flag} `);
+  }
   for (const name of names.filter((one) => one !== "help")) {
     const help = await refusal([name, "--help"]);
     expect({ name, code: help.code }).toEqual({ name, code: 0 });

@@ -158,7 +158,7 @@ function checkCommands(db: Database, log: EventLog): Promise<Finding> {
     schema: "escrow",
     consumer: "escrow.commands",
     topic: topics.escrowCommands.name,
-    name: "each command has one outcome or is parked",
+    name: "each command has one outcome, is parked or was discarded",
     read: (value) => fromBinary(CommandSchema, value),
     async numbersOf(escrowIds) {
       const rows = await db.sql<{ id: string; no: bigint }>`

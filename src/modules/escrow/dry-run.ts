@@ -14,7 +14,7 @@ import { topics } from "#topics";
 import { guardOrder } from "./domain/guards.ts";
 import type { Rejection } from "./domain/messages.ts";
 import { readPartyDays } from "./party-days.ts";
-import type { Preview, PreviewPayments } from "./preview.ts";
+import type { Preview, PreviewPayments, Texts } from "./preview.ts";
 import { readEscrow } from "./store.ts";
 import { overdueCommands } from "./timers.ts";
 import { decideCommand, type Settings, startWork } from "./work.ts";
@@ -28,7 +28,7 @@ export interface DryRunDeps {
 }
 
 export function createDryRun({ db, clock, previewPayments, settings }: DryRunDeps) {
-  return async (command: Command): Promise<Preview> => {
+  return async (command: Command, texts: Texts): Promise<Preview> => {
     const now = clock.now();
     const stored = await readEscrow(db, command.escrowId);
     const known = new Map(stored ? [[command.escrowId, stored]] : []);
@@ -50,7 +50,7 @@ export function createDryRun({ db, clock, previewPayments, settings }: DryRunDep
       }),
       guards: guardsOf(rejected),
       events: events.map(({ message }) =>
-        shownOf(toJson(EventSchema, message as Event, { alwaysEmitImplicit: true })),
+        shownOf(toJson(EventSchema, message as Event, { alwaysEmitImplicit: true }), texts),
       ),
       ...previewPayments(commands),
     };
@@ -63,18 +63,23 @@ export function createDryRun({ db, clock, previewPayments, settings }: DryRunDep
 
 const inner = new Set(["principal", "fingerprint"]);
 
-/** As a caller may see it: no sealed text and none of what requests are known again by. */
-function shownOf(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(shownOf);
+/** As a caller may see it: his own words, no sealed text and none of what requests are known again by. */
+function shownOf(value: JsonValue, texts: Texts): JsonValue {
+  if (Array.isArray(value)) return value.map((each) => shownOf(each, texts));
   if (value === null || typeof value !== "object") return value;
-  const fields = Object.entries(value).filter(
-    ([name, each]) => !inner.has(name) && !isSealed(each),
-  );
-  return Object.fromEntries(fields.map(([name, each]) => [name, shownOf(each)]));
+  const fields = Object.entries(value).flatMap(([name, each]): [string, JsonValue][] => {
+    if (inner.has(name)) return [];
+    const sealed = ciphertextOf(each);
+    if (sealed === undefined) return [[name, shownOf(each, texts)]];
+    const text = texts.get(sealed);
+    return text === undefined ? [] : [[name, text]];
+  });
+  return Object.fromEntries(fields);
 }
 
-function isSealed(value: JsonValue): boolean {
-  return value !== null && typeof value === "object" && "ciphertext" in value;
+function ciphertextOf(value: JsonValue): string | undefined {
+  if (value === null || typeof value !== "object" || !("ciphertext" in value)) return undefined;
+  return String(value.ciphertext);
 }
 
 const guardOfStatus: Readonly<Record<number, (typeof guardOrder)[number]>> = {

@@ -32,7 +32,7 @@ import { createEscrowApprovals } from "./approvals.ts";
 import { creatingService } from "./domain/guards.ts";
 import type { CommandBody } from "./domain/messages.ts";
 import { createMembership, type Membership } from "./membership.ts";
-import type { Preview } from "./preview.ts";
+import type { Preview, Texts } from "./preview.ts";
 import { type CommandRoute, commandRoutes } from "./requests.ts";
 import { readEscrow } from "./store.ts";
 import { requestedTerms, type Seal } from "./terms-input.ts";
@@ -53,7 +53,7 @@ export interface EscrowRoutesOptions {
   readonly outcomes?: Outcomes | undefined;
   /** Payment providers there are; absent where that is not known. */
   readonly providers?: readonly string[] | undefined;
-  readonly preview?: ((command: Command) => Promise<Preview>) | undefined;
+  readonly preview?: ((command: Command, texts: Texts) => Promise<Preview>) | undefined;
 }
 
 export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> {
@@ -65,6 +65,7 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
     ...options,
     topic: topics.escrowCommands,
     publishMs,
+    settled: approvals.finish,
   });
 
   app.post(
@@ -92,7 +93,7 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
       const context = { seal: request.seal, param, currentTerms, blocks };
       const body = await route.read(request.json, context);
       const command = commandOf(options, request, escrowId, route.commandType, body);
-      if (request.dryRun) return dryRun(options, c, command);
+      if (request.dryRun) return dryRun(options, c, command, request);
       if (!needsApproval(route, standing)) return accept(c, command);
       const approvalId = await approvals.ask(command, c.get("principal"));
       const { commandId } = command;
@@ -127,6 +128,8 @@ interface CommandRequest {
   readonly expectedVersion: bigint;
   readonly correlationId: string;
   readonly dryRun: boolean;
+  /** Of a dry run: what its caller has written. */
+  readonly texts: Texts;
   readonly seal: Seal;
 }
 
@@ -142,6 +145,7 @@ async function readRequest(
   // A dry run writes nothing, so there is nothing to repeat.
   const key = dryRun ? "" : idempotencyKeyOf(c);
   const json = await readJson(c.req.raw);
+  const texts = new Map<string, string>();
   return {
     actor,
     principal: principalKey(principal),
@@ -151,7 +155,8 @@ async function readRequest(
     expectedVersion: expectedVersion(),
     correlationId: c.get("correlationId"),
     dryRun,
-    seal: dryRun ? sealNothing(actor.id) : sealer(keyring, actor.id),
+    texts,
+    seal: dryRun ? sealNothing(actor.id, texts) : sealer(keyring, actor.id),
   };
 }
 
@@ -178,7 +183,7 @@ async function createEscrow(
     case: "createEscrow",
     value: create(CreateEscrowSchema, { terms, reference, metadata, statementDescriptorSuffix }),
   });
-  if (request.dryRun) return dryRun(options, c, command);
+  if (request.dryRun) return dryRun(options, c, command, request);
   const answer = await accept(c, command);
   membership.expect(escrowId, { buyerId, sellerId, serviceId: creatingService(request.actor) });
   return answer;
@@ -225,11 +230,12 @@ async function dryRun(
   { preview }: EscrowRoutesOptions,
   c: Context<HttpEnv>,
   command: Command,
+  { texts }: Pick<CommandRequest, "texts">,
 ): Promise<Response> {
   if (preview === undefined) {
     throw new HttpProblem("NOT_AVAILABLE_HERE", "This process cannot answer dry runs.");
   }
-  return c.json(await preview(command));
+  return c.json(await preview(command, texts));
 }
 
 function requireStanding(
@@ -268,7 +274,12 @@ function sealer(keyring: Pick<Keyring, "seal">, subject: string): Seal {
   return async (text) => (text === "" ? undefined : keyring.seal(subject, text));
 }
 
-/** A dry run makes no key: its texts are shown to nobody. */
-function sealNothing(subject: string): Seal {
-  return async (text) => (text === "" ? undefined : create(SealedTextSchema, { subject }));
+/** A dry run makes no key: a number stands for each text, which only its caller is shown. */
+function sealNothing(subject: string, texts: Map<string, string>): Seal {
+  return async (text) => {
+    if (text === "") return undefined;
+    const ciphertext = Buffer.from(`${texts.size}`);
+    texts.set(ciphertext.toString("base64"), text);
+    return create(SealedTextSchema, { subject, ciphertext });
+  };
 }

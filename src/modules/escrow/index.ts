@@ -20,6 +20,7 @@ import { escrowHandlers } from "./consumers.ts";
 import { createDryRun } from "./dry-run.ts";
 import { createEvidenceRoutes, type PaymentEvidenceOf } from "./evidence-pack.ts";
 import { createEscrowRoutes } from "./http.ts";
+import { openEscrowOf } from "./open-escrows.ts";
 import { partiesOf } from "./parties-of.ts";
 import type { PreviewPayments } from "./preview.ts";
 import { createQuoteRoutes } from "./quotes.ts";
@@ -51,6 +52,8 @@ export interface EscrowModule extends Module {
   audit(): Promise<AuditReport>;
   /** Buyers and sellers of these escrows. */
   partiesOf(escrowIds: readonly string[]): Promise<readonly string[]>;
+  /** Some escrow of the party that is not over. */
+  openEscrowOf(partyId: string): Promise<string | undefined>;
 }
 
 export function createEscrow(deps: EscrowDeps): EscrowModule {
@@ -63,6 +66,7 @@ export function createEscrow(deps: EscrowDeps): EscrowModule {
     workers: [createTimers({ db, outbox, clock }), audit.worker],
     audit: audit.verify,
     partiesOf: (escrowIds) => partiesOf(db, escrowIds),
+    openEscrowOf: (partyId) => openEscrowOf(db, partyId),
     pending: () => pendingTimers(db),
     checks: escrowChecks(db),
     books: (afterId) => escrowBooks(db, afterId),

@@ -2,6 +2,9 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 
+/** What the caller of a dry run has written, by the ciphertext (in base64) that stands for it there. */
+export type Texts = ReadonlyMap<string, string>;
+
 export interface Preview {
   readonly wouldSucceed: boolean;
   readonly rejection?: { readonly code: string; readonly detail: string };

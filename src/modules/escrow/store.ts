@@ -83,7 +83,7 @@ export async function lockEscrows(
   );
 }
 
-/** One escrow as it stands, without a lock: for a dry run. */
+/** One escrow as it stands, without a lock: for what is asked, not decided. */
 export async function readEscrow(db: Database, id: string): Promise<StoredEscrow | undefined> {
   const [row] = await db.sql<{ no: bigint; seen_payments: bigint; snapshot: Uint8Array }>`
     SELECT no, seen_payments, snapshot FROM escrow.escrow WHERE id = ${id}`;

@@ -1,8 +1,14 @@
 /** Payments' actions that need two operators: nobody whose money it is is one of them. */
+import type { Money } from "#gen/escrow/v1/types_pb";
 import { type Command, CommandSchema } from "#gen/payments/v1/commands_pb";
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
-import { type Approvals, createApprovals, reasonIn } from "#platform/http/approvals";
+import {
+  type ApprovalSummary,
+  type Approvals,
+  createApprovals,
+  reasonIn,
+} from "#platform/http/approvals";
 import type { Keyring } from "#platform/sealing/keyring";
 import { isProviderCommand } from "./stops/provider-desk.ts";
 
@@ -33,13 +39,47 @@ export function createPaymentsApprovals({
     },
     summaryOf: async ({ body }) => ({
       milestoneId: "",
-      ...amountIn(body),
+      ...(await aboutIn(body, db)),
       ...(await reasonIn(body.case === "resumeProvider" ? body.value.reason : undefined, keyring)),
     }),
   });
 }
 
-function amountIn({ value }: Command["body"]): { amount?: string } {
-  if (value === undefined || !("amount" in value) || value.amount === undefined) return {};
-  return { amount: value.amount.amount.toString() };
+type About = Omit<ApprovalSummary, "milestoneId">;
+
+/** Enough to tell one from another of the same escrow. */
+async function aboutIn(body: Command["body"], db: Database): Promise<About> {
+  switch (body.case) {
+    case "decideReview":
+      return reviewOf(body.value.reviewId, db);
+    case "reverseTransfer":
+      return { operationId: body.value.transferOperationId, ...moneyIn(body.value) };
+    case "writeOffDebt":
+      return { partyId: body.value.partyId, ...moneyIn(body.value) };
+    default:
+      return {};
+  }
+}
+
+function moneyIn({ amount }: { readonly amount?: Money | undefined }): About {
+  return amount === undefined
+    ? {}
+    : { amount: amount.amount.toString(), currency: amount.currency };
+}
+
+interface ReviewRow {
+  readonly party_id: string;
+  readonly amount: bigint;
+  readonly currency: string;
+  readonly reason: string;
+}
+
+/** As `/v1/reviews` shows it. */
+async function reviewOf(reviewId: string, db: Database): Promise<About> {
+  const [row] = await db.sql<ReviewRow>`
+    SELECT party_id, amount, currency, reason FROM payments.screening
+    WHERE review_id = ${reviewId}`;
+  if (row === undefined) return { reviewId };
+  const { party_id: partyId, amount, currency, reason: code } = row;
+  return { reviewId, partyId, amount: amount.toString(), currency, code };
 }

@@ -27,12 +27,15 @@ export async function undoDeposits(tx: Tx, rows: readonly WriteRow[]): Promise<v
     WHERE d.escrow_no = n.escrow_no AND d.deposit_id = n.deposit_id`;
 }
 
-/** By operation: what it is to give back is not there any more. Their roots are locked. */
+/**
+ * By operation: what it is to give back is not there any more. Their roots are locked. What is of the
+ * payment's own asset is withdrawn or lost with the dispute that takes it.
+ */
 export async function loadGone(
   tx: Tx,
   operations: Iterable<OperationRow>,
 ): Promise<ReadonlyMap<string, Gone>> {
-  const back = [...operations].filter(({ deposit_id }) => deposit_id !== "");
+  const back = [...operations].filter(({ deposit_id, asset }) => deposit_id !== "" && asset !== "");
   if (back.length === 0) return new Map();
   const rows = await tx.sql<{ operation_id: string; gone: Gone }>`
     SELECT o.operation_id, d.disposition AS gone

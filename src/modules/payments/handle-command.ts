@@ -88,34 +88,33 @@ async function load(
   providers: Providers,
 ): Promise<Loaded> {
   const commands = messages.map(({ message }) => message);
+  const transfers = commands.some(({ body }) => body.case === "transferToSeller");
+  const forgives = commands.some(({ body }) => body.case === "writeOffDebt");
+
+  // Locks, in CONTRIBUTING's order: objects, roots, sellers' debts (the review desk's below are debts).
   const unmatched = await lockUnmatched(tx, objectsNamed(commands));
-  const roots = await lockRoots(
-    tx,
-    commands.map(({ escrowId }) => escrowId),
-  );
+  const escrowIds = commands.map(({ escrowId }) => escrowId);
+  const roots = await lockRoots(tx, escrowIds);
+  const sellers = [...roots.values()].map(({ payment }) => payment.sellerId);
+  const debts = transfers || forgives ? await lockDebts(tx, sellers) : new Map();
+
   const creations = commands.filter(
     ({ body, escrowId }) => body.case === "createPaymentIntent" && !roots.has(escrowId),
   );
   const fresh = unique(creations.map(({ escrowId }) => escrowId));
-  const sellers = [...roots.values()].map(({ payment }) => payment.sellerId);
-  const transfers = commands.some(({ body }) => body.case === "transferToSeller");
-  const stops = transfers || commands.some(isProviderCommand) ? await stopsOf(tx) : new Map();
-  const forgives = commands.some(({ body }) => body.case === "writeOffDebt");
+  const commandIds = commands.map(({ commandId }) => commandId);
   const nos = [...roots.values()].map(({ escrowNo }) => escrowNo);
   const operations = await loadOperations(tx, operationIdsOf(commands));
+  const stops = transfers || commands.some(isProviderCommand) ? await stopsOf(tx) : new Map();
   return {
     now,
     roots,
     freshNos: await drawEscrowNos(tx, fresh.length),
-    known: await knownCommands(
-      tx,
-      commands.map(({ commandId }) => commandId),
-      nos,
-    ),
+    known: await knownCommands(tx, commandIds, nos),
     operations: operationsByEscrow(operations.values()),
     gone: await loadGone(tx, operations.values()),
     contradicted: await loadContradicted(tx, [...operations.keys()]),
-    debts: transfers || forgives ? await lockDebts(tx, sellers) : new Map(),
+    debts,
     readiness: transfers ? await loadReadiness(tx, [...roots.keys()]) : new Map(),
     desk: createProviderDesk({ now, providers, stopped: new Set(stops.keys()), unmatched }),
     reviews: await createReviewDesk(tx, commands, roots, now),
@@ -152,7 +151,7 @@ function handle(
     const refused = loaded.desk.decide(command, identity, cause);
     journal.outcome(identity, undefined, refused, cause);
   } else if (root === undefined) {
-    const rejected = { code: "NOT_FOUND", detail: "the escrow has no payment" };
+    const rejected = { code: "NOT_FOUND", detail: "the escrow has no payment" } as const;
     journal.outcome(identity, undefined, rejected, cause);
   } else {
     const { effects, rejected } = isReviewCommand(command)

@@ -26,8 +26,10 @@ import { idOf } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "./access.ts";
+import { paidByBuyer } from "./domain/payment.ts";
+import { received } from "./domain/payment-status.ts";
 import { accountBalances, escrowPostings, trialBalance } from "./ledger/ledger-views.ts";
-import type { PaymentRow } from "./schema.ts";
+import { type PaymentRow, paymentOf } from "./schema.ts";
 import type { CommandSender } from "./send-command.ts";
 
 const paymentAnswer = () =>
@@ -36,7 +38,9 @@ const paymentAnswer = () =>
     provider: z.string(),
     status: z.string(),
     amount: money(),
-    received: minor(),
+    received: minor().describe(
+      "Of the amount; what went back, or is on its way back, is not in it.",
+    ),
     expiresAt: instant().optional(),
     lastError: z.string().optional(),
     nextAction: z.string().optional(),
@@ -187,17 +191,20 @@ export function createPaymentRoutes(options: PaymentRouteOptions): Hono<HttpEnv>
 /** Money as strings; what is not known yet is absent. */
 function paymentView(row: PaymentRow): JsonValue {
   const { instructions } = row;
+  const payment = paymentOf(row);
+  const paid = received(payment);
+  const waits = row.status === "REQUIRES_PAYMENT" || row.status === "UNDERFUNDED";
+  const asks = waits && row.provider_ref !== null && paid < paidByBuyer(payment);
   return {
     paymentId: row.payment_id,
     provider: row.provider,
     status: row.status,
-    amount: { amount: (row.amount + row.buyer_fee).toString(), currency: row.currency },
-    received: row.funded.toString(),
+    amount: { amount: paidByBuyer(payment).toString(), currency: row.currency },
+    received: paid.toString(),
     ...(row.expires_at !== null && { expiresAt: row.expires_at.toISOString() }),
     ...(row.last_error !== null && { lastError: row.last_error }),
-    // Before the provider has it, there is nothing to be done.
-    ...(row.status === "REQUIRES_PAYMENT" && row.provider_ref !== null && { nextAction: "PAY" }),
-    ...(row.status === "UNDERFUNDED" && { nextAction: "PAY_THE_REST" }),
+    // Before the provider has it, or while all of it is looked at, there is nothing to be done.
+    ...(asks && { nextAction: paid > 0n ? "PAY_THE_REST" : "PAY" }),
     ...(instructions as JsonObject),
   };
 }

@@ -123,7 +123,7 @@ export interface PaymentsModule extends Module {
   audit(): Promise<AuditReport>;
   /** The providers nothing is released through now. */
   stopped(): Promise<readonly ProviderStop[]>;
-  /** Where less lies than is owed out of it, per provider and currency. */
+  /** Where less lies than is owed out of it, but for sellers' fees to come, per provider and currency. */
   uncovered(): Promise<readonly Cover[]>;
   /** Names of the providers there are. */
   readonly providerNames: readonly string[];

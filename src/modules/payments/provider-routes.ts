@@ -28,7 +28,7 @@ import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
 import { type OpenHolding, openHoldings } from "./holdings/open-holdings.ts";
-import { coverOf } from "./ledger/cover.ts";
+import { type Cover, coverOf, isUncovered } from "./ledger/cover.ts";
 import type { Providers } from "./provider.ts";
 import { openBreaks } from "./reconciliation/breaks.ts";
 import { breakView } from "./reconciliation/reconciler.ts";
@@ -49,7 +49,16 @@ const providerAnswer = () =>
       .nullable()
       .describe("Releases stand still, and why."),
     cover: z.array(
-      z.object({ currency: z.string(), clearing: minor(), owed: minor(), cover: minor() }),
+      z.object({
+        currency: z.string(),
+        clearing: minor(),
+        owed: minor(),
+        cover: minor(),
+        feesToCome: minor().describe(
+          "Sellers' fees in `owed`, which the platform keeps at a release.",
+        ),
+        uncovered: z.boolean().describe("Less lies there than is owed beyond those fees."),
+      }),
     ),
     breaks: z.array(providerBreak()),
   });
@@ -90,14 +99,7 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
           name,
           live: provider.describe().live,
           stopped: await stopView(stops.get(name), options),
-          cover: cover
-            .filter((row) => row.provider === name)
-            .map(({ currency, clearing, owed }) => ({
-              currency,
-              clearing: `${clearing}`,
-              owed: `${owed}`,
-              cover: `${clearing - owed}`,
-            })),
+          cover: cover.filter((row) => row.provider === name).map(coverView),
           breaks: breaks
             .filter((row) => row.provider === name)
             .map((row) => breakView(row, clock.now())),
@@ -153,6 +155,17 @@ export function createProviderRoutes(options: ProviderRouteOptions): Hono<HttpEn
     },
   );
   return app;
+}
+
+function coverView(row: Cover) {
+  return {
+    currency: row.currency,
+    clearing: `${row.clearing}`,
+    owed: `${row.owed}`,
+    cover: `${row.clearing - row.owed}`,
+    feesToCome: `${row.feesToCome}`,
+    uncovered: isUncovered(row),
+  };
 }
 
 function holdingView(row: OpenHolding) {

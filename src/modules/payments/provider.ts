@@ -165,6 +165,8 @@ export interface ProviderDispute {
   readonly reason: string;
   readonly movements: readonly DisputeMovement[];
   readonly evidenceDueBy: Date | undefined;
+  /** The deposit that is gone with it, where it takes away a whole one. */
+  readonly depositId?: string;
 }
 
 /** The provider fears fraud: nothing has moved. */

@@ -49,7 +49,10 @@ const publishMs = 5_000;
 export function createCommandSender(options: CommandSenderOptions): CommandSender {
   const { publisher, approvals, outcomes } = options;
   const topic = topics.paymentsCommands;
-  const accept = createAcceptor({ publisher, topic, publishMs, outcomes });
+  const accept = createAcceptor({
+    ...{ publisher, topic, publishMs, outcomes },
+    settled: approvals.finish,
+  });
   return {
     accept,
     send: (c, asked) => accept(c, commandOf(c, asked, options)),

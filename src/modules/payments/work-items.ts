@@ -76,6 +76,11 @@ const workItem = () =>
 const workItems = () =>
   z.object({
     items: z.array(workItem()),
+    more: z
+      .boolean()
+      .describe(
+        "More wait that are ours than an answer shows: those left out appear as others are done.",
+      ),
     next: z.string().nullable().describe("The cursor of the next page: of objects not ours."),
   });
 
@@ -95,11 +100,13 @@ export function createWorkItemRoutes(options: WorkItemRouteOptions): Hono<HttpEn
     }),
     async (c) => {
       const after = c.req.query("cursor");
-      const urgent = after === undefined ? await allItems(options) : [];
+      const ours = after === undefined ? await allItems(options) : [];
+      const urgent = ours.slice(0, mostShown);
+      const more = ours.length > mostShown;
       const limit = mostShown - urgent.length;
       const { objects, next } = await unmatchedObjects(options.db, { limit, after });
       const items = [...urgent, ...objects.map(unmatchedItem)];
-      return c.json({ items: items.map(viewOf), next: next ?? null });
+      return c.json({ items: items.map(viewOf), more, next: next ?? null });
     },
   );
   return app;
@@ -118,7 +125,7 @@ async function allItems({ db, clock, waitingEscrows }: WorkItemRouteOptions) {
     ...deals.map(({ escrowId, ...deal }) => ({ ...deal, id: escrowId, escrow_id: escrowId })),
     ...(await openItems(db, clock.now())),
   ];
-  return items.sort(byUrgency).slice(0, mostShown);
+  return items.sort(byUrgency);
 }
 
 const none: WaitingEscrows = () => Promise.resolve([]);
@@ -173,7 +180,7 @@ async function openItems(db: Database, now: Date): Promise<WorkItemRow[]> {
       coalesce(p.currency, ''), b.problem, coalesce(b.sync_due_at, p.updated_at, ${now})
     FROM payments.provider_object b LEFT JOIN payments.payment p USING (escrow_id)
     WHERE b.problem <> ''
-    ORDER BY since, id LIMIT ${mostShown}`;
+    ORDER BY since, id LIMIT ${mostShown + 1}`;
 }
 
 function viewOf(item: WorkItemRow) {

@@ -13,7 +13,6 @@ import { mayRead } from "./access.ts";
 import { projectionChecks } from "./checks.ts";
 import { projectionHandlers } from "./consumers.ts";
 import { createQueryRoutes, timelineOfEscrow } from "./http.ts";
-import { openEscrowOf } from "./open-escrows.ts";
 import { createOutcomePoller } from "./outcome-poller.ts";
 import { createPageCursors } from "./page-cursor.ts";
 import { findRecord } from "./queries.ts";
@@ -36,8 +35,6 @@ export interface ProjectionsDeps {
 
 export interface ProjectionsModule extends Module {
   readonly outcomes: Outcomes;
-  /** Some escrow of the party that is not over. */
-  openEscrowOf(partyId: string): Promise<string | undefined>;
   /** The deals that wait for an operator, in no order. */
   waitingEscrows(): Promise<readonly WaitingEscrow[]>;
   /** An escrow's story, as operators may read it; undefined where there is no such escrow. */
@@ -70,7 +67,6 @@ export function createProjections(deps: ProjectionsDeps): ProjectionsModule {
         return record && mayRead(record, principal) ? viewOf(record, principal, deps) : undefined;
       },
     },
-    openEscrowOf: (partyId) => openEscrowOf(db, partyId),
     waitingEscrows: () => waitingEscrows(db),
     close: poller.close,
   };

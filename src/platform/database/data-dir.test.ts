@@ -2,7 +2,13 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DataDirLocked, dataDirOwner, lockDataDir } from "./data-dir.ts";
+import {
+  assertDataDirWritable,
+  DataDirForeign,
+  DataDirLocked,
+  dataDirOwner,
+  lockDataDir,
+} from "./data-dir.ts";
 
 const program = join(
   import.meta.dir,
@@ -80,13 +86,13 @@ async function expectTakenOver(): Promise<void> {
 
 describe("the lock of a data folder", () => {
   test("is given once, and again after its release", async () => {
-    const lock = await lockDataDir(join(dir, "made", "on", "the", "way"));
-    lock.release();
-    lock.release();
     const again = await lockDataDir(dir);
     expect((await refusal()).pid).toBe(process.pid);
     again.release();
     (await lockDataDir(dir)).release();
+    const lock = await lockDataDir(join(dir, "made", "on", "the", "way"));
+    lock.release();
+    lock.release();
     expect(readdirSync(dir)).toEqual(["lock", "made"]);
   });
 
@@ -201,4 +207,31 @@ describe("the lock of a data folder", () => {
       await winner?.say("release");
     }
   }, 30_000);
+});
+
+describe("a folder that somebody else has files in", () => {
+  test("is refused by a lock and by a check, and left as it was", async () => {
+    writeFileSync(join(dir, "thesis.txt"), "years of work");
+    for (const take of [lockDataDir, assertDataDirWritable]) {
+      const taken = Promise.try<unknown, [string]>(take, dir);
+      expect(await taken.catch((error: unknown) => error)).toEqual(
+        new DataDirForeign(dir, "thesis.txt"),
+      );
+    }
+    expect(readdirSync(dir)).toEqual(["thesis.txt"]);
+  });
+
+  test.each(["lock", "lock.json.1f", "secrets.json.77", "pg.unpacking", "pg"])(
+    "is ours where a start of ours left %s in it, killed as early as that",
+    async (name) => {
+      writeFileSync(join(dir, "notes.txt"), "");
+      writeFileSync(join(dir, name), "");
+      (await lockDataDir(dir)).release();
+    },
+  );
+
+  test("is a new disk's where nothing but lost+found and hidden files are in it", async () => {
+    for (const name of ["lost+found", ".gitkeep"]) writeFileSync(join(dir, name), "");
+    (await lockDataDir(dir)).release();
+  });
 });

@@ -11,6 +11,7 @@ import {
   constants,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -48,17 +49,29 @@ export class DataDirLocked extends Error {
   }
 }
 
+/** There are files in the folder, and none is ours: what lies there is somebody else's business. */
+export class DataDirForeign extends Error {
+  override readonly name = "DataDirForeign";
+  constructor(dir: string, file: string) {
+    super(
+      `DATA_DIR: "${dir}" has files of something else in it, such as ${file}; ` +
+        "expected a new or empty folder, or one this program has made",
+    );
+  }
+}
+
 const maxAttempts = 100;
 /** Three seconds: what the system takes to bury a large process, and others to write their name. */
 const maxFolderAttempts = 60;
 const pauseMs = 50;
 
-/** Takes the folder (made when missing) or throws DataDirLocked. Not the database's own folder: that one starts empty. */
+/** Takes the folder (made when missing) or throws DataDirLocked, DataDirForeign. Not the database's own folder: that one starts empty. */
 export async function lockDataDir(
   dir: string,
   info: { readonly url?: string } = {},
 ): Promise<DataDirLock> {
   mkdirSync(dir, { recursive: true });
+  refuseForeign(dir);
   const folder = await takeFolder(dir);
   try {
     return await takeFile(dir, info, folder);
@@ -111,8 +124,37 @@ async function takeFile(
 /** Throws as a start would where the folder can be neither made nor written; leaves nothing behind. */
 export function assertDataDirWritable(dir: string): void {
   const made = mkdirSync(dir, { recursive: true });
-  if (made === undefined) accessSync(dir, constants.W_OK);
-  else rmSync(made, { recursive: true });
+  if (made !== undefined) {
+    rmSync(made, { recursive: true });
+    return;
+  }
+  accessSync(dir, constants.W_OK);
+  refuseForeign(dir);
+}
+
+function refuseForeign(dir: string): void {
+  const file = foreignFile(dir);
+  if (file !== undefined) throw new DataDirForeign(dir, file);
+}
+
+/** As a start leaves them, however early it was killed: locks, secrets, the database and its draft. */
+const ours = /^(lock|lock-journal|lock\.json.*|secrets\.json.*|pg|pg\.unpacking)$/;
+/** What a disk and its tools put into an empty folder. */
+const nobodys = /^(\..*|lost\+found)$/;
+
+/** One of the files of a folder that is not ours. */
+export function foreignFile(dir: string): string | undefined {
+  const names = namesIn(dir).filter((name) => !nobodys.test(name));
+  return names.some((name) => ours.test(name)) ? undefined : names[0];
+}
+
+/** Whoever may not look into it is told so by the lock. */
+function namesIn(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir).sort();
+  } catch {
+    return [];
+  }
 }
 
 /** Who holds the folder now, when that process lives. */

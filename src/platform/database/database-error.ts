@@ -29,6 +29,15 @@ export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
   return "transient";
 }
 
+/**
+ * What operators read, and letters are grouped by. Drivers name what a database refuses after a class of
+ * theirs, which each compiled program calls otherwise.
+ */
+export function errorName(error: Error): string {
+  const refused = "code" in error && error.code === sqlState(error) && error.code !== undefined;
+  return refused ? "PostgresError" : error.name;
+}
+
 /** The five-letter SQLSTATE of an error or of the nearest cause that has one. */
 export function sqlState(error: unknown): string | undefined {
   for (const cause of causes(error)) {

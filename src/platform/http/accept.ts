@@ -36,6 +36,8 @@ export interface AcceptorOptions<C extends AnyCommand> {
   readonly publishMs: number;
   /** Absent where no projections are mounted: a wish to wait is then not honoured. */
   readonly outcomes?: Outcomes | undefined;
+  /** Told when the log has it, or never takes it: nobody needs to ask for it again. */
+  readonly settled?: (command: C) => Promise<void>;
 }
 
 export type Acceptor<C extends AnyCommand> = (c: Context<HttpEnv>, command: C) => Promise<Response>;
@@ -44,7 +46,7 @@ const replayed = { "Idempotent-Replay": "true" };
 const waited = { "Preference-Applied": "wait" };
 
 export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>): Acceptor<C> {
-  const { publisher, topic, publishMs, outcomes } = options;
+  const { publisher, topic, publishMs, outcomes, settled } = options;
   const recent = createRecentRequests<Date>();
 
   async function publish(command: C, traceparent: string): Promise<Date> {
@@ -54,6 +56,7 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
       return (await publisher.publish(outgoing, publishMs)).appendedAt;
     } catch (error) {
       if (error instanceof TerminalError) {
+        await settled?.(command);
         // The topic's rules are the last to judge a body: nothing that breaks them is accepted.
         throw new HttpProblem("INVALID_BODY", "A command cannot carry this body.", {
           cause: error,
@@ -80,11 +83,15 @@ export function createAcceptor<C extends AnyCommand>(options: AcceptorOptions<C>
     const waitMs = outcomes && waitMsOf(headerOf(c, "Prefer"));
     const known = waitMs === undefined ? undefined : await outcomes?.find(commandId);
     if (known !== undefined) {
+      await settled?.(command);
       return decided(c, command, known, outcomes, { ...replayed, ...waited });
     }
-    const { result: receivedAt, repeated } = await recent.once(commandId, fingerprint, () =>
-      publish(command, c.get("traceparent")),
-    );
+    const take = async () => {
+      const appendedAt = await publish(command, c.get("traceparent"));
+      await settled?.(command);
+      return appendedAt;
+    };
+    const { result: receivedAt, repeated } = await recent.once(commandId, fingerprint, take);
     const headers = repeated ? replayed : {};
     if (waitMs === undefined) return pending(c, command, receivedAt, headers);
     const outcome = await outcomes?.wait(commandId, waitMs);

@@ -20,11 +20,20 @@ const approvalsAnswer = () =>
         action: z.string(),
         askedBy: z.string(),
         askedAt: instant(),
-        expiresAt: instant(),
+        approvedBy: z
+          .string()
+          .optional()
+          .describe("It was approved and did not come through: approve it again."),
+        expiresAt: instant().optional().describe("Absent once that no longer ends it."),
         milestoneId: z.string(),
         amount: minor()
           .optional()
           .describe('Minor units, or "all" there is; absent where the action has none.'),
+        currency: z.string().optional().describe("Of the amount; absent: the escrow's."),
+        reviewId: z.string().optional().describe("Of a hit that is lifted: which review."),
+        code: z.string().optional().describe("Of a hit: why the money was blocked."),
+        partyId: z.string().optional().describe("Whom a hit is about, or whose debt it is."),
+        operationId: z.string().optional().describe("Of a reversal: the transfer."),
         letters: z.array(z.string()).optional(),
         reason: z.string().optional().describe("As whoever asked gave it."),
       }),
@@ -49,7 +58,7 @@ export function createApprovalRoutes<C extends Approvable>({
   app.get(
     "/v1/approvals",
     documented({
-      summary: "What waits for a second operator.",
+      summary: "What waits for a second operator, or was approved and did not come through.",
       roles: ["admin"],
       answers: { 200: approvalsAnswer },
     }),

@@ -1,6 +1,6 @@
 /**
  * Maker and checker: a command that needs two operators waits in its module's own table, for a day
- * at most, until another one approves it. Neither is a party of what it is about: the decider would
+ * at most, until another one approves it, and is on the list until it is done. Neither is a party of what it is about: the decider would
  * refuse them, and its answer would be final. The database refuses the same person on both sides.
  */
 import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
@@ -32,9 +32,12 @@ export interface Approvals<C extends Approvable> {
   ask(command: C, asker: Principal): Promise<string>;
   /** The command with both operators named; undefined when there is no such approval. */
   approve(approvalId: string, approver: Principal): Promise<C | undefined>;
-  /** Of approvals that are done once: it is done, and will not be given out again. */
+  /** It is done; nothing, of a command that needed no two. */
   finish(command: C): Promise<void>;
-  /** What waits for a second operator, oldest first, and whether there is more than is shown. */
+  /**
+   * What waits for a second operator, or was approved and is not done, oldest first, and whether there
+   * is more than is shown.
+   */
   open(): Promise<OpenApprovals>;
 }
 
@@ -49,6 +52,15 @@ export interface ApprovalSummary {
   readonly milestoneId: string;
   /** Minor units, or "all"; absent where the action has none. */
   readonly amount?: string;
+  /** Absent: the escrow's. */
+  readonly currency?: string;
+  /** Of a hit that is lifted: which, and why it was blocked. */
+  readonly reviewId?: string;
+  readonly code?: string;
+  /** Whom the hit is about, or whose debt is given up. */
+  readonly partyId?: string;
+  /** Of a reversal: the transfer it takes back. */
+  readonly operationId?: string;
   /** Of a discard: the letters' names. */
   readonly letters?: readonly string[];
   readonly reason?: string;
@@ -62,21 +74,25 @@ interface AskedApproval {
   readonly action: string;
   readonly askedBy: string;
   readonly askedAt: string;
-  readonly expiresAt: string;
+  /** It was approved, and did not come through: approved again, it is done. */
+  readonly approvedBy?: string;
+  /** Absent: whoever approved it did so in time. */
+  readonly expiresAt?: string;
 }
 
 export interface ApprovalsOptions<C extends Approvable> {
   readonly db: Database;
   readonly clock: Pick<Clock, "now" | "offsetMs">;
-  /** The schema that has the table `approval`. */
+  /** The schema that has the table `approval`, with a column `done_at`. */
   readonly schema: string;
   readonly message: GenMessage<C>;
   /** Who may neither ask nor approve; undefined: there is nothing the command could be about. */
   readonly partiesOf: (command: C) => Promise<readonly string[] | undefined>;
   readonly summaryOf: (command: C) => ApprovalSummary | Promise<ApprovalSummary>;
   /**
-   * For what has no command id to be known again by: the table has a column `done_at`, and `approvedBy`
-   * names persons with their issuers. Otherwise whoever approves again publishes the same command.
+   * For what has no command id to be known again by: done, it is not given out again, nor after a day,
+   * and `approvedBy` names persons with their issuers. Otherwise whoever approves again publishes the
+   * same command.
    */
   readonly doneOnce?: boolean;
 }
@@ -88,8 +104,7 @@ interface ApprovalRow {
   readonly asked_at: Date;
   readonly approved_by: string | null;
   readonly fingerprint: string;
-  /** Only where it is done once. */
-  readonly done_at?: Date | null;
+  readonly done_at: Date | null;
 }
 
 const lastsMs = 24 * 60 * 60_000;
@@ -120,7 +135,9 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
   }
 
   function refuseOver({ approved_by, asked_at, done_at }: ApprovalRow): void {
-    if (done_at) throw new HttpProblem("APPROVAL_USED", "That was approved, and is done.");
+    if (doneOnce && done_at !== null) {
+      throw new HttpProblem("APPROVAL_USED", "That was approved, and is done.");
+    }
     if ((approved_by !== null && !doneOnce) || asked_at > openSince()) return;
     throw new HttpProblem(
       "APPROVAL_EXPIRED",
@@ -165,7 +182,7 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
       return command;
     },
     finish: async (command) => {
-      if (!doneOnce) return;
+      if (command.approvedBy.length === 0) return;
       await db.sql`
         UPDATE ${table} SET done_at = ${clock.now()}::timestamptz
         WHERE id = ${approvalIdOf(command)} AND done_at IS NULL`;
@@ -173,7 +190,8 @@ export function createApprovals<C extends Approvable>(options: ApprovalsOptions<
     open: async () => {
       const rows = await db.sql<ApprovalRow>`
         SELECT * FROM ${table}
-        WHERE approved_by IS NULL AND asked_at > ${openSince()}::timestamptz
+        WHERE done_at IS NULL
+          AND (asked_at > ${openSince()}::timestamptz OR (approved_by IS NOT NULL AND NOT ${doneOnce}))
         ORDER BY asked_at, id LIMIT ${mostShown + 1}`;
       const approvals = await Promise.all(
         rows.slice(0, mostShown).map((row) => shown(row, options)),
@@ -196,9 +214,10 @@ function approvalIdOf({ commandId }: Approvable): string {
 
 async function shown<C extends Approvable>(
   row: ApprovalRow,
-  { message, summaryOf }: ApprovalsOptions<C>,
+  { message, summaryOf, doneOnce = false }: ApprovalsOptions<C>,
 ): Promise<OpenApproval> {
   const command = fromBinary(message, row.command);
+  const { approved_by, asked_at } = row;
   return {
     approvalId: row.id,
     ...commandSubject(command.escrowId),
@@ -206,8 +225,11 @@ async function shown<C extends Approvable>(
     action: command.body.case ?? "",
     ...(await summaryOf(command)),
     askedBy: subjectOf(row.asked_by),
-    askedAt: row.asked_at.toISOString(),
-    expiresAt: new Date(row.asked_at.getTime() + lastsMs).toISOString(),
+    askedAt: asked_at.toISOString(),
+    ...(approved_by !== null && { approvedBy: subjectOf(approved_by) }),
+    ...((approved_by === null || doneOnce) && {
+      expiresAt: new Date(asked_at.getTime() + lastsMs).toISOString(),
+    }),
   };
 }
 

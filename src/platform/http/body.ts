@@ -21,7 +21,14 @@ import type { Violation } from "@bufbuild/protovalidate";
 import { field as fieldRules } from "#gen/buf/validate/validate_pb";
 import { messageRules } from "../message-rules.ts";
 import { expectedForm } from "./expected-form.ts";
-import { bodyLimits, fieldPath, type JsonLimits, parseJson, tooLarge } from "./json.ts";
+import {
+  bodyLimits,
+  fieldPath,
+  type JsonLimits,
+  numberRefused,
+  parseJson,
+  tooLarge,
+} from "./json.ts";
 import { HttpProblem } from "./problem.ts";
 
 const jsonType = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
@@ -148,6 +155,7 @@ function isBlank(field: DescField, json: JsonValue): boolean {
 }
 
 function checkElement(field: DescField, json: JsonValue, path: string): void {
+  if (typeof json === "number") throw numberRefused(path);
   if (field.message !== undefined) checkMessage(field.message, json, path);
   else if (field.enum !== undefined) checkEnum(field.enum, json, path);
   else if (field.scalar === ScalarType.BOOL) {

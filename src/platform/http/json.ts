@@ -1,7 +1,8 @@
 /**
  * Reads a JSON body more strictly than JSON.parse: bounded depth and size, no duplicate keys, no
- * prototype keys, no lone surrogates or control characters, and no numbers (a double loses cents:
- * amounts are strings). Whatever it accepts, JSON.parse reads the same way.
+ * prototype keys, no lone surrogates or control characters. Whatever it accepts, JSON.parse reads the
+ * same way. A number is for `toMessage` to refuse (a double loses cents: amounts are strings), which
+ * knows the fields: one that there is not is told as that, whatever it holds.
  */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { HttpProblem } from "./problem.ts";
@@ -10,22 +11,18 @@ export interface JsonLimits {
   readonly maxBytes: number;
   readonly maxDepth: number;
   readonly maxKeys: number;
-  /** Our own clients send no numbers; providers' webhooks do. */
-  readonly numbers: "refuse" | "double";
 }
 
 export const bodyLimits: JsonLimits = {
   maxBytes: 65_536,
   maxDepth: 32,
   maxKeys: 1_000,
-  numbers: "refuse",
 };
 
 export const webhookLimits: JsonLimits = {
   maxBytes: 262_144,
   maxDepth: 32,
   maxKeys: 10_000,
-  numbers: "double",
 };
 
 const prototypeKeys = new Set(["__proto__", "constructor", "prototype"]);
@@ -52,6 +49,10 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = bodyLimits): J
 
 export function tooLarge(maxBytes: number): HttpProblem {
   return new HttpProblem("BODY_TOO_LARGE", `The body may have at most ${maxBytes} bytes.`);
+}
+
+export function numberRefused(field: string): HttpProblem {
+  return new HttpProblem("INVALID_FIELD", "Numbers are written as strings.", { field });
 }
 
 function malformed(detail: string): HttpProblem {
@@ -190,9 +191,7 @@ function readScalar(cursor: Cursor, path: string): JsonValue {
   if (digits === undefined && match(notANumber, cursor) === undefined) {
     throw unexpected(cursor, "a value");
   }
-  if (digits === undefined || cursor.limits.numbers === "refuse") {
-    throw new HttpProblem("INVALID_FIELD", "Numbers are written as strings.", { field: path });
-  }
+  if (digits === undefined) throw numberRefused(path);
   cursor.at += digits.length;
   return Number(digits);
 }

@@ -85,6 +85,11 @@ function orRefused<T>({ hostname, port }: { hostname: string; port: number }, li
   }
 }
 
+/** Throws AddressError where nobody can listen, whatever the port. */
+export function assertOwnAddress(hostname: string): void {
+  if (!isOwn(hostname)) throw new AddressError("HOST", hostname, ownAddress);
+}
+
 /** Some port is always free on an address of this machine. */
 function isOwn(hostname: string): boolean {
   try {

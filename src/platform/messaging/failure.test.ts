@@ -5,7 +5,9 @@ import {
   classifyDecision,
   classifyFailure,
   createFailureWindow,
+  describe,
   fingerprintOf,
+  letterFingerprint,
 } from "./failure.ts";
 
 const withState = (code: string): Error => Object.assign(new Error("database"), { code });
@@ -58,4 +60,15 @@ test("the wait doubles up to half a minute", () => {
     expect(backoffMs(tries)).toBeGreaterThanOrEqual(fullMs / 2);
     expect(backoffMs(tries)).toBeLessThanOrEqual(fullMs);
   }
+});
+
+test("what a database refuses has one name with every driver and in every compiled program", () => {
+  const names = ["PostgresError", "yy", "error"];
+  const refused = names.map((name) =>
+    Object.assign(new Error("a rule is broken"), { name, code: "23514" }),
+  );
+  expect(refused.map(describe)).toEqual(names.map(() => "PostgresError: a rule is broken"));
+  expect(new Set(refused.map((error) => letterFingerprint("a.Type", error))).size).toBe(1);
+  const ours = new TerminalError("ours", { cause: refused[0] });
+  expect(describe(ours)).toBe("TerminalError: ours");
 });

@@ -5,6 +5,7 @@
 import {
   classifyDatabaseError,
   type DatabaseErrorClass,
+  errorName,
   sqlState,
 } from "../database/database-error.ts";
 import { TransientError } from "../errors.ts";
@@ -55,7 +56,7 @@ export function letterFingerprint(messageType: string, error: unknown): string {
 }
 
 export function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return error instanceof Error ? `${errorName(error)}: ${error.message}` : String(error);
 }
 
 export interface FailureWindow {

@@ -58,3 +58,19 @@ test("a hiccup is told in one line with its cause; anything else with where it w
   expect(bug?.["stack"]).toContain("a bug");
   expect(whole?.["stack"]).toContain("no broker");
 });
+
+test("an error is told by its own name: its class has another one in each compiled program", () => {
+  const errors = `
+    import { createLogger } from ${JSON.stringify(join(import.meta.dir, "logger.ts"))};
+    class yy extends Error {}
+    const logger = createLogger({ level: "info", pretty: false });
+    logger.warn({ err: Object.assign(new yy("x"), { name: "KafkaJSError" }) }, "of Kafka's client");
+    logger.warn({ err: Object.assign(new yy("x"), { name: "yy", code: "23514" }) }, "of a database");
+  `;
+  const types = Bun.spawnSync([process.execPath, "-e", errors])
+    .stderr.toString()
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { err: { type: string } }).err.type);
+  expect(types).toEqual(["KafkaJSError", "PostgresError"]);
+});

@@ -4,6 +4,7 @@
  */
 import pino from "pino";
 import pretty from "pino-pretty";
+import { errorName } from "../database/database-error.ts";
 import { TransientError } from "../errors.ts";
 
 export interface Logger {
@@ -50,7 +51,7 @@ export function createLogger({ level, pretty: forPeople, fields }: LoggerOptions
     {
       level,
       redact: [...secretNames, ...secretNames.map((name) => `*.${name}`)],
-      serializers: { err: level === "debug" ? pino.stdSerializers.err : told },
+      serializers: { err: level === "debug" ? whole : told },
     },
     destination,
   );
@@ -62,11 +63,17 @@ export function createLogger({ level, pretty: forPeople, fields }: LoggerOptions
  * what caused it does.
  */
 function told(error: unknown): unknown {
-  if (!(error instanceof TransientError)) return pino.stdSerializers.err(error as Error);
+  if (!(error instanceof TransientError)) return whole(error);
   const { name: type, message, cause } = error;
   const why =
     cause instanceof Error && !message.includes(cause.message) ? cause.message : undefined;
   return { type, message, cause: why };
+}
+
+/** By its own name: its class has another one in each compiled program. */
+function whole(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  return { ...pino.stdSerializers.err(error), type: errorName(error) };
 }
 
 /** For tests and tools that want silence. */

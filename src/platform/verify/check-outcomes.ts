@@ -1,6 +1,7 @@
 /**
- * Every command its handler has passed has one outcome or is parked, and no person's command has an
- * outcome that nobody sent (I2). Position first, outcome after: both were written in one transaction.
+ * Every command its handler has passed has one outcome, is parked or was discarded, and no person's
+ * command has an outcome that nobody sent (I2). Position first, outcome after: both were written in one
+ * transaction.
  */
 
 import { type Database, SqlName } from "../database/database.ts";
@@ -97,6 +98,9 @@ async function notDecidedOnce(
       AND NOT EXISTS (SELECT FROM ${new SqlName(schema, "parked")} p
         WHERE p.consumer = ${consumer} AND p.topic = ${topic} AND p.part = c.part
           AND p.off = c.off)
+      AND NOT EXISTS (SELECT FROM ${new SqlName(schema, "letter_action")} a
+        WHERE a.consumer = ${consumer} AND a.topic = ${topic} AND a.part = c.part
+          AND a.off = c.off AND a.action = 'discard')
     ORDER BY c.id LIMIT 1`;
   if (row === undefined) return undefined;
   return `${row.id} has ${row.outcomes === 0 ? "no outcome" : `${row.outcomes} outcomes`}`;

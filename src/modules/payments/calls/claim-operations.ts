@@ -68,12 +68,17 @@ export async function claimOperations(
       candidates.map(({ escrow_id }) => escrow_id),
     );
     const mine = candidates.filter(({ escrow_id }) => roots.has(escrow_id));
-    // Read again under the lock: whoever writes an operation holds its root.
+    // Read again under the lock: whoever writes an operation holds its root. A stop may have come since.
     const found = await tx.sql<OperationRow>`
-      SELECT * FROM payments.operation
-      WHERE operation_id = ANY(${mine.map(({ operation_id }) => operation_id)}::text[])
-        AND state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP') AND due_at <= ${now}
-        AND (lease_until IS NULL OR lease_until < ${wall})`;
+      SELECT * FROM payments.operation o
+      WHERE o.operation_id = ANY(${mine.map(({ operation_id }) => operation_id)}::text[])
+        AND o.state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP') AND o.due_at <= ${now}
+        AND (o.lease_until IS NULL OR o.lease_until < ${wall})
+        AND NOT EXISTS (
+          SELECT FROM payments.provider_stop s
+          WHERE s.provider = o.provider AND o.state = 'READY' AND o.tries = 0
+            AND (o.kind IN ('TRANSFER', 'RETRANSFER')
+              OR (o.kind <> 'CANCEL_PAYMENT' AND o.updated_at < s.stopped_at)))`;
     const aimed = await retransfersAimedAgain(tx, await aimedAgain(tx, found));
     const { rows, outgoing } = await netRetransfers(tx, aimed, { roots, now, nettingPercent });
     const leaseUntil = new Date(wall.getTime() + leaseMsOf(providers));

@@ -20,6 +20,9 @@ export function createRefundResumption(deps: PaymentWorkerDeps): WakeableWorker 
       JOIN payments.refund_address a ON a.party_id = p.buyer_id AND a.provider = o.provider
       WHERE o.state = 'FAILED' AND o.code = 'REFUND_ADDRESS_REQUIRED' AND a.status = 'READY'
         AND NOT p.frozen AND NOT p.sanctioned
+        AND NOT EXISTS (
+          SELECT FROM payments.provider_object c
+          WHERE c.operation_id = o.operation_id AND c.problem <> '')
       LIMIT ${limit}`,
     redirect: async (tx, row, { operation_id, address }) => {
       const { target, params, body_hash } = aimed(requestIn(row), address);

@@ -1,7 +1,8 @@
 /**
  * Operations that were refused for the want of somewhere to send the money start again once there is
- * such a place: under a new key, since the refusal proves that the old one did nothing. A scan, not a
- * signal: whichever of "the place is there" and "it was refused" commits last, both are seen.
+ * such a place: under a new key, since the refusal proves that the old one did nothing, and not while
+ * the provider says that an earlier one did. A scan, not a signal: whichever of "the place is there"
+ * and "it was refused" commits last, both are seen.
  */
 import type { Tx } from "#platform/database/database";
 import type { WakeableWorker } from "#platform/workers/worker-loop";
@@ -9,7 +10,7 @@ import { nextAttempt } from "../domain/calls.ts";
 import { isLocked } from "../domain/payment.ts";
 import { createJournal } from "../journal.ts";
 import { type OperationRow, operationOf } from "../schema.ts";
-import { loadOperations, lockRoots } from "../store.ts";
+import { loadContradicted, loadOperations, lockRoots } from "../store.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 
 export interface Refused {
@@ -57,16 +58,15 @@ async function resume<R extends Refused>(
     tx,
     waiting.map(({ escrow_id }) => escrow_id),
   );
-  const rows = await loadOperations(
-    tx,
-    waiting.map(({ operation_id }) => operation_id),
-  );
+  const operationIds = waiting.map(({ operation_id }) => operation_id);
+  const rows = await loadOperations(tx, operationIds);
+  const contradicted = await loadContradicted(tx, operationIds);
   const journal = createJournal({ now });
   for (const refused of waiting) {
     const { operation_id, escrow_id } = refused;
     const [root, row] = [roots.get(escrow_id), rows.get(operation_id)];
     if (root === undefined || row === undefined || isLocked(root.payment)) continue;
-    if (row.state !== "FAILED" || row.code !== code) continue;
+    if (row.state !== "FAILED" || row.code !== code || contradicted.has(operation_id)) continue;
     const { correlation_id: correlationId, traceparent } = row;
     const cause = { correlationId, causationId: operation_id, traceparent };
     const operation = nextAttempt(operationOf(row), now);

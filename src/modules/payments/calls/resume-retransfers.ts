@@ -17,6 +17,9 @@ export function createRetransferResumption(deps: PaymentWorkerDeps): WakeableWor
       JOIN payments.receiver r ON r.escrow_id = o.escrow_id
       WHERE o.kind = 'RETRANSFER' AND o.state = 'FAILED' AND o.code = 'SELLER_NOT_READY'
         AND r.status = 'READY' AND NOT p.frozen AND NOT p.sanctioned
+        AND NOT EXISTS (
+          SELECT FROM payments.provider_object c
+          WHERE c.operation_id = o.operation_id AND c.problem <> '')
       LIMIT ${limit}`,
   });
 }

@@ -1,26 +1,13 @@
 /** What goes to a wallet is screened, whichever operation sends it. */
 import { expect, test } from "bun:test";
+import { freshPayment } from "../../../../test/support/payment.ts";
 import { screeningOf } from "./ask-screening.ts";
-import { newOperation, newPayment, type OperationKind } from "./payment.ts";
+import { newOperation, type OperationKind } from "./payment.ts";
 import { screeningAnswered } from "./screening-case.ts";
 
 const now = new Date("2030-01-01T00:00:00Z");
 
-const payment = newPayment({
-  escrowId: "esc_1",
-  paymentId: "pay_1",
-  buyerId: "alice",
-  sellerId: "bob",
-  serviceId: "",
-  provider: "custodian",
-  currency: "USDC",
-  amount: 10_000n,
-  buyerFee: 320n,
-  sellerFee: 50n,
-  chargebackLiability: "SELLER",
-  descriptorSuffix: "",
-  expiresAt: undefined,
-});
+const payment = freshPayment();
 
 function operationOf(kind: OperationKind) {
   const amounts = { gross: 100n, fee: 0n, netted: 0n, net: 100n };

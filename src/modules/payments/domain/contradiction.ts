@@ -58,7 +58,12 @@ export function assertKept(
   }
 }
 
-const ended: ReadonlySet<Operation["state"]> = new Set(["SUCCEEDED", "FAILED", "REJECTED"]);
+const ended: ReadonlySet<Operation["state"]> = new Set([
+  "SUCCEEDED",
+  "FAILED",
+  "REJECTED",
+  "WITHDRAWN",
+]);
 
 /** Throws where what was over, one way or the other, is said to be otherwise. */
 export function assertForward(
@@ -69,4 +74,13 @@ export function assertForward(
   const was = operation.state === "SUCCEEDED" ? "succeeded" : "failed";
   if (status === was || (kind === "refund" && was === "succeeded" && status === "failed")) return;
   throw new Contradiction(`${objectId} is ${status} after it had ${was}`);
+}
+
+/**
+ * Throws where an attempt that was over, so that a later one took its place, is said not to have
+ * failed: what is asked for once would be paid twice.
+ */
+export function assertReplaced({ kind, objectId, status }: ProviderObject): void {
+  if (kind === "payment" || status === "failed") return;
+  throw new Contradiction(`${objectId} is ${status} though a later attempt took its place`);
 }

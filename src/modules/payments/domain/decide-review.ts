@@ -9,7 +9,7 @@ import { DecideDeposit_Decision, DecideReview_Decision } from "#gen/payments/v1/
 import { hashFields } from "#kernel/ids";
 import { min } from "#kernel/money";
 import { returnPending, succeeded } from "./decide.ts";
-import { accept, type Decision, reject } from "./effect.ts";
+import { accept, type Decision, type RejectionCode, reject } from "./effect.ts";
 import { isApproved, type Refused, refuseUnlessAsked } from "./operator.ts";
 import { type BookedDeposit, isGone, isLocked, newOperation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
@@ -149,7 +149,7 @@ function giveBack(
 
 const settled: Refused = refusal("ALREADY_SETTLED", "it has been decided");
 
-function refusal(code: string, detail: string): Refused {
+function refusal(code: RejectionCode, detail: string): Refused {
   return { rejected: { code, detail } };
 }
 

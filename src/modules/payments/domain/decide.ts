@@ -31,6 +31,7 @@ import { accept, type Decision, type Effect, nothing, postFor, reject, say } fro
 import { refuseActor } from "./operator.ts";
 import {
   type Gone,
+  isComplete,
   isLocked,
   newOperation,
   type Operation,
@@ -38,6 +39,7 @@ import {
   paidByBuyer,
   type Terms,
 } from "./payment.ts";
+import { statusWhenCancelled } from "./payment-status.ts";
 import { writeOffDebt } from "./write-off.ts";
 
 export interface Context {
@@ -166,11 +168,6 @@ function operationIdOf({ escrowId, version }: Payment, what: string): string {
   return `${prefix}${hashFields(what, escrowId, part).slice(0, 32)}`;
 }
 
-/** Funding was complete and nothing has left yet. */
-export function isComplete({ status }: Payment): boolean {
-  return status === "SUCCEEDED" || status === "OVERFUNDED" || status === "REFUNDED";
-}
-
 /**
  * After this nothing is accepted any more: what waits goes back, what still comes will go back.
  * A payment that had just completed stays held: the escrow module, which reads that it succeeded
@@ -182,7 +179,7 @@ function cancelPayment(payment: Payment, { known, now }: Context): Decision {
   const { funds, providerRef } = payment;
   const open = providerRef !== undefined && !isComplete(payment);
   return accept(
-    { case: "set", fields: { cancelled: true, status: funds.funded > 0n ? "LATE" : "CANCELLED" } },
+    { case: "set", fields: { cancelled: true, status: statusWhenCancelled(payment) } },
     ...(open ? [cancellation(payment, now)] : []),
     ...returnPending(payment, funds.pending, now),
   );

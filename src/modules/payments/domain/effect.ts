@@ -3,6 +3,7 @@
  * moved. A decision writes nothing; the store writes all of it in one transaction.
  */
 import { create } from "@bufbuild/protobuf";
+import type { CommandRejected_Code } from "#gen/escrow/v1/events_pb";
 import type { Event } from "#gen/payments/v1/events_pb";
 import { LedgerPostedSchema, type Posting as PostingMessage } from "#gen/payments/v1/events_pb";
 import { accountName } from "../ledger/accounts.ts";
@@ -60,8 +61,11 @@ export type Settable = Partial<
   >
 >;
 
+/** The one closed list: what stands on no list is shown to nobody by its name. */
+export type RejectionCode = Exclude<keyof typeof CommandRejected_Code, "UNSPECIFIED">;
+
 export interface Rejection {
-  readonly code: string;
+  readonly code: RejectionCode;
   readonly detail: string;
 }
 
@@ -75,7 +79,7 @@ export function accept(...effects: readonly Effect[]): Decision {
   return { effects };
 }
 
-export function reject(code: string, detail: string): Decision {
+export function reject(code: RejectionCode, detail: string): Decision {
   return { rejected: { code, detail } };
 }
 

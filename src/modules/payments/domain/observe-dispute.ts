@@ -30,7 +30,7 @@ import type {
 } from "../provider.ts";
 import { type BankCase, continueCase, openCase, type Surroundings } from "./bank-case.ts";
 import { Contradiction } from "./contradiction.ts";
-import { writeOffReference } from "./debt.ts";
+import { writeOffReference } from "./debt-book.ts";
 import { assertExplained, type Dispute, freezes, newDispute } from "./dispute.ts";
 import { placesOfOpen, placesOfReturned, placesOfTaken, type Situation } from "./dispute-shares.ts";
 import { type Effect, postFor, say } from "./effect.ts";

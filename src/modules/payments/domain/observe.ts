@@ -33,7 +33,6 @@ import { screenDeposit } from "./ask-screening.ts";
 import { assertAgrees, assertForward, assertKept } from "./contradiction.ts";
 import {
   cancellation,
-  isComplete,
   returnPending,
   transferConfirmed,
   transferRejected,
@@ -42,15 +41,18 @@ import {
 import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
 import { feePaid } from "./fee-paid.ts";
+import { addFunds } from "./funds.ts";
 import {
   type BookedDeposit,
   type Gone,
+  isComplete,
   type Operation,
   type Payment,
   paidByBuyer,
 } from "./payment.ts";
+import { statusAfterRefund, statusAfterRefundFailed } from "./payment-status.ts";
 import { retransferSeen, reversalSeen, type SellerNow } from "./reversal.ts";
-import { backWithdrawn, waitsAgain } from "./wrong-asset.ts";
+import { backWithdrawn, gotOnly, waitsAgain } from "./wrong-asset.ts";
 
 export interface Seen {
   readonly now: Date;
@@ -111,7 +113,9 @@ function paymentSeen(payment: Payment, object: ProviderPayment, seen: Seen): rea
   progress(fold, object);
   const fresh = object.deposits.filter(({ depositId }) => !seen.deposits.has(depositId));
   for (const deposit of fresh) book(fold, deposit, seen.now);
-  settle(fold, fresh.length > 0, seen.now);
+  // Another asset is none of the escrow's money: it completes nothing, and makes nothing too much.
+  const arrived = fresh.some(({ currency }) => currency === payment.currency);
+  settle(fold, arrived, seen.now);
   feeKnown(fold, object);
   return fold.effects;
 }
@@ -175,8 +179,7 @@ function book(fold: Fold, deposit: ProviderDeposit, now: Date): void {
   if (disposition === Disposition.WRONG_ASSET) {
     const stray = post.depositUnattributed(payment.provider, amount, currency);
     fold.add(
-      // What is complete stays so, whatever else somebody sends.
-      ...(isComplete(payment) ? [] : [{ case: "set", fields: { status: "WRONG_ASSET" } } as const]),
+      ...gotOnly(payment),
       postFor({ depositId }, stray),
       say({ case: "depositReceived", value }),
       ...screenDeposit(payment, deposit, now),
@@ -325,12 +328,11 @@ function refundConfirmed(payment: Payment, operation: Operation): readonly Effec
   if (operation.asset !== "") return strayReturned(payment, operation);
   const transaction = post.refundConfirmed(payment.provider, net);
   const value = create(RefundSucceededSchema, { operationId, amount: net });
-  const all = payment.funds.refunded + net === payment.funds.funded;
-  const settled = payment.status === "OVERFUNDED" ? "SUCCEEDED" : payment.status;
+  const funds = addFunds(payment.funds, transaction.change);
   return [
     postFor({ operationId }, transaction),
     say({ case: "refundSucceeded", value }, transaction.change),
-    { case: "set", fields: { status: all ? "REFUNDED" : settled } },
+    { case: "set", fields: { status: statusAfterRefund({ ...payment, funds }) } },
   ];
 }
 
@@ -364,14 +366,11 @@ export function refundFailed(
     return [postFor({ operationId }, back), say({ case: "refundFailed", value })];
   }
   const transaction = post.refundReturned(payment.provider, net);
-  const complete = payment.cancelled ? "LATE" : "SUCCEEDED";
+  const funds = addFunds(payment.funds, transaction.change);
   return [
     postFor({ operationId }, transaction),
     say({ case: "refundFailed", value }, transaction.change),
-    {
-      case: "set",
-      fields: { status: payment.status === "REFUNDED" ? complete : payment.status },
-    },
+    { case: "set", fields: { status: statusAfterRefundFailed({ ...payment, funds }) } },
   ];
 }
 

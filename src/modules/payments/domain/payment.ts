@@ -162,6 +162,11 @@ export function paidByBuyer({ amount, buyerFee }: Pick<Payment, "amount" | "buye
   return amount + buyerFee;
 }
 
+/** Funding was complete: what comes now is too much. */
+export function isComplete({ status }: Pick<Payment, "status">): boolean {
+  return status === "SUCCEEDED" || status === "OVERFUNDED" || status === "REFUNDED";
+}
+
 /** Nothing may leave: the last gate before money asks this under the root's lock. */
 export function isLocked({ frozen, sanctioned }: Pick<Payment, "frozen" | "sanctioned">): boolean {
   return frozen || sanctioned;

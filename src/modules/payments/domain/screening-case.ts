@@ -14,10 +14,10 @@ import * as post from "../ledger/post.ts";
 import { suspenseBlocked, suspenseUnblocked } from "../ledger/post-suspense.ts";
 import { type BankCase, openCase, type Surroundings } from "./bank-case.ts";
 import { backoffMs } from "./calls.ts";
-import { isComplete, isReturn } from "./decide.ts";
+import { isReturn } from "./decide.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { settlePending } from "./observe.ts";
-import { type Operation, type Payment, paidByBuyer } from "./payment.ts";
+import { isComplete, type Operation, type Payment, paidByBuyer } from "./payment.ts";
 import { type BlockedShares, isOpen, type Screening } from "./screening.ts";
 import { withdrawIfUnsent, withdrawUnsent } from "./withdraw.ts";
 

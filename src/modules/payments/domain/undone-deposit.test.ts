@@ -1,26 +1,13 @@
 /** What is said of a deposit of another asset that is gone again. */
 import { describe, expect, test } from "bun:test";
-import type { UndoneDeposit } from "../provider.ts";
+import { freshPayment } from "../../../../test/support/payment.ts";
+import type { ProviderDispute, UndoneDeposit } from "../provider.ts";
 import { conclude, mayBeCalled } from "./conclude.ts";
-import { newOperation, newPayment, type Operation } from "./payment.ts";
-import { depositUndoneSeen } from "./undone-deposit.ts";
+import { newOperation, type Operation, type Payment } from "./payment.ts";
+import { depositTaken, depositUndoneSeen } from "./undone-deposit.ts";
 import { lookOnly } from "./withdraw.ts";
 
-const payment = newPayment({
-  escrowId: "esc_1",
-  paymentId: "pay_1",
-  buyerId: "alice",
-  sellerId: "bob",
-  serviceId: "",
-  provider: "custodian",
-  currency: "USDC",
-  amount: 1_000n,
-  buyerFee: 0n,
-  sellerFee: 0n,
-  chargebackLiability: "SELLER",
-  descriptorSuffix: "",
-  expiresAt: undefined,
-});
+const payment = freshPayment({ amount: 1_000n, buyerFee: 0n, sellerFee: 0n });
 
 const deposit = { depositId: "dep_1", amount: 700n, currency: "USDBC" };
 const gone: UndoneDeposit = {
@@ -92,5 +79,42 @@ describe("a way back that may have been sent", () => {
       conclude(payment, looked, answer, { now, deposits: new Set(), gone: lost }).at(-1);
     expect(after()).toMatchObject({ operation: { state: "READY", attempt: 2 } });
     expect(after("REVERTED")).toMatchObject({ operation: { state: "WITHDRAWN" } });
+  });
+});
+
+describe("a deposit of the payment's own asset that was taken", () => {
+  const own = { depositId: "dep_2", amount: 700n, currency: "USDC", disposition: "SHORT" };
+  const lost: ProviderDispute = {
+    kind: "dispute",
+    objectId: "rev_2",
+    paymentRef: "dpa_1",
+    status: "lost",
+    amount: 700n,
+    currency: "USDC",
+    reason: "chain_reorganised",
+    movements: [],
+    evidenceDueBy: undefined,
+    depositId: "dep_2",
+  };
+  const short: Payment = { ...payment, status: "UNDERFUNDED" };
+  const marked = { case: "undone", depositId: "dep_2", gone: "UNDONE" };
+  const all = { case: "set", fields: { status: "REQUIRES_PAYMENT" } };
+
+  test("is marked once, and all is asked for again", () => {
+    expect(depositTaken(short, lost, [], new Map([["dep_2", own]]))).toMatchObject([marked, all]);
+    const before = new Map([["dep_2", { ...own, disposition: "UNDONE" }]]);
+    expect(depositTaken(short, lost, [], before)).toEqual([]);
+  });
+
+  test("leaves the rest of a short payment short, and another status as it is", () => {
+    const rest = { ...short, funds: { ...short.funds, funded: 300n, pending: 300n } };
+    expect(depositTaken(rest, lost, [], new Map([["dep_2", own]]))).toMatchObject([marked]);
+    const held: Payment = { ...payment, status: "SUCCEEDED" };
+    expect(depositTaken(held, lost, [], new Map([["dep_2", own]]))).toMatchObject([marked]);
+  });
+
+  test("of which nobody said which it was marks nothing", () => {
+    const { depositId: _, ...bank } = lost;
+    expect(depositTaken(short, bank, [], new Map([["dep_2", own]]))).toEqual([]);
   });
 });

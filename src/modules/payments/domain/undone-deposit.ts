@@ -1,15 +1,18 @@
 /**
  * A deposit of another asset that a reorganisation took away after it was final: it was nobody's, in
  * suspense, and is gone from there. What an operator had decided to send back is not sent; what was
- * sent all the same is the platform's loss. Pure. Nothing of the escrow's own money moves.
+ * sent all the same is the platform's loss. Pure. Nothing of the escrow's own money moves. One of the
+ * payment's own asset is taken as a bank takes money, and only marked here.
  */
 import { create } from "@bufbuild/protobuf";
 import { ForeignMovementSeenSchema } from "#gen/payments/v1/events_pb";
 import { TerminalError } from "#platform/errors";
 import { depositLost, depositUndone } from "../ledger/post-suspense.ts";
-import type { UndoneDeposit } from "../provider.ts";
+import type { ProviderDispute, UndoneDeposit } from "../provider.ts";
 import { type Effect, postFor, say } from "./effect.ts";
-import type { BookedDeposit, Operation, Payment } from "./payment.ts";
+import { evolveAll } from "./evolve.ts";
+import { type BookedDeposit, isGone, type Operation, type Payment } from "./payment.ts";
+import { awaited } from "./payment-status.ts";
 import { neverHappened, toLookUp } from "./withdraw.ts";
 import { backWithdrawn, waitsAgain } from "./wrong-asset.ts";
 
@@ -59,6 +62,27 @@ export function depositUndoneSeen(
     ...(sent ? [] : waitsAgain(payment)),
   ];
   return { effects, waits: false };
+}
+
+/**
+ * One of the payment's own asset, `taken` as a bank's dispute takes money: it waits for no decision
+ * any more, so that no other is given back in its place.
+ */
+export function depositTaken(
+  payment: Payment,
+  { depositId = "" }: ProviderDispute,
+  taken: readonly Effect[],
+  deposits: ReadonlyMap<string, BookedDeposit>,
+): readonly Effect[] {
+  const deposit = deposits.get(depositId);
+  if (deposit === undefined || isGone(deposit)) return taken;
+  const after = evolveAll(payment, taken);
+  const status = after.status === "UNDERFUNDED" ? awaited(after) : after.status;
+  return [
+    ...taken,
+    { case: "undone", depositId, gone: "UNDONE" },
+    ...(status === after.status ? [] : [{ case: "set", fields: { status } } as const]),
+  ];
 }
 
 /** It is never called again: what it would send now is another deposit. */

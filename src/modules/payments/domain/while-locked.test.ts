@@ -1,5 +1,6 @@
 /** What comes back to an escrow under a sanctions hit is blocked like the rest, however it comes back. */
 import { describe, expect, test } from "bun:test";
+import { freshPayment } from "../../../../test/support/payment.ts";
 import type { ProviderObject } from "../provider.ts";
 import { conclude } from "./conclude.ts";
 import type { Effect } from "./effect.ts";
@@ -7,28 +8,14 @@ import { evolveAll } from "./evolve.ts";
 import { noFunds } from "./funds.ts";
 import { observe } from "./observe.ts";
 import { disputeSeen } from "./observe-dispute.ts";
-import { newOperation, newPayment, type Operation, type Payment } from "./payment.ts";
+import { newOperation, type Operation, type Payment } from "./payment.ts";
 import type { Screening } from "./screening.ts";
 import { whileBlocked } from "./taken-while-blocked.ts";
 import { whileLocked } from "./while-locked.ts";
 
 const now = new Date("2030-01-01T00:00:00Z");
 
-const opened = newPayment({
-  escrowId: "esc_1",
-  paymentId: "pay_1",
-  buyerId: "alice",
-  sellerId: "bob",
-  serviceId: "",
-  provider: "custodian",
-  currency: "USDC",
-  amount: 10_000n,
-  buyerFee: 320n,
-  sellerFee: 50n,
-  chargebackLiability: "SELLER",
-  descriptorSuffix: "",
-  expiresAt: undefined,
-});
+const opened = freshPayment();
 
 const hit: Screening = {
   reviewId: "rev_1",

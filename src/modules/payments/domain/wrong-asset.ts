@@ -1,12 +1,18 @@
 /** A payment that got another asset than it asked for, once that is gone again. Pure. */
 import type { Effect } from "./effect.ts";
 import type { Operation, Payment } from "./payment.ts";
+import { awaited } from "./payment-status.ts";
+
+/** What got some of the right asset, is complete, or is over stays so, whatever else somebody sends. */
+export function gotOnly({ status }: Payment): readonly Effect[] {
+  if (status !== "REQUIRES_PAYMENT" && status !== "PROCESSING") return [];
+  return [{ case: "set", fields: { status: "WRONG_ASSET" } }];
+}
 
 /** The right asset is what is missing again. */
-export function waitsAgain({ status, funds }: Payment): readonly Effect[] {
-  if (status !== "WRONG_ASSET") return [];
-  const waits = funds.pending > 0n ? "UNDERFUNDED" : "REQUIRES_PAYMENT";
-  return [{ case: "set", fields: { status: waits } }];
+export function waitsAgain(payment: Payment): readonly Effect[] {
+  if (payment.status !== "WRONG_ASSET") return [];
+  return [{ case: "set", fields: { status: awaited(payment) } }];
 }
 
 /** Nothing is left that could be given back. */

@@ -31,6 +31,11 @@ export function aimed(request: ProviderRequest, target: string) {
   return { target, params: encodeBytes(Buffer.from(params)), body_hash: sha256Hex(params) };
 }
 
+/** No attempt of it can have happened: what it asks for may still be changed. */
+export function isUnsent({ state, tries, absent_before }: OperationRow): boolean {
+  return state === "READY" && tries === 0 && absent_before === false;
+}
+
 /**
  * The rows as they are to be called: a refund whose key was never used goes to the address its buyer
  * has now, not to the one he had when it was opened. The roots are locked.
@@ -39,10 +44,7 @@ export async function aimedAgain(
   tx: Tx,
   rows: readonly OperationRow[],
 ): Promise<readonly OperationRow[]> {
-  const unsent = rows.filter(
-    ({ kind, state, tries, target }) =>
-      kind === "REFUND" && state === "READY" && tries === 0 && target !== "",
-  );
+  const unsent = rows.filter((row) => row.kind === "REFUND" && isUnsent(row) && row.target !== "");
   if (unsent.length === 0) return rows;
   const asked = unsent.map((row) => ({
     provider: row.provider,

@@ -5,11 +5,10 @@
 import type { Tx } from "#platform/database/database";
 import { type OperationRow, requestIn } from "../schema.ts";
 import { loadReadiness } from "../store.ts";
-import { aimed } from "./refund-targets.ts";
+import { aimed, isUnsent } from "./refund-targets.ts";
 
-/** No attempt of it can have happened: what it asks for may still be changed. */
-export function isUnsentRetransfer({ kind, state, tries, absent_before }: OperationRow): boolean {
-  return kind === "RETRANSFER" && state === "READY" && tries === 0 && absent_before === false;
+export function isUnsentRetransfer(row: OperationRow): boolean {
+  return row.kind === "RETRANSFER" && isUnsent(row);
 }
 
 /** The rows as they are to be called. The roots are locked. */

@@ -40,6 +40,9 @@ export async function waitsForPayment(overtaking: Overtaking): Promise<boolean> 
 function overtakes({ object, root, surroundings, deposits }: Overtaking): boolean {
   if (object.kind === "deposit_undone") return !deposits.has(object.depositId);
   const disputes = surroundings.of(root)?.disputes ?? new Map();
+  // What is gone whole is marked, not only counted.
+  const gone = object.kind === "dispute" && !disputes.has(object.objectId) && object.depositId;
+  if (gone && !deposits.has(gone)) return true;
   return unexplained(root.payment, disputes, object) > 0n;
 }
 

@@ -5,12 +5,13 @@
  */
 import type { Tx } from "#platform/database/database";
 import { loadBooked } from "../deposits.ts";
-import { writtenOffOf } from "../domain/debt.ts";
+import { debtEntriesOf } from "../disputes/debt-entries.ts";
+import { writtenOffOf } from "../domain/debt-book.ts";
 import type { Effect } from "../domain/effect.ts";
 import { disputeSeen, foreignSeen, warningSeen } from "../domain/observe-dispute.ts";
 import type { BookedDeposit } from "../domain/payment.ts";
 import { whileBlocked } from "../domain/taken-while-blocked.ts";
-import { type DepositUndone, depositUndoneSeen } from "../domain/undone-deposit.ts";
+import { type DepositUndone, depositTaken, depositUndoneSeen } from "../domain/undone-deposit.ts";
 import { type LockedSurroundings, whileSanctioned } from "../domain/while-locked.ts";
 import { createJournal, type Journal, type Root } from "../journal.ts";
 import { partyOf, recordPayout } from "../parties/payouts.ts";
@@ -217,7 +218,9 @@ async function effectsOf(
     return depositUndoneSeen(root.payment, object, { ...around, deposit });
   }
   const effects = await ofObject(tx, root, object, around);
-  return { effects: whileSanctioned(root.payment, effects, around), waits: false };
+  const all = whileSanctioned(root.payment, effects, around);
+  if (object.kind !== "dispute") return { effects: all, waits: false };
+  return { effects: depositTaken(root.payment, object, all, deposits), waits: false };
 }
 
 async function ofObject(
@@ -228,8 +231,11 @@ async function ofObject(
 ): Promise<readonly Effect[]> {
   switch (object.kind) {
     case "dispute": {
-      const debt = around.disputes.get(object.objectId)?.debt ?? 0n;
-      const writtenOff = debt === 0n ? 0n : await loadWrittenOff(tx, root, object.objectId);
+      const { objectId } = object;
+      const { sellerId } = root.payment;
+      const debt = around.disputes.get(objectId)?.debt ?? 0n;
+      const writtenOff =
+        debt === 0n ? 0n : writtenOffOf(objectId, await debtEntriesOf(tx, sellerId));
       return whileBlocked(root.payment, around.screenings.values(), (payment) =>
         disputeSeen(payment, object, { ...around, writtenOff }),
       );
@@ -243,16 +249,6 @@ async function ofObject(
     default:
       return object satisfies never;
   }
-}
-
-async function loadWrittenOff(tx: Tx, { payment }: Root, disputeId: string): Promise<bigint> {
-  const { sellerId, currency } = payment;
-  const lines = await tx.sql<{ reason: string; reference: string; amount: bigint }>`
-    SELECT t.reason, t.reference, e.amount
-    FROM payments.entry e JOIN payments.ledger_transaction t USING (escrow_no, number)
-    WHERE e.account = 'seller_debt' AND e.owner = ${sellerId} AND e.currency = ${currency}
-    ORDER BY t.at, e.escrow_no, e.number, e.line`;
-  return writtenOffOf(disputeId, lines);
 }
 
 function nextRead({ read, there, now }: Recording, { waits: again, problem }: Recorded): WriteRow {

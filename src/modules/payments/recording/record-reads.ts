@@ -5,6 +5,7 @@
  */
 import type { Tx } from "#platform/database/database";
 import { loadGone } from "../deposits.ts";
+import { assertReplaced } from "../domain/contradiction.ts";
 import { observe, type Seen } from "../domain/observe.ts";
 import { isLocked, type Operation } from "../domain/payment.ts";
 import { whileLocked } from "../domain/while-locked.ts";
@@ -132,6 +133,7 @@ function apply(application: Application): unknown {
   try {
     const around = surroundings.of(root);
     const operation = currentOf(row, opened);
+    if (opened !== undefined && operation === undefined) assertReplaced(object);
     const done = observe(root.payment, object, {
       ...seen,
       operation,
@@ -149,12 +151,13 @@ function apply(application: Application): unknown {
   }
 }
 
-/** What belongs to an older attempt says nothing about the one under way. */
+/** What belongs to an older attempt says nothing about the one under way, unless that took it over. */
 function currentOf(
-  { attempt }: ProviderObjectRow,
+  { attempt, object_id }: ProviderObjectRow,
   opened: OperationRow | undefined,
 ): Operation | undefined {
-  return opened?.attempt === attempt ? opened && operationOf(opened) : undefined;
+  const current = opened?.attempt === attempt || opened?.object_id === object_id;
+  return current ? opened && operationOf(opened) : undefined;
 }
 
 interface Happened {

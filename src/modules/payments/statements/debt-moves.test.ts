@@ -1,14 +1,16 @@
 /** Which sale repaid which one's debt, with the numbers of a chargeback after the payout. */
 import { describe, expect, test } from "bun:test";
-import { type DebtEntry, debtMovesOf } from "./debt-moves.ts";
+import type { SaleDebtEntry } from "../disputes/debt-entries.ts";
+import { debtMovesOf } from "./debt-moves.ts";
 
 const currency = "USD";
 const at = new Date("2030-01-01T00:00:00Z");
 
-/** Sales are numbered; a positive amount is more debt. */
+/** In the order of time. Sales are numbered; a positive amount is more debt. */
 function debts(...lines: readonly (readonly [bigint, string, string, bigint])[]) {
-  const entries = lines.map(([sale, reason, reference, amount], index): DebtEntry => {
-    const place = { at, escrow_no: sale, number: BigInt(index), line: 1 };
+  const entries = lines.map(([sale, reason, reference, amount], index): SaleDebtEntry => {
+    const time = new Date(at.getTime() + index);
+    const place = { at: time, escrow_no: sale, number: BigInt(index), line: 1 };
     return { ...place, escrow_id: `e${sale}`, reason, reference, currency, amount };
   });
   return debtMovesOf(entries).map((move) => [move.of, move.for, move.amount]);
@@ -96,7 +98,7 @@ describe("G7: whose debt a sale repaid", () => {
   test("currencies are debts of their own", () => {
     const euros = { reason: "release_accepted", reference: "r", currency: "EUR", amount: -5n };
     const place = { at, number: 1n, line: 1 };
-    const entries: DebtEntry[] = [
+    const entries: SaleDebtEntry[] = [
       { ...place, escrow_no: 1n, escrow_id: "e1", ...euros, currency: "USD", amount: 5n },
       { ...place, escrow_no: 2n, escrow_id: "e2", ...euros },
     ];

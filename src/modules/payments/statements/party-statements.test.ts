@@ -172,6 +172,15 @@ describe("G9: a party's statement", () => {
     expect([...amounts("opening"), ...amounts("closing")]).toEqual(["0", "0"]);
   });
 
+  test("a party is found by any id that a token can name", async () => {
+    for (const party of ["dora@shop.example", "urn:party:dora", "d".repeat(128)]) {
+      expect(await statement(`party=${party}`, party)).toMatchObject({ party, lines: [] });
+    }
+    const tooLong = { as: "root", roles: ["admin"] };
+    const path = `/v1/statements?party=${"d".repeat(129)}`;
+    expect((await world.call("GET", path, tooLong)).status).toBe(404);
+  });
+
   test("operators read the ledger, and on demand what the party reads", async () => {
     const shown = await statement("party=bob&view=party", "audrey", ["auditor"]);
     expect(shown).toEqual(await statement("party=bob", "bob"));

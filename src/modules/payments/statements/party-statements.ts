@@ -5,8 +5,10 @@
  */
 import { sum } from "#kernel/money";
 import type { Queryable } from "#platform/database/database";
+import type { SaleDebtEntry } from "../disputes/debt-entries.ts";
+import { byPosition } from "../domain/debt-book.ts";
 import type { AccountKind } from "../ledger/accounts.ts";
-import type { DebtEntry, DebtMove } from "./debt-moves.ts";
+import type { DebtMove } from "./debt-moves.ts";
 import { type BookedPosting, linesFor, type PartyLine, type PartyRole } from "./party-lines.ts";
 import { moveLines, movesOf, shareOf, withoutMoves } from "./sale-debts.ts";
 import {
@@ -121,9 +123,9 @@ export async function partyLinesOf(
   };
   const moves = (await movesOf(db, partyId, no))
     .filter(
-      ({ entry }) => entry.at >= from && entry.at < until && compare(entry, afterPosition) > 0,
+      ({ entry }) => entry.at >= from && entry.at < until && byPosition(entry, afterPosition) > 0,
     )
-    .filter(({ entry }) => !more || compare(entry, last) <= 0);
+    .filter(({ entry }) => !more || byPosition(entry, last) <= 0);
   const placed: Placed[] = [
     ...shown.map((row) => postingLines(row, partyId, moves)),
     ...moves.map((move) => ({
@@ -131,25 +133,15 @@ export async function partyLinesOf(
       role: "seller" as const,
       lines: moveLines(move, no),
     })),
-  ].sort((a, b) => compare(a.row, b.row));
+  ].sort((a, b) => byPosition(a.row, b.row));
   return {
     lines: merged(placed.flatMap(statedLines)),
     next: more ? cursorOf(last) : undefined,
   };
 }
 
-function compare(a: Position, b: Position): number {
-  const order = (x: bigint, y: bigint) => Number(x > y) - Number(x < y);
-  return (
-    a.at.getTime() - b.at.getTime() ||
-    order(a.escrow_no, b.escrow_no) ||
-    order(a.number, b.number) ||
-    Number(a.line) - Number(b.line)
-  );
-}
-
 interface Placed {
-  readonly row: PostingRow | DebtEntry;
+  readonly row: PostingRow | SaleDebtEntry;
   readonly role: PartyRole;
   readonly lines: readonly PartyLine[];
 }

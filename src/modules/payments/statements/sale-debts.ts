@@ -4,7 +4,8 @@
  */
 import { sum } from "#kernel/money";
 import type { Queryable } from "#platform/database/database";
-import { type DebtEntry, type DebtMove, debtMovesOf } from "./debt-moves.ts";
+import { debtEntriesOf, type SaleDebtEntry } from "../disputes/debt-entries.ts";
+import { type DebtMove, debtMovesOf } from "./debt-moves.ts";
 import type { PartyLine } from "./party-lines.ts";
 
 /** Between one sale and the seller's others; none of all of them together. */
@@ -14,13 +15,7 @@ export async function movesOf(
   escrowNo: bigint | undefined,
 ): Promise<readonly DebtMove[]> {
   if (escrowNo === undefined) return [];
-  // A posting is two entries; both are placed by its odd (debit) line.
-  const entries = await db.sql<DebtEntry>`
-    SELECT t.at, e.escrow_no, e.number, e.line - (e.line + 1) % 2 AS line, t.escrow_id, t.reason, t.reference,
-      e.currency, e.amount
-    FROM payments.entry e JOIN payments.ledger_transaction t USING (escrow_no, number)
-    WHERE e.account = 'seller_debt' AND e.owner = ${partyId}
-    ORDER BY t.at, e.escrow_no, e.number, e.line`;
+  const entries = await debtEntriesOf(db, partyId);
   return debtMovesOf(entries).filter((move) => shareOf(move, escrowNo) !== 0n);
 }
 
@@ -44,7 +39,7 @@ export function moveLines(move: DebtMove, escrowNo: bigint | undefined): PartyLi
 /** Its own line says less debt, which is the other sale's. */
 export function withoutMoves(
   lines: readonly PartyLine[],
-  { escrow_no, number, reason }: Pick<DebtEntry, "escrow_no" | "number" | "reason">,
+  { escrow_no, number, reason }: Pick<SaleDebtEntry, "escrow_no" | "number" | "reason">,
   moves: readonly DebtMove[],
 ): PartyLine[] {
   const here = moves.filter(
@@ -57,10 +52,10 @@ export function withoutMoves(
     .filter(({ amount }) => amount !== 0n);
 }
 
-function isRelease({ reason }: Pick<DebtEntry, "reason">): boolean {
+function isRelease({ reason }: Pick<SaleDebtEntry, "reason">): boolean {
   return reason === "release_accepted" || reason === "release_undone";
 }
 
-function wordsFor({ reason }: Pick<DebtEntry, "reason">): readonly [string, string] {
+function wordsFor({ reason }: Pick<SaleDebtEntry, "reason">): readonly [string, string] {
   return reason === "release_undone" ? ["release_undone", "netting_undone"] : ["release", "netted"];
 }

@@ -13,7 +13,9 @@ const partyLine = () =>
     currency: z.string(),
     inYourFavour: inYourFavour(),
     reference: z.string(),
-    transactionId: z.string(),
+    transactionId: z
+      .string()
+      .describe("The ledger's. It and `reference` are empty of what a service may not know."),
   });
 
 const ledgerBalance = () =>

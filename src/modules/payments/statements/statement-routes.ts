@@ -8,6 +8,7 @@ import type { Database, Tx } from "#platform/database/database";
 import { requireRole } from "#platform/http/auth";
 import { instantOf } from "#platform/http/instant";
 import { documented } from "#platform/http/openapi/documented";
+import { partyPattern } from "#platform/http/path-id";
 import { HttpProblem, notFound } from "#platform/http/problem";
 import type { HttpEnv, Principal } from "#platform/module";
 import { type Access, partiesAndOperators, standingTo } from "../access.ts";
@@ -40,7 +41,7 @@ export interface StatementRouteOptions {
   readonly partyAccess: PartyAccess;
 }
 
-const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+const escrowPattern = /^[A-Za-z0-9_-]{1,64}$/;
 const pageSize = 1_000;
 
 export function createStatementRoutes(options: StatementRouteOptions): Hono<HttpEnv> {
@@ -92,15 +93,19 @@ async function statementFor(
     });
   }
   if (escrow !== undefined) {
-    const row = await access.byEscrowId(idOf(escrow), principal, partiesAndOperators);
+    if (!escrowPattern.test(escrow)) throw notFound();
+    const row = await access.byEscrowId(escrow, principal, partiesAndOperators);
     const standing = standingTo(row, principal);
     const escrowNo = row.escrow_no;
     if (standing === "buyer") return partyStatement({ partyId: row.buyer_id, escrowNo });
-    if (standing === "seller") return partyStatement({ partyId: row.seller_id, escrowNo });
+    // A service that speaks for the seller knows the sale it made, and none of his others.
+    const only = principal.onBehalfOf === undefined ? undefined : row.escrow_id;
+    if (standing === "seller") return partyStatement({ partyId: row.seller_id, escrowNo }, only);
     return ledgerStatement({ escrowNo });
   }
   if (party !== undefined) {
-    const standing = await partyAccess.standing(idOf(party), principal);
+    if (!partyPattern.test(party)) throw notFound();
+    const standing = await partyAccess.standing(party, principal);
     const reads = standing === "operator" || standing === "reader";
     if (standing === "self" || (reads && view === "party")) {
       return partyStatement({ partyId: party });
@@ -116,9 +121,4 @@ async function statementFor(
 function oneOf(allowed: readonly string[], given: string, field: string): string {
   if (allowed.includes(given)) return given;
   throw new HttpProblem("INVALID_FIELD", `Must be ${allowed.join(" or ")}.`, { field });
-}
-
-function idOf(text: string): string {
-  if (!idPattern.test(text)) throw notFound();
-  return text;
 }

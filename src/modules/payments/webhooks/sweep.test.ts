@@ -75,6 +75,20 @@ test("P8, pitfall 26: an hour of lost webhooks is found by one sweep, and nothin
   expect((await world.events(lost)).length).toBe(before);
 });
 
+test("B15: an event that cannot be kept hides none beside it", async () => {
+  await deals.funded();
+  await world.settle();
+  await db.sql`DELETE FROM payments.webhook`;
+  const long = "x".repeat(256);
+  await db.sql`UPDATE sandbox.event SET event_id = ${long}
+    WHERE event_no = (SELECT min(event_no) FROM sandbox.event)`;
+  await world.clock.advance(301_000);
+  await world.worker("payments.sweep").step();
+  const found = await swept();
+  expect(found.length).toBeGreaterThan(0);
+  expect(found.map(({ eventId }) => eventId)).not.toContain(long);
+});
+
 test("a list that cannot be read keeps the mark where it was", async () => {
   const escrowId = await deals.funded();
   await world.settle();

@@ -13,6 +13,7 @@ import { topics } from "#topics";
 import type { PaymentProvider, VerifiedWebhook } from "../provider.ts";
 import { createProviderTasks, type TaskClaim } from "../reconciliation/provider-tasks.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
+import { isKeepable } from "./keepable.ts";
 
 export interface SweepOptions extends PaymentWorkerDeps {
   readonly everyMs: number;
@@ -69,13 +70,15 @@ async function sweep(
   do {
     const page = await provider.listEvents({ from, until, cursor });
     if (page.kind !== "succeeded") throw new TransientError(`${name} does not list its events`);
-    const { items, next } = page.value;
+    const { next } = page.value;
+    // One that cannot be kept must not hide those beside it.
+    const items = page.value.items.filter(isKeepable);
     found += await db.withTx(async (tx) => {
       const known = await tx.sql<{ event_id: string }>`
         SELECT event_id FROM payments.webhook WHERE provider = ${name}
           AND event_id = ANY(${items.map(({ eventId }) => eventId)}::text[])`;
       const ids = new Set(known.map(({ event_id }) => event_id));
-      const missed = items.filter(({ eventId, objectId }) => objectId !== "" && !ids.has(eventId));
+      const missed = items.filter(({ eventId }) => !ids.has(eventId));
       await outbox.enqueue(
         tx,
         missed.map((event) => sweptWebhook(name, event, clock.wall())),

@@ -19,7 +19,8 @@ import type { Keyring } from "#platform/sealing/keyring";
 import type { Logger } from "#platform/telemetry/logger";
 import type { Metrics } from "#platform/telemetry/metrics";
 import { topics } from "#topics";
-import type { Providers, VerifiedWebhook } from "../provider.ts";
+import type { Providers, RefusedWebhook, VerifiedWebhook } from "../provider.ts";
+import { isKeepable } from "./keepable.ts";
 import { webhookSubject } from "./purge-webhook-keys.ts";
 import { refusal } from "./webhook-refusals.ts";
 
@@ -38,6 +39,8 @@ export interface WebhookRouteOptions {
 const deadlineMs = 5_000;
 /** A longer body is not kept: the webhook is a signal, what counts is read from the provider. */
 const keptBytes = 32_000;
+
+const noEvent: RefusedWebhook = { refused: "not_an_event" };
 
 export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
@@ -58,7 +61,8 @@ export function createWebhookRoutes(options: WebhookRouteOptions): Hono<HttpEnv>
       const provider = options.providers.get(c.req.param("provider"));
       if (provider === undefined) throw notFound();
       const bytes = await readBytes(c.req.raw, webhookLimits.maxBytes);
-      const webhook = await provider.verifyWebhook(bytes, c.req.raw.headers);
+      const verified = await provider.verifyWebhook(bytes, c.req.raw.headers);
+      const webhook = "refused" in verified || isKeepable(verified) ? verified : noEvent;
       const { name, live } = provider.describe();
       const { correlationId, traceparent } = c.var;
       if ("refused" in webhook) {

@@ -19,7 +19,7 @@ export interface Pending {
 export interface PublishQueue {
   /** Messages waiting or in flight. */
   readonly size: number;
-  /** Throws TransientError when there is no room. */
+  /** Throws NotSentError when there is no room. */
   add(pending: Pending): void;
   /** Takes the next batch; empty when nothing waits. Its messages count until released. */
   next(): readonly Pending[];

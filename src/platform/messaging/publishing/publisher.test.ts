@@ -6,7 +6,7 @@ import { EventSchema } from "#gen/escrow/v1/events_pb";
 import { topics } from "#topics";
 import { createFakeLog, type Fate, seeded } from "../../../../test/support/outbox.ts";
 import { createManualClock } from "../../clock-manual.ts";
-import { NotSentError, TerminalError, TransientError } from "../../errors.ts";
+import { NotSentError, TerminalError } from "../../errors.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { encode } from "../codec.ts";
 import { type NewRecord, RecordRefusedError, TopicUnavailableError } from "../event-log.ts";
@@ -105,7 +105,7 @@ test("a full queue refuses at once, by messages and by bytes, and has room again
     const gate = createGate();
     const { publisher } = setUp(gate.pass, limits);
     const accepted = ["1", "2", "3"].map((id) => publisher.publish(command("a", id), long));
-    await expect(publisher.publish(command("a", "4"), long)).rejects.toThrow(TransientError);
+    await expect(publisher.publish(command("a", "4"), long)).rejects.toThrow(NotSentError);
     gate.open();
     await Promise.all(accepted);
     await publisher.publish(command("a", "4"), long);
@@ -119,8 +119,8 @@ test("a deadline ends the wait, not the send: no second one begins beside it", a
   await gate.reached(1);
   const queued = outcome(publisher.publish(command("a", "2"), 100));
   await clock.advance(200);
-  expect(await flying).toContain("may have been accepted");
-  expect(await queued).toContain("was not sent");
+  expect(await flying).toMatch(/^TransientError: .*may have been accepted/);
+  expect(await queued).toMatch(/^NotSentError: .*was not sent/);
   const later = publisher.publish(command("a", "3"), long);
   await clock.advance(100);
   expect(log.sends).toHaveLength(1);
@@ -162,7 +162,7 @@ test("closing sends what waits and accepts nothing more", async () => {
   const { log, publisher } = setUp(gate.pass);
   const accepted = ["1", "2"].map((id) => publisher.publish(command("a", id), long));
   const closed = publisher.close();
-  await expect(publisher.publish(command("a", "3"), long)).rejects.toThrow(TransientError);
+  await expect(publisher.publish(command("a", "3"), long)).rejects.toThrow(NotSentError);
   gate.open();
   await closed;
   await Promise.all(accepted);
@@ -209,7 +209,7 @@ function bytesOf(outgoing: Outgoing): number {
 async function outcome(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => "resolved",
-    (error: Error) => error.message,
+    (error: Error) => `${error.name}: ${error.message}`,
   );
 }
 

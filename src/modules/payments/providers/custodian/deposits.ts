@@ -154,8 +154,8 @@ function foreignOf(outcome: Outcome<Reversion>, asset: Asset): Outcome<ForeignOb
 type Booked = Pick<ProviderDeposit, "amount" | "currency">;
 
 /** As if a bank had won at once. */
-function lostAt({ id, depositAddress: paymentRef }: Reversion, booked: Booked): ProviderDispute {
-  const { amount, currency } = booked;
+function lostAt(gone: Reversion, { amount, currency }: Booked): ProviderDispute {
+  const { id, depositAddress: paymentRef, deposit: depositId } = gone;
   return {
     kind: "dispute",
     objectId: id,
@@ -166,6 +166,7 @@ function lostAt({ id, depositAddress: paymentRef }: Reversion, booked: Booked): 
     reason: "chain_reorganised",
     movements: [{ movementId: `${id}:lost`, direction: "taken", amount, fee: 0n }],
     evidenceDueBy: undefined,
+    ...(depositId !== "" && { depositId }),
   };
 }
 

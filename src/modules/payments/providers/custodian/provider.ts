@@ -43,7 +43,7 @@ export function createCustodianProvider(options: CustodianOptions): PaymentProvi
     ...createDeposits({ client, asset, confirmations }),
     ...createWithdrawals({ client, asset }),
     ...createWallets({ client, chainId }),
-    ...createLists({ client, asset }),
+    ...createLists({ client, asset, clock }),
     verifyWebhook: async (bytes, headers) => {
       const signedSeconds = signedAt(bytes, headers, options.webhookSecrets);
       const signed = { bytes, signedSeconds, wall: clock.wall() };

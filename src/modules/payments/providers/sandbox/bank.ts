@@ -4,7 +4,7 @@
  */
 import { hashFields } from "#kernel/ids";
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database/database";
+import type { Database, Tx } from "#platform/database/database";
 import {
   type BookObject,
   changeObject,
@@ -13,6 +13,7 @@ import {
   objectIdFor,
   received,
 } from "./book.ts";
+import { available } from "./disputes.ts";
 import { type Movement, recordMovements } from "./movements.ts";
 
 export interface Bank {
@@ -42,9 +43,12 @@ export function createBank({ db, clock }: { readonly db: Database; readonly cloc
         const now = clock.now();
         const depositId = depositIdOf(payment, key);
         if (outcome === "succeed" && hasDeposit(payment, depositId)) return "played";
+        const there = await paidSoFar(tx, payment);
+        const missing = payment.amount - there;
         const needed = outcome !== "succeed" || amount === undefined;
-        if (needed && received(payment) >= payment.amount) return "paid";
-        const { change, type } = played(payment, outcome, { depositId, amount, now });
+        if (needed && missing <= 0n) return "paid";
+        const deposit = { depositId, amount: amount ?? missing, there, now };
+        const { change, type } = played(payment, outcome, deposit);
         await changeObject(tx, payment, change, type, now);
         return "played";
       }),
@@ -66,8 +70,16 @@ export function createBank({ db, clock }: { readonly db: Database; readonly cloc
 
 interface Deposit {
   readonly depositId: string;
-  readonly amount: bigint | undefined;
+  readonly amount: bigint;
+  /** What was paid before it. */
+  readonly there: bigint;
   readonly now: Date;
+}
+
+/** Of one that is open, what was given back has to be paid again. */
+async function paidSoFar(tx: Tx, payment: BookObject): Promise<bigint> {
+  const open = payment.status === "requires_payment" || payment.status === "processing";
+  return open ? available(tx, payment) : received(payment);
 }
 
 function depositIdOf({ object_id, details }: BookObject, key: string | undefined): string {
@@ -101,8 +113,7 @@ function played(
 }
 
 /** Money arrives even for a payment that is complete or cancelled: banks do that. */
-function arrived(payment: BookObject, { depositId, amount: wanted, now }: Deposit) {
-  const amount = wanted ?? payment.amount - received(payment);
+function arrived(payment: BookObject, { depositId, amount, there, now }: Deposit) {
   const { deposits = [] } = payment.details;
   const deposit = {
     depositId,
@@ -111,7 +122,7 @@ function arrived(payment: BookObject, { depositId, amount: wanted, now }: Deposi
   };
   const { lastError: _, ...rest } = payment.details;
   const details: Details = { ...rest, deposits: [...deposits, deposit] };
-  const whole = received({ details }) >= payment.amount;
+  const whole = there + amount >= payment.amount;
   const open = whole ? "succeeded" : "requires_payment";
   const status = payment.status === "cancelled" ? "cancelled" : open;
   // The fee becomes known a moment after the money, as with card networks.

@@ -1,12 +1,10 @@
-/**
- * Stripe counts seconds of real time; the port speaks business time, which the test clock may have
- * moved ahead. With no test clock both are one.
- */
+/** Stripe counts seconds of real time. */
 import type { Clock } from "#platform/clock";
+import { businessTime, realTime } from "../real-time.ts";
 
 /** A Stripe instant in business time. */
 export function fromSeconds(seconds: number, clock: Clock): Date {
-  return new Date(seconds * 1_000 + Number(clock.offsetMs()));
+  return businessTime(new Date(seconds * 1_000), clock);
 }
 
 /** A window of business time as Stripe filters by it: a second too much rather than one too little. */
@@ -15,15 +13,11 @@ export function windowOf(
   clock: Clock,
 ): { readonly gte: number; readonly lt: number } {
   return {
-    gte: Math.floor(realMs(from, clock) / 1_000),
-    lt: Math.ceil(realMs(until, clock) / 1_000),
+    gte: Math.floor(realTime(from, clock).getTime() / 1_000),
+    lt: Math.ceil(realTime(until, clock).getTime() / 1_000),
   };
 }
 
 export function secondsOf(instant: Date, clock: Clock): number {
-  return Math.floor(realMs(instant, clock) / 1_000);
-}
-
-function realMs(instant: Date, clock: Clock): number {
-  return instant.getTime() - Number(clock.offsetMs());
+  return Math.floor(realTime(instant, clock).getTime() / 1_000);
 }
