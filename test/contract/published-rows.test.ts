@@ -122,6 +122,17 @@ for (const kind of kinds) {
       await untilLeft(worker, []);
     }, 120_000);
 
+    test("what is read together is judged in the order it came: what came too early stays", async () => {
+      const worker = await remover();
+      const [one, two, three, four] = ["1", "2", "3", "4"].map((text) => event("k", text));
+      if (!one || !two || !three || !four) throw new Error("four");
+      await write("escrow", one, two, three, four);
+      await connect(one, three, four, two, three);
+      await untilLeft(worker, ["4"]);
+      for (let n = 0; n < 3; n += 1) await worker.step();
+      expect(await left()).toEqual(["4"]);
+    }, 120_000);
+
     test("what the connector leaves is published by the relay once it is overdue, in order", async () => {
       const worker = await remover();
       const told: number[] = [];
@@ -140,10 +151,58 @@ for (const kind of kinds) {
       // Younger than the look before: not its turn yet.
       await write("escrow", event("k", "5"));
       await relay.step();
-      expect(await left()).toEqual(["5"]);
       expect(told).toEqual([3]);
       // Whoever drops what comes too early finds all of it in order.
       expect(await textsOn(log, events.name)).toEqual(["1", "3", "2", "3", "4"]);
+      await untilLeft(worker, ["5"]);
+    }, 120_000);
+
+    test("a look at the topics that lags behind the relay removes nothing that came too early", async () => {
+      const worker = await remover();
+      const relay = overdueRelay(db, log);
+      running.push(relay);
+      await relay.start?.();
+      const all = ["1", "2", "3"].map((text) => event("k", text));
+      await write("escrow", ...all.slice(0, 2));
+      await relay.step();
+      await write("escrow", ...all.slice(2));
+      // Before the relay sends what it follows, and not looked at before the relay is done.
+      await connect(...all.slice(2));
+      await clock.advance(60_000);
+      await relay.step();
+      await untilLeft(worker, ["3"]);
+      await clock.advance(60_000);
+      await relay.step();
+      await untilLeft(worker, []);
+      expect(await textsOn(log, events.name)).toEqual(["3", "1", "2", "3"]);
+    }, 120_000);
+
+    test("what the relay has published and nobody has seen yet is not sent at every step", async () => {
+      const relay = overdueRelay(db, log);
+      running.push(relay);
+      await relay.start?.();
+      await write("escrow", event("k", "1"));
+      await relay.step();
+      await clock.advance(60_000);
+      for (let n = 0; n < 3; n += 1) await relay.step();
+      expect(await textsOn(log, events.name)).toEqual(["1"]);
+      // Nobody looks: then it is said once more, and not oftener.
+      await clock.advance(60_000);
+      for (let n = 0; n < 3; n += 1) await relay.step();
+      expect(await textsOn(log, events.name)).toEqual(["1", "1"]);
+      expect(await left()).toEqual(["1"]);
+    }, 120_000);
+
+    test("a backlog that nobody has seen yet does not keep the relay from what is behind it", async () => {
+      const relay = overdueRelay(db, log);
+      running.push(relay);
+      await relay.start?.();
+      const texts = Array.from({ length: 100 }, (_, n) => `${n}`);
+      await write("escrow", ...texts.map((text) => event("k", text)));
+      await relay.step();
+      await clock.advance(60_000);
+      for (let n = 0; n < 5; n += 1) await relay.step();
+      expect(await textsOn(log, events.name)).toEqual(texts);
     }, 120_000);
 
     test("the same id is no proof: key, topic, bytes and headers are compared", async () => {
@@ -252,7 +311,11 @@ for (const kind of kinds) {
   });
 }
 
-function overdueRelay(db: Database, log: EventLog, overdue: (rows: number) => void): Worker {
+function overdueRelay(
+  db: Database,
+  log: EventLog,
+  overdue: (rows: number) => void = () => undefined,
+): Worker {
   const nothing = () => undefined;
   return createRelay({
     db,

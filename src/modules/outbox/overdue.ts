@@ -1,12 +1,21 @@
 /**
- * Up to which position rows have been waiting for long: once or twice `afterMs`. By position and not
- * by each row's own time, since of a key nothing may go before what was written before it.
+ * What another publisher has left behind. Up to which position rows have been waiting for long (once or
+ * twice `afterMs`) is judged by position and not by each row's own time, since of a key nothing may go
+ * before what was written before it. What was sent stays in the outbox until it was seen on its topic,
+ * and is sent once more if that takes longer than `afterMs`.
  */
 import type { Clock } from "#platform/clock";
 import { type Database, SqlName } from "#platform/database/database";
+import type { Floors } from "./floors.ts";
+import type { OutboxRow } from "./rows.ts";
 
 export interface Overdue {
   upTo(): Promise<bigint>;
+  /** Of rows that a read has brought, those that are to be sent. */
+  unsent(rows: readonly OutboxRow[]): readonly OutboxRow[];
+  sent(rows: readonly OutboxRow[]): void;
+  /** Behind what was sent; from the lowest row again every `afterMs`, and when rows stay behind. */
+  readonly floors: Floors;
 }
 
 export interface OverdueOptions {
@@ -20,6 +29,19 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
   const outbox = new SqlName(schema, "outbox");
   let highest: { readonly pos: bigint; readonly atMs: number } | undefined;
   let overdue = 0n;
+  /** When each was sent, the eldest first. */
+  const sentAt = new Map<bigint, number>();
+  const reached = new Map<number, bigint>();
+  let lowestAtMs = clock.monotonicMs() + afterMs;
+
+  function forget(): void {
+    const sinceMs = clock.monotonicMs() - afterMs;
+    for (const [pos, atMs] of sentAt) {
+      if (atMs > sinceMs) return;
+      sentAt.delete(pos);
+    }
+  }
+
   return {
     async upTo() {
       const nowMs = clock.monotonicMs();
@@ -28,6 +50,38 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
       overdue = highest?.pos ?? 0n;
       highest = { pos: row?.pos ?? 0n, atMs: nowMs };
       return overdue;
+    },
+    unsent(rows) {
+      forget();
+      return rows.filter(({ pos }) => !sentAt.has(pos));
+    },
+    sent(rows) {
+      const nowMs = clock.monotonicMs();
+      for (const { pos } of rows) sentAt.set(pos, nowMs);
+    },
+    floors: {
+      async of(leases) {
+        const nowMs = clock.monotonicMs();
+        if (nowMs >= lowestAtMs) {
+          reached.clear();
+          lowestAtMs = nowMs + afterMs;
+        }
+        return leases.map(({ shard }) => reached.get(shard) ?? 0n);
+      },
+      read(rows) {
+        forget();
+        const waiting = new Set<number>();
+        for (const { shard, pos } of rows) {
+          if (!sentAt.has(pos)) waiting.add(shard);
+          else if (!waiting.has(shard)) reached.set(shard, pos);
+        }
+      },
+      sent(shard, pos) {
+        reached.set(shard, pos);
+      },
+      reset() {
+        reached.clear();
+      },
     },
   };
 }

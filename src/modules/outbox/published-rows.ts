@@ -1,8 +1,8 @@
 /**
  * Removes outbox rows that a connector publishes. It reads the topics and deletes exactly the rows
  * whose message it has seen there: same topic, key, id and bytes, and every header of the row. What
- * it has not seen stays, whatever anybody says of having sent it, and keeps what follows it of its key:
- * whoever publishes it late can then repeat that behind it, in order.
+ * it has not seen stays, whatever anybody says of having sent it, and keeps what follows it of its key,
+ * even if that was seen before it: whoever publishes it late can then repeat that behind it, in order.
  */
 import type { Clock } from "#platform/clock";
 import { SqlName, type Tx } from "#platform/database/database";
@@ -46,6 +46,11 @@ interface Waiting {
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly digest: string;
+}
+
+interface Proved extends Waiting {
+  /** Offsets, from the lowest. */
+  readonly places: readonly bigint[];
 }
 
 export function createPublishedRows(options: PublishedRowsOptions): Worker {
@@ -132,20 +137,45 @@ async function removeSeen(
     SELECT pos, id, aggregatetype AS topic, aggregateid AS key, headers,
            encode(sha256(payload), 'hex') AS digest
     FROM ${outbox} WHERE id = ANY(${[...seen.keys()]}::text[])`;
-  const proved = rows.filter((row) => seen.get(row.id)?.some((record) => isOf(row, record)));
+  const proved = rows.flatMap((row) => {
+    const places = placesOf(row, seen.get(row.id) ?? []);
+    return places.length === 0 ? [] : [{ ...row, places }];
+  });
   if (proved.length === 0) return 0;
   const unseen = await tx.sql<{ topic: string; key: string; pos: bigint }>`
     SELECT aggregatetype AS topic, aggregateid AS key, min(pos) AS pos FROM ${outbox}
     WHERE aggregateid = ANY(${[...new Set(proved.map(({ key }) => key))]}::text[])
       AND NOT pos = ANY(${proved.map(({ pos }) => pos)}::bigint[])
     GROUP BY aggregatetype, aggregateid`;
-  const first = new Map(unseen.map(({ topic, key, pos }) => [`${topic} ${key}`, pos]));
-  const gone = proved.filter(
-    ({ topic, key, pos }) => pos < (first.get(`${topic} ${key}`) ?? pos + 1n),
-  );
+  const first = new Map(unseen.map((row) => [placeOf(row), row.pos]));
+  const gone = inOrder(proved).filter((row) => row.pos < (first.get(placeOf(row)) ?? row.pos + 1n));
   const removed = await tx.sql`
     DELETE FROM ${outbox} WHERE pos = ANY(${gone.map(({ pos }) => pos)}::bigint[]) RETURNING pos`;
   return removed.length;
+}
+
+/** Of each topic and key, as many from the lowest position on as were seen one behind the other. */
+function inOrder<R extends Proved>(rows: readonly R[]): R[] {
+  const byPlace = Map.groupBy(rows, placeOf);
+  return [...byPlace.values()].flatMap((ofKey) => {
+    const sorted = ofKey.toSorted((a, b) => (a.pos < b.pos ? -1 : 1));
+    let last = -1n;
+    const end = sorted.findIndex(({ places }) => {
+      const next = places.find((offset) => offset > last);
+      if (next !== undefined) last = next;
+      return next === undefined;
+    });
+    return end < 0 ? sorted : sorted.slice(0, end);
+  });
+}
+
+function placeOf({ topic, key }: { readonly topic: string; readonly key: string }): string {
+  return `${topic} ${key}`;
+}
+
+/** At which offsets of its key's partition the row's message was seen, in their order. */
+function placesOf(row: Waiting, records: readonly LogRecord[]): readonly bigint[] {
+  return records.filter((record) => isOf(row, record)).map(({ offset }) => offset);
 }
 
 /**

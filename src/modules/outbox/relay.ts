@@ -64,20 +64,23 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   } = options;
   const logger = options.logger.child({ worker: `outbox.${schema}` });
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
-  const floors = createFloors({ db, schema, clock });
   const rows = createOutboxRows(db, schema);
   const overdue = afterMs === undefined ? undefined : createOverdue({ db, schema, clock, afterMs });
+  const floors = overdue?.floors ?? createFloors({ db, schema, clock });
   const sending = createSending({
     log,
     clock,
     logger,
     safe: leases.safe,
-    remove: (acked) => rows.remove(acked.map(({ pos }) => pos)),
+    remove: async (acked) => {
+      // Whoever reads the topics removes it, once it stands there behind all that came before it.
+      if (overdue !== undefined) overdue.sent(acked);
+      else await rows.remove(acked.map(({ pos }) => pos));
+    },
     setAside,
     onSent: (sent, startedAt) => {
-      options.measure?.published(schema, sent.length);
       traceSends(tracer, sent, startedAt);
-      if (overdue === undefined) return;
+      if (overdue === undefined) return options.measure?.published(schema, sent.length);
       options.measure?.overdue(schema, sent.length);
       tellOverdue(logger, sent);
     },
@@ -107,14 +110,14 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     floors.read(found);
     if (found.length >= limit / 2) limit = Math.min(batchSize * 10, limit * 2);
     else if (found.length < limit / 8) limit = Math.max(batchSize, limit / 2);
-    return found;
+    return overdue === undefined ? found : overdue.unsent(found);
   }
 
   async function publish(found: readonly OutboxRow[]): Promise<number> {
-    const removed = await sending.send(found);
-    if (removed < found.length) floors.reset();
+    const sent = await sending.send(found);
+    if (sent < found.length) floors.reset();
     else for (const { shard, pos } of found) floors.sent(shard, pos);
-    return removed;
+    return sent;
   }
 
   return {
