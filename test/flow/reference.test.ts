@@ -11,6 +11,7 @@ import { startApp, type TestApp } from "../support/app.ts";
 import { referenceOf } from "../support/reference.ts";
 import { fundedEscrow } from "../support/sale.ts";
 
+const money = { amount: "10000", currency: "USD" };
 let app: TestApp;
 beforeAll(async () => {
   app = await startApp();
@@ -72,6 +73,34 @@ test("O5: what the proto says of a field, and what it demands, stands in the ref
     description: "What the buyer reads on his card's statement.",
   });
   expect(components.schemas["escrow.v1.MoneyInput"].properties.amount.pattern).toContain("[1-9]");
+});
+
+test("O5: of each command the reference says for whom it is, and of each term what it is when absent", async () => {
+  const { components, paths } = await reference();
+  const commands = Object.entries(paths as Record<string, { post?: { description?: string } }>)
+    .filter(([path]) => path.startsWith("/v1/escrows/{id}/"))
+    .flatMap(([path, { post }]) => (post === undefined ? [] : [[path, post.description]]));
+  expect(commands.length).toBeGreaterThan(12);
+  expect(commands.filter(([, description]) => description === undefined)).toEqual([]);
+  expect(Object.fromEntries(commands)).toMatchObject({
+    "/v1/escrows/{id}/deliver": expect.stringContaining("its seller"),
+    "/v1/escrows/{id}/resolve": "For role admin.",
+  });
+
+  const alice = app.as("alice", "buyer");
+  const body = { buyerId: "alice", sellerId: "bob", title: "x", amount: money };
+  const { body: made } = await alice.post("/v1/escrows", body, { Prefer: "wait=10" });
+  const { body: view } = await alice.get(`/v1/escrows/${made.escrowId}`);
+  const told = components.schemas["escrow.v1.TermsInput"].properties as Record<
+    string,
+    { description: string }
+  >;
+  const absent = Object.entries(told).flatMap(([name, { description }]) => {
+    const [, value] = /; ([A-Z][A-Z0-9]+) when absent/.exec(description) ?? [];
+    return value === undefined ? [] : [[name, value]];
+  });
+  expect(absent.length).toBe(8);
+  expect(view.terms).toMatchObject(Object.fromEntries(absent));
 });
 
 test("O5: an answer with a field the reference lacks, or without one it names, is found", async () => {

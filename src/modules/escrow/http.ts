@@ -72,6 +72,7 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
     "/v1/escrows",
     documented({
       summary: "Propose a deal.",
+      audience: "its buyer or seller, and for services",
       body: CreateEscrowRequestSchema,
       query: dryRunParameter,
       headers: commandHeaders,
@@ -104,13 +105,14 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
   return app;
 }
 
-function commandDoc({ summary, body, role, twoOperators }: CommandRoute): RouteDoc {
+function commandDoc(route: CommandRoute): RouteDoc {
+  const { summary, body, role, audience = "its buyer and seller", twoOperators } = route;
   const own = twoOperators === "always" ? wishHeaders : commandHeaders;
   return {
     summary,
     body,
     // Who is no member learns that first, so the role is asked where the standing is known.
-    ...(role && { audience: `role ${role}` }),
+    audience: role ? `role ${role}` : `${audience}; a service acts On-Behalf-Of either`,
     query: dryRunParameter,
     headers: { ...own, "If-Match": "optional" },
     answers: {},

@@ -61,6 +61,8 @@ export interface CommandRoute {
   readonly read: (json: JsonObject, context: ReadContext) => Promise<CommandBody>;
   /** Only this role may ask at all. */
   readonly role?: "admin";
+  /** Whom it is for, for the reference: the decider judges. Both parties unless said. */
+  readonly audience?: string;
   /** Whose request waits for a second operator: everybody's, or that of one who is no member. */
   readonly twoOperators?: "always" | "operator";
 }
@@ -76,19 +78,22 @@ export const commandRoutes: readonly CommandRoute[] = [
       value: create(AcceptTermsSchema, { termsHash }),
     }),
   ),
-  route(
-    "deliver",
-    "Say that it was delivered.",
-    "MarkDelivered",
-    DeliverRequestSchema,
-    async (body, { seal }) => ({
-      case: "markDelivered",
-      value: create(MarkDeliveredSchema, {
-        milestoneId: body.milestoneId,
-        ...optional("note", await seal(body.note)),
+  {
+    ...route(
+      "deliver",
+      "Say that it was delivered.",
+      "MarkDelivered",
+      DeliverRequestSchema,
+      async (body, { seal }) => ({
+        case: "markDelivered",
+        value: create(MarkDeliveredSchema, {
+          milestoneId: body.milestoneId,
+          ...optional("note", await seal(body.note)),
+        }),
       }),
-    }),
-  ),
+    ),
+    audience: "its seller",
+  },
   {
     ...route(
       "release",
@@ -100,6 +105,7 @@ export const commandRoutes: readonly CommandRoute[] = [
         value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
       }),
     ),
+    audience: "its buyer; role admin asks a second operator",
     twoOperators: "operator",
   },
   {
@@ -117,6 +123,7 @@ export const commandRoutes: readonly CommandRoute[] = [
         }),
       }),
     ),
+    audience: "its seller; role admin asks a second operator",
     twoOperators: "operator",
   },
   route(
@@ -170,21 +177,24 @@ export const commandRoutes: readonly CommandRoute[] = [
     ),
     role: "admin",
   },
-  route(
-    "evidence",
-    "Add a text or a file's hash to what speaks for you.",
-    "AddEvidence",
-    EvidenceRequestSchema,
-    async (body, { seal }) => ({
-      case: "addEvidence",
-      value: create(AddEvidenceSchema, {
-        milestoneId: body.milestoneId,
-        sha256: body.sha256,
-        url: body.url,
-        ...optional("text", await seal(body.text)),
+  {
+    ...route(
+      "evidence",
+      "Add a text or a file's hash to what speaks for you.",
+      "AddEvidence",
+      EvidenceRequestSchema,
+      async (body, { seal }) => ({
+        case: "addEvidence",
+        value: create(AddEvidenceSchema, {
+          milestoneId: body.milestoneId,
+          sha256: body.sha256,
+          url: body.url,
+          ...optional("text", await seal(body.text)),
+        }),
       }),
-    }),
-  ),
+    ),
+    audience: "its buyer and seller, and for role admin",
+  },
   route(
     "amend",
     "Propose other terms, or accept the deal's `proposedTerms` by their hash.",

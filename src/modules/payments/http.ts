@@ -88,9 +88,14 @@ export interface PaymentRouteOptions {
 const readers = [...partiesAndOperators, "creator"] as const;
 
 const docs = {
-  getEscrowsPayment: { summary: "How to pay, and what was paid.", answers: { 200: paymentAnswer } },
+  getEscrowsPayment: {
+    summary: "How to pay, and what was paid.",
+    audience: "its buyer, and for the service that made the deal",
+    answers: { 200: paymentAnswer },
+  },
   postEscrowsPayment: {
     summary: "Ask anew how to pay.",
+    audience: "its buyer",
     body: RenewPaymentRequestSchema,
     headers: commandHeaders,
     answers: {},

@@ -97,44 +97,56 @@ export const MilestoneInputSchema: GenMessage<MilestoneInput> = /*@__PURE__*/
   messageDesc(file_escrow_v1_http, 2);
 
 /**
- * What may be agreed besides parties and money. What is absent has its default.
+ * What may be agreed besides parties and money. What is absent has its default; in an amendment it stays.
  *
  * @generated from message escrow.v1.TermsInput
  */
 export type TermsInput = Message<"escrow.v1.TermsInput"> & {
   /**
-   * ISO 8601 durations of weeks, days, hours, minutes, seconds.
+   * ISO 8601, of weeks, days, hours, minutes and seconds, from the proposal on; PT72H when absent.
    *
    * @generated from field: string funding_deadline = 1;
    */
   fundingDeadline: string;
 
   /**
+   * A duration from the payment on; P30D when absent.
+   *
    * @generated from field: string delivery_deadline = 2;
    */
   deliveryDeadline: string;
 
   /**
+   * A duration from the delivery on, after which silence releases; P7D when absent.
+   *
    * @generated from field: string auto_release = 3;
    */
   autoRelease: string;
 
   /**
+   * A duration from the dispute on; P30D when absent.
+   *
    * @generated from field: string arbiter_deadline = 4;
    */
   arbiterDeadline: string;
 
   /**
+   * What becomes of a dispute that nobody has decided by then; REFUND when absent.
+   *
    * @generated from field: escrow.v1.Terms.Outcome default_outcome = 5;
    */
   defaultOutcome: Terms_Outcome;
 
   /**
+   * Of the buyer's fee; RETURN when absent.
+   *
    * @generated from field: escrow.v1.Terms.FeeRefund fee_refund = 6;
    */
   feeRefund: Terms_FeeRefund;
 
   /**
+   * Who bears what a bank takes back after the release; SELLER when absent.
+   *
    * @generated from field: escrow.v1.Terms.ChargebackLiability chargeback_liability = 7;
    */
   chargebackLiability: Terms_ChargebackLiability;
@@ -147,17 +159,21 @@ export type TermsInput = Message<"escrow.v1.TermsInput"> & {
   chargebackSellerPercent: string;
 
   /**
+   * Who holds the money; whoever can hold its currency here when absent.
+   *
    * @generated from field: string provider = 8;
    */
   provider: string;
 
   /**
+   * What becomes of the money when nothing was delivered in time; REFUND when absent.
+   *
    * @generated from field: escrow.v1.Terms.Outcome delivery_outcome = 9;
    */
   deliveryOutcome: Terms_Outcome;
 
   /**
-   * Offsets before a deadline at which a reminder is said.
+   * Offsets before a deadline at which a reminder is said; none when absent.
    *
    * @generated from field: repeated string reminders = 10;
    */
