@@ -109,6 +109,22 @@ test.each([
   await expectRefused(await answer(token));
 });
 
+test.each([
+  ["The token has expired.", signed({ ...good, exp: seconds - 3_600 })],
+  [
+    "The token was signed with another key than this server's.",
+    signed(good, { alg: "HS256" }, Buffer.alloc(32, 1)),
+  ],
+  // Whoever has no key learns nothing of what it says.
+  [
+    "The token was signed with another key than this server's.",
+    signed({ ...good, exp: seconds - 3_600 }, { alg: "HS256" }, Buffer.alloc(32, 1)),
+  ],
+  ["The token is not valid.", signed({ ...good, iss: "other" })],
+])("a refused token's holder is told: %s", async (detail, token) => {
+  expect(await (await answer(token)).json()).toMatchObject({ code: "INVALID_TOKEN", detail });
+});
+
 test("B16: no token, another scheme, two headers, a token in the address", async () => {
   const token = signed(good);
   await expectRefused(await answer(undefined));

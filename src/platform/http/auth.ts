@@ -64,7 +64,7 @@ export function createAuth({ keys, issuer, audience, clock, apiKeys }: AuthOptio
       return principal;
     } catch (error) {
       if (error instanceof errors.JOSEError || error instanceof TypeError) {
-        throw refused("The token is not valid.", error);
+        throw refused(reasonOf(error), error);
       }
       throw error;
     }
@@ -182,6 +182,17 @@ function onBehalf(principal: Principal, member: string | undefined): Principal {
     throw new HttpProblem("INVALID_HEADER", "On-Behalf-Of does not name a subject.");
   }
   return { ...principal, onBehalfOf: member };
+}
+
+/** Says what its holder can mend, and to a forger nothing that he does not know. */
+function reasonOf(error: Error): string {
+  if (error instanceof errors.JWTExpired) return "The token has expired.";
+  const foreign =
+    error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof errors.JWKSNoMatchingKey;
+  return foreign
+    ? "The token was signed with another key than this server's."
+    : "The token is not valid.";
 }
 
 function refused(detail: string, cause?: unknown): HttpProblem {

@@ -55,8 +55,10 @@ async function csvBalances(
   at: Date,
 ): Promise<string> {
   const { columns, balanceColumn } = statement;
+  // From the beginning on there is no day to name.
+  const atText = at.getTime() === 0 ? "" : at.toISOString();
   const cell = (balance: Shown, column: string) =>
-    column === "at" ? at.toISOString() : balance[balanceColumn[column] ?? column];
+    column === "at" ? atText : balance[balanceColumn[column] ?? column];
   return (await statement.balances(db, at))
     .map((balance) => csvRow([kind, ...columns.map((column) => cell(balance, column) ?? "")]))
     .join("");

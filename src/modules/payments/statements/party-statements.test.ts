@@ -170,6 +170,9 @@ describe("G9: a party's statement", () => {
     const json = await statement("party=bob", "bob");
     expect(amounts("line")).toEqual(json.lines.map(({ inYourFavour }) => inYourFavour));
     expect([...amounts("opening"), ...amounts("closing")]).toEqual(["0", "0"]);
+    // From the beginning: no day to name.
+    expect(rows[0]).toStartWith("opening,,");
+    expect(rows.at(-1)).toMatch(/^closing,20\d\d-/);
   });
 
   test("a party is found by any id that a token can name", async () => {
