@@ -5,7 +5,7 @@
 import { hkdfSync, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 
 export interface Secrets {
   /** HS256 secret; absent when tokens are verified by a JWKS. */
@@ -20,11 +20,14 @@ interface GeneratedSecrets {
   readonly dataKey: string;
 }
 
-/** Needs the data folder's lock where secrets are generated into it. */
+/** Needs the data folder's lock where secrets are generated into it. Throws ConfigError. */
 export function resolveSecrets(config: Config): Secrets {
   const generated = needsGenerated(config) ? generatedSecrets(config) : undefined;
   const dataKeyText = config.DATA_KEY ?? generated?.dataKey;
-  if (dataKeyText === undefined) throw new Error("DATA_KEY is missing");
+  if (dataKeyText === undefined) {
+    const expected = "base64 of 32 bytes, those of the servers, when DATABASE_URL is set";
+    throw new ConfigError([{ name: "DATA_KEY", origin: "default", value: "", expected }]);
+  }
   const dataKey = Buffer.from(dataKeyText, "base64");
   return {
     jwtSecret: config.JWT_JWKS_URL ? undefined : (config.JWT_SECRET ?? generated?.jwtSecret),

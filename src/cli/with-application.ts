@@ -1,5 +1,5 @@
 /** Opens stores and log for one command, builds the object graph without starting it, closes all. */
-
+import { randomBytes } from "node:crypto";
 import { createSystemClock } from "#platform/clock-system";
 import { createLogger } from "#platform/telemetry/logger";
 import { createMetrics } from "#platform/telemetry/metrics";
@@ -22,11 +22,13 @@ export async function withApplication<T>(
     if (config.embedded) await stores.migrate();
     else await assertMigrated(stores);
     const processId = `command-${process.pid}`;
+    const secrets = resolveSecrets(config);
     const log = stores.openLog({ clock, logger, memberId: processId });
     if (log.kind === "table") await log.ensureTopics(topicSettings());
     const application = buildApplication({
       config,
-      secrets: resolveSecrets(config),
+      // Its routes are not served: nobody needs to have a token for them.
+      secrets: { ...secrets, jwtSecret: secrets.jwtSecret ?? randomBytes(32).toString("hex") },
       databases: stores.databases,
       log,
       clock,

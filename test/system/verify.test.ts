@@ -93,6 +93,18 @@ async function verifyDamaged(damage: string) {
   }
 }
 
+test("needs no secret of tokens, and names the key that it lacks", async () => {
+  const { JWT_SECRET: _, ...without } = env;
+  expect(await verify(place, without)).toMatchObject({ code: 0, ok: true });
+  const { DATA_KEY: _key, ...keyless } = without;
+  const { code, stdout, stderr } = await runApp(place, ["verify"], keyless);
+  expect({ code, stdout, lines: stderr.trim().split("\n") }).toEqual({
+    code: 3,
+    stdout: "",
+    lines: ["wrong settings:", expect.stringContaining("DATA_KEY (default): missing; expected")],
+  });
+});
+
 test("the untouched copy is sound", async () => {
   const found = await verifyDamaged("");
   expect(found).toMatchObject({ code: 0, ok: true, broken: [] });
