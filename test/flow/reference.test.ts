@@ -89,7 +89,7 @@ test("O5: of each command the reference says for whom it is, and of each term wh
 
   const alice = app.as("alice", "buyer");
   const body = { buyerId: "alice", sellerId: "bob", title: "x", amount: money };
-  const { body: made } = await alice.post("/v1/escrows", body, { Prefer: "wait=10" });
+  const { body: made } = await alice.post("/v1/escrows", body);
   const { body: view } = await alice.get(`/v1/escrows/${made.escrowId}`);
   const told = components.schemas["escrow.v1.TermsInput"].properties as Record<
     string,
