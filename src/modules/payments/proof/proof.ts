@@ -12,6 +12,7 @@ import { createSweep } from "../webhooks/sweep.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { type Conservation, createConservation } from "./conservation.ts";
 import { registerMoneyHeld } from "./money-held.ts";
+import { createRestingLook } from "./resting-look.ts";
 
 /** How often the books are held against the providers', and what they may differ by. */
 export interface ProofConfig {
@@ -55,20 +56,10 @@ export function createProof(options: ProofOptions): Proof {
   };
 }
 
-/** A look goes through all escrows, and a probe asks every few seconds: one takes a fiftieth of the time. */
-const restAfterLook = 50;
-
+/** A look goes through all escrows, and a probe asks every few seconds. */
 function uncoveredBy({ db, clock }: ProofOptions): Proof["uncovered"] {
-  let looked: { readonly cover: readonly Cover[]; readonly untilMs: number } | undefined;
-  return async () => {
-    const begunMs = clock.monotonicMs();
-    if (looked === undefined || begunMs > looked.untilMs) {
-      const cover = await coverOf(db);
-      const endedMs = clock.monotonicMs();
-      looked = { cover, untilMs: endedMs + (endedMs - begunMs) * restAfterLook };
-    }
-    return looked.cover.filter(isUncovered);
-  };
+  const look = createRestingLook(() => coverOf(db), clock);
+  return async () => (await look()).filter(isUncovered);
 }
 
 function registerFigures(metrics: Metrics, db: Database, { last }: Conservation): void {
