@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 
 export interface Secrets {
-  /** HS256 secret; absent when tokens are verified by a JWKS. */
+  /** HS256 secret. Absent with a JWKS, and in a command that serves nothing where none is configured. */
   readonly jwtSecret: string | undefined;
   /** 32 bytes that wrap every person's key. */
   readonly dataKey: Uint8Array;

@@ -22,12 +22,13 @@ export async function withApplication<T>(
     if (config.embedded) await stores.migrate();
     else await assertMigrated(stores);
     const processId = `command-${process.pid}`;
+    // Before the log is opened: this throws where DATA_KEY is missing.
     const secrets = resolveSecrets(config);
     const log = stores.openLog({ clock, logger, memberId: processId });
     if (log.kind === "table") await log.ensureTopics(topicSettings());
     const application = buildApplication({
       config,
-      // Its routes are not served: nobody needs to have a token for them.
+      // The graph wants a way to judge tokens. None comes, and none fits a secret that nobody knows.
       secrets: { ...secrets, jwtSecret: secrets.jwtSecret ?? randomBytes(32).toString("hex") },
       databases: stores.databases,
       log,

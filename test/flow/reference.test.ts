@@ -96,7 +96,7 @@ test("O5: of each command the reference says for whom it is, and of each term wh
     { description: string }
   >;
   const absent = Object.entries(told).flatMap(([name, { description }]) => {
-    const [, value] = /; ([A-Z][A-Z0-9]+) when absent/.exec(description) ?? [];
+    const [, value] = /; default ([A-Z][A-Z0-9]+)\./.exec(description) ?? [];
     return value === undefined ? [] : [[name, value]];
   });
   expect(absent.length).toBe(8);

@@ -112,7 +112,9 @@ function commandDoc(route: CommandRoute): RouteDoc {
     summary,
     body,
     // Who is no member learns that first, so the role is asked where the standing is known.
-    audience: role ? `role ${role}` : `${audience}; a service acts On-Behalf-Of either`,
+    audience: role
+      ? `role ${role}`
+      : `${audience}; a service names in On-Behalf-Of whom it acts for`,
     query: dryRunParameter,
     headers: { ...own, "If-Match": "optional" },
     answers: {},

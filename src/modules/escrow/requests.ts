@@ -61,7 +61,7 @@ export interface CommandRoute {
   readonly read: (json: JsonObject, context: ReadContext) => Promise<CommandBody>;
   /** Only this role may ask at all. */
   readonly role?: "admin";
-  /** Whom it is for, for the reference: the decider judges. Both parties unless said. */
+  /** Whom the decider lets do it, as the reference says it; completes "For …". Absent: both parties. */
   readonly audience?: string;
   /** Whose request waits for a second operator: everybody's, or that of one who is no member. */
   readonly twoOperators?: "always" | "operator";
@@ -105,7 +105,7 @@ export const commandRoutes: readonly CommandRoute[] = [
         value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
       }),
     ),
-    audience: "its buyer; role admin asks a second operator",
+    audience: "its buyer, or role admin with a second operator",
     twoOperators: "operator",
   },
   {
@@ -123,7 +123,7 @@ export const commandRoutes: readonly CommandRoute[] = [
         }),
       }),
     ),
-    audience: "its seller; role admin asks a second operator",
+    audience: "its seller, or role admin with a second operator",
     twoOperators: "operator",
   },
   route(
@@ -149,16 +149,19 @@ export const commandRoutes: readonly CommandRoute[] = [
       }),
     }),
   ),
-  route(
-    "withdraw-dispute",
-    "Take the dispute back.",
-    "WithdrawDispute",
-    WithdrawDisputeRequestSchema,
-    async ({ milestoneId }) => ({
-      case: "withdrawDispute",
-      value: create(WithdrawDisputeSchema, { milestoneId }),
-    }),
-  ),
+  {
+    ...route(
+      "withdraw-dispute",
+      "Take the dispute back.",
+      "WithdrawDispute",
+      WithdrawDisputeRequestSchema,
+      async ({ milestoneId }) => ({
+        case: "withdrawDispute",
+        value: create(WithdrawDisputeSchema, { milestoneId }),
+      }),
+    ),
+    audience: "the party that raised it",
+  },
   {
     ...route(
       "resolve",
@@ -193,7 +196,7 @@ export const commandRoutes: readonly CommandRoute[] = [
         }),
       }),
     ),
-    audience: "its buyer and seller, and for role admin",
+    audience: "its buyer and seller, or role admin",
   },
   route(
     "amend",
@@ -224,16 +227,19 @@ export const commandRoutes: readonly CommandRoute[] = [
       }),
     }),
   ),
-  route(
-    "settlement-offers/:offerId/accept",
-    "Accept an offered split.",
-    "AcceptSettlement",
-    AcceptOfferRequestSchema,
-    async (_body, { param }) => ({
-      case: "acceptSettlement",
-      value: create(AcceptSettlementSchema, { offerId: param("offerId") }),
-    }),
-  ),
+  {
+    ...route(
+      "settlement-offers/:offerId/accept",
+      "Accept an offered split.",
+      "AcceptSettlement",
+      AcceptOfferRequestSchema,
+      async (_body, { param }) => ({
+        case: "acceptSettlement",
+        value: create(AcceptSettlementSchema, { offerId: param("offerId") }),
+      }),
+    ),
+    audience: "the party that did not offer it",
+  },
   {
     ...route(
       "unblock",

@@ -1,8 +1,8 @@
 /**
- * What another publisher has left behind. Up to which position rows have been waiting for long (once or
- * twice `afterMs`) is judged by position and not by each row's own time, since of a key nothing may go
- * before what was written before it. What was sent stays in the outbox until it was seen on its topic,
- * and is sent once more if that takes longer than `afterMs`.
+ * What a connector has left to this relay. The highest position is noted every `afterMs`; rows up to the
+ * note before are overdue, so after `afterMs`, or twice that at most. By position, not by each row's time:
+ * of a key nothing goes before what was written before it. What this relay has sent it does not remove: it
+ * passes it over for `afterMs`, and sends it once more if nobody has seen it by then.
  */
 import type { Clock } from "#platform/clock";
 import { type Database, SqlName } from "#platform/database/database";
@@ -10,11 +10,12 @@ import type { Floors } from "./floors.ts";
 import type { OutboxRow } from "./rows.ts";
 
 export interface Overdue {
+  /** Rows up to here are overdue; 0 where none are. */
   upTo(): Promise<bigint>;
   /** Of rows that a read has brought, those that are to be sent. */
   unsent(rows: readonly OutboxRow[]): readonly OutboxRow[];
   sent(rows: readonly OutboxRow[]): void;
-  /** Behind what was sent; from the lowest row again every `afterMs`, and when rows stay behind. */
+  /** Behind what was sent. They prove nothing, as those of `floors.ts` do: every `afterMs` all is read again. */
   readonly floors: Floors;
 }
 
@@ -31,8 +32,9 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
   let overdue = 0n;
   /** When each was sent, the eldest first. */
   const sentAt = new Map<bigint, number>();
+  /** Per shard: up to here all that was read has been sent. */
   const reached = new Map<number, bigint>();
-  let lowestAtMs = clock.monotonicMs() + afterMs;
+  let fromLowestAtMs = clock.monotonicMs() + afterMs;
 
   function forget(): void {
     const sinceMs = clock.monotonicMs() - afterMs;
@@ -62,9 +64,9 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
     floors: {
       async of(leases) {
         const nowMs = clock.monotonicMs();
-        if (nowMs >= lowestAtMs) {
+        if (nowMs >= fromLowestAtMs) {
           reached.clear();
-          lowestAtMs = nowMs + afterMs;
+          fromLowestAtMs = nowMs + afterMs;
         }
         return leases.map(({ shard }) => reached.get(shard) ?? 0n);
       },

@@ -1,8 +1,8 @@
 /**
- * Removes outbox rows that a connector publishes. It reads the topics and deletes exactly the rows
- * whose message it has seen there: same topic, key, id and bytes, and every header of the row. What
- * it has not seen stays, whatever anybody says of having sent it, and keeps what follows it of its key,
- * even if that was seen before it: whoever publishes it late can then repeat that behind it, in order.
+ * Removes outbox rows that a connector publishes. It reads the topics; a row is proved by its message
+ * there: same topic, key, id and bytes, and every header of the row. Of a key only the first rows go, as
+ * far as they were seen one behind the other. One that was not seen keeps all behind it, seen or not,
+ * until they are seen again behind it: so whoever publishes it late repeats them in order.
  */
 import type { Clock } from "#platform/clock";
 import { SqlName, type Tx } from "#platform/database/database";
@@ -50,7 +50,7 @@ interface Waiting {
 
 interface Proved extends Waiting {
   /** Offsets, from the lowest. */
-  readonly places: readonly bigint[];
+  readonly offsets: readonly bigint[];
 }
 
 export function createPublishedRows(options: PublishedRowsOptions): Worker {
@@ -138,17 +138,21 @@ async function removeSeen(
            encode(sha256(payload), 'hex') AS digest
     FROM ${outbox} WHERE id = ANY(${[...seen.keys()]}::text[])`;
   const proved = rows.flatMap((row) => {
-    const places = placesOf(row, seen.get(row.id) ?? []);
-    return places.length === 0 ? [] : [{ ...row, places }];
+    const offsets = offsetsOf(row, seen.get(row.id) ?? []);
+    return offsets.length === 0 ? [] : [{ ...row, offsets }];
   });
   if (proved.length === 0) return 0;
-  const unseen = await tx.sql<{ topic: string; key: string; pos: bigint }>`
+  const others = await tx.sql<{ topic: string; key: string; pos: bigint }>`
     SELECT aggregatetype AS topic, aggregateid AS key, min(pos) AS pos FROM ${outbox}
     WHERE aggregateid = ANY(${[...new Set(proved.map(({ key }) => key))]}::text[])
       AND NOT pos = ANY(${proved.map(({ pos }) => pos)}::bigint[])
     GROUP BY aggregatetype, aggregateid`;
-  const first = new Map(unseen.map((row) => [placeOf(row), row.pos]));
-  const gone = inOrder(proved).filter((row) => row.pos < (first.get(placeOf(row)) ?? row.pos + 1n));
+  const lowestOther = new Map(others.map((row) => [lineOf(row), row.pos]));
+  const comesFirst = (row: Proved): boolean => {
+    const other = lowestOther.get(lineOf(row));
+    return other === undefined || row.pos < other;
+  };
+  const gone = inOrder(proved).filter(comesFirst);
   const removed = await tx.sql`
     DELETE FROM ${outbox} WHERE pos = ANY(${gone.map(({ pos }) => pos)}::bigint[]) RETURNING pos`;
   return removed.length;
@@ -156,12 +160,12 @@ async function removeSeen(
 
 /** Of each topic and key, as many from the lowest position on as were seen one behind the other. */
 function inOrder<R extends Proved>(rows: readonly R[]): R[] {
-  const byPlace = Map.groupBy(rows, placeOf);
-  return [...byPlace.values()].flatMap((ofKey) => {
+  const byLine = Map.groupBy(rows, lineOf);
+  return [...byLine.values()].flatMap((ofKey) => {
     const sorted = ofKey.toSorted((a, b) => (a.pos < b.pos ? -1 : 1));
     let last = -1n;
-    const end = sorted.findIndex(({ places }) => {
-      const next = places.find((offset) => offset > last);
+    const end = sorted.findIndex(({ offsets }) => {
+      const next = offsets.find((offset) => offset > last);
       if (next !== undefined) last = next;
       return next === undefined;
     });
@@ -169,12 +173,13 @@ function inOrder<R extends Proved>(rows: readonly R[]): R[] {
   });
 }
 
-function placeOf({ topic, key }: { readonly topic: string; readonly key: string }): string {
+/** What has an order of its own: the messages of one key on a topic. */
+function lineOf({ topic, key }: { readonly topic: string; readonly key: string }): string {
   return `${topic} ${key}`;
 }
 
 /** At which offsets of its key's partition the row's message was seen, in their order. */
-function placesOf(row: Waiting, records: readonly LogRecord[]): readonly bigint[] {
+function offsetsOf(row: Waiting, records: readonly LogRecord[]): readonly bigint[] {
   return records.filter((record) => isOf(row, record)).map(({ offset }) => offset);
 }
 

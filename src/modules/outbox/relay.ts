@@ -1,7 +1,8 @@
 /**
  * Moves the rows of one outbox to the log. Order holds per key because each shard is read from its
- * lowest unsent row, one send of a topic is in flight at a time, and a row goes only once it is
- * acknowledged. Two relays may send a row twice, never a later one of its key first.
+ * lowest unsent row, one send of a topic is in flight at a time, and a row is removed only once it is
+ * acknowledged. Two relays may send a row twice, never a later one of its key first. Where a connector
+ * publishes, this sends only what that left behind, and leaves the removal to `published-rows.ts`.
  */
 import type { Clock } from "#platform/clock";
 import type { Database } from "#platform/database/database";
@@ -72,7 +73,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
     clock,
     logger,
     safe: leases.safe,
-    remove: async (acked) => {
+    acknowledged: async (acked) => {
       // Whoever reads the topics removes it, once it stands there behind all that came before it.
       if (overdue !== undefined) overdue.sent(acked);
       else await rows.remove(acked.map(({ pos }) => pos));

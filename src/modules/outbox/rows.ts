@@ -13,7 +13,7 @@ export interface OutboxRow extends NewRecord {
 
 export interface ReadOptions {
   readonly leases: readonly ShardLease[];
-  /** Per lease: rows at or below are known to be gone. */
+  /** Per lease: rows at or below are not read: they are gone, or sent and not yet seen. */
   readonly floors: readonly bigint[];
   /** Topics that wait by themselves. */
   readonly paused: readonly string[];

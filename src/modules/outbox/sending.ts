@@ -1,7 +1,7 @@
 /**
  * Sends what was read from an outbox. Each topic has a producer of its own with one send in flight,
  * so that one that hangs, fails or does not exist waits alone; what the log refuses is set aside
- * with its key. A row is removed only after it was acknowledged.
+ * with its key. A row is given to `acknowledged` only after the log has it.
  */
 import type { Clock } from "#platform/clock";
 import {
@@ -21,7 +21,7 @@ import type { OutboxRow } from "./rows.ts";
 
 export interface Sending {
   /**
-   * Resolves, soon even where a send hangs, to how many rows were acknowledged and removed. The
+   * Resolves, soon even where a send hangs, to how many rows the log has and `acknowledged` took. The
    * topics of those that hang are excluded until they are done. Never rejects.
    */
   send(rows: readonly OutboxRow[]): Promise<number>;
@@ -40,9 +40,10 @@ export interface SendingOptions {
   readonly logger: Logger;
   /** False when no further send may begin. */
   readonly safe: () => boolean;
-  readonly remove: (rows: readonly OutboxRow[]) => Promise<void>;
+  /** The log has them: they are removed, or left to whoever reads the topics. */
+  readonly acknowledged: (rows: readonly OutboxRow[]) => Promise<void>;
   readonly setAside: (row: OutboxRow, error: RecordRefusedError) => Promise<void>;
-  /** Rows that are out of the outbox, and when their send began. */
+  /** Rows the log has, and when their send began. */
   readonly onSent?: ((rows: readonly OutboxRow[], startedAt: Date) => void) | undefined;
   /** A send was rejected; so many rows come again. */
   readonly onFailed?: ((rows: number) => void) | undefined;
@@ -56,7 +57,7 @@ const unavailablePauses = { firstMs: 1_000, longestMs: 30_000 };
 const patienceMs = 200;
 
 export function createSending(options: SendingOptions): Sending {
-  const { log, clock, logger, safe, remove, setAside } = options;
+  const { log, clock, logger, safe, acknowledged, setAside } = options;
   const producers = new Map<string, SingleProducer>();
   const flying = new Map<string, Promise<void>>();
   const paused = createPausedTopics({ clock });
@@ -101,7 +102,7 @@ export function createSending(options: SendingOptions): Sending {
     }
   }
 
-  /** Resolves to how many rows are out of the outbox now; never rejects. */
+  /** Resolves to how many rows `acknowledged` took; never rejects. */
   async function attempt(topic: string, rows: readonly OutboxRow[]): Promise<number> {
     const acked: OutboxRow[] = [];
     const startedAt = clock.wall();
@@ -110,7 +111,7 @@ export function createSending(options: SendingOptions): Sending {
       try {
         await sendTopic(topic, rows, acked);
       } finally {
-        await remove(acked);
+        await acknowledged(acked);
         removed = acked.length;
         if (removed > 0) options.onSent?.(acked, startedAt);
       }

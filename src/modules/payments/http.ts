@@ -39,7 +39,7 @@ const paymentAnswer = () =>
     status: z.string(),
     amount: money(),
     received: minor().describe(
-      "Of the amount; what went back, or is on its way back, is not in it.",
+      "Until all is paid: without what goes back. Then: without what went back, a refund under way still in it.",
     ),
     expiresAt: instant().optional(),
     lastError: z.string().optional(),

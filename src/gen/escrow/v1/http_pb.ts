@@ -97,83 +97,84 @@ export const MilestoneInputSchema: GenMessage<MilestoneInput> = /*@__PURE__*/
   messageDesc(file_escrow_v1_http, 2);
 
 /**
- * What may be agreed besides parties and money. What is absent has its default; in an amendment it stays.
+ * What may be agreed besides parties and money. In a proposal what is absent has its default; in an
+ * amendment it stays as it is. Durations are ISO 8601, of weeks, days, hours, minutes and seconds.
  *
  * @generated from message escrow.v1.TermsInput
  */
 export type TermsInput = Message<"escrow.v1.TermsInput"> & {
   /**
-   * ISO 8601, of weeks, days, hours, minutes and seconds, from the proposal on; PT72H when absent.
+   * How long the buyer has to pay, from the proposal on: a duration; default PT72H.
    *
    * @generated from field: string funding_deadline = 1;
    */
   fundingDeadline: string;
 
   /**
-   * A duration from the payment on; P30D when absent.
+   * How long the seller has to deliver, from the payment on: a duration; default P30D.
    *
    * @generated from field: string delivery_deadline = 2;
    */
   deliveryDeadline: string;
 
   /**
-   * A duration from the delivery on, after which silence releases; P7D when absent.
+   * How long the buyer may object, from the delivery on; then the seller is paid: a duration; default P7D.
    *
    * @generated from field: string auto_release = 3;
    */
   autoRelease: string;
 
   /**
-   * A duration from the dispute on; P30D when absent.
+   * How long the arbiter has, from the dispute on: a duration; default P30D.
    *
    * @generated from field: string arbiter_deadline = 4;
    */
   arbiterDeadline: string;
 
   /**
-   * What becomes of a dispute that nobody has decided by then; REFUND when absent.
+   * Where the money goes when the arbiter did not decide in time; default REFUND.
    *
    * @generated from field: escrow.v1.Terms.Outcome default_outcome = 5;
    */
   defaultOutcome: Terms_Outcome;
 
   /**
-   * Of the buyer's fee; RETURN when absent.
+   * Whether a refund gives the buyer's fee back in proportion, or it is kept; default RETURN.
    *
    * @generated from field: escrow.v1.Terms.FeeRefund fee_refund = 6;
    */
   feeRefund: Terms_FeeRefund;
 
   /**
-   * Who bears what a bank takes back after the release; SELLER when absent.
+   * Who bears what a bank takes back after the release; default SELLER.
    *
    * @generated from field: escrow.v1.Terms.ChargebackLiability chargeback_liability = 7;
    */
   chargebackLiability: Terms_ChargebackLiability;
 
   /**
-   * With RATIO; 50 when absent.
+   * The seller's part in percent, only together with chargebackLiability RATIO; default 50.
    *
    * @generated from field: string chargeback_seller_percent = 140;
    */
   chargebackSellerPercent: string;
 
   /**
-   * Who holds the money; whoever can hold its currency here when absent.
+   * The payment provider that holds the money, by name; by default one here that can hold the currency.
    *
    * @generated from field: string provider = 8;
    */
   provider: string;
 
   /**
-   * What becomes of the money when nothing was delivered in time; REFUND when absent.
+   * Where the money goes when nothing was delivered in time; default REFUND.
    *
    * @generated from field: escrow.v1.Terms.Outcome delivery_outcome = 9;
    */
   deliveryOutcome: Terms_Outcome;
 
   /**
-   * Offsets before a deadline at which a reminder is said; none when absent.
+   * How long before each deadline a reminder is said: durations; none by default.
    *
    * @generated from field: repeated string reminders = 10;
    */

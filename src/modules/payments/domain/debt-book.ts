@@ -1,7 +1,7 @@
 /**
  * Whose debt each entry made, repaid or forgave. A seller's debt is one account over all his sales, so
  * the ledger cannot say. What is repaid or forgiven falls on the dispute the entry names, then on its
- * sale's own debt, then on the oldest. Pure; the only place that says so: what is decided of a dispute
+ * sale's other disputes, then on other sales: first the one that has owed longest, with all of it. Pure; the only place that says so: what is decided of a dispute
  * that is won and what statements show are both read off these parts. An entry's parts add up to it,
  * but for what nobody owed.
  */
@@ -97,7 +97,7 @@ function asItWas<E extends DebtEntry>(entries: readonly E[]): readonly E[] {
   return [...ordered, ...early];
 }
 
-/** What sales owe, and of each its disputes, never 0, in the order in which they began to owe it. */
+/** What sales owe, and of each its disputes, never 0: sales in the order in which they began to owe, and so a sale's disputes. */
 type Owed = Map<bigint, Map<string, bigint>>;
 
 function owes<E extends DebtEntry>(before: readonly DebtPart<E>[], entry: E): DebtPart<E>[] {
@@ -148,7 +148,7 @@ function repays<E extends DebtEntry>(owed: Owed, entry: E): DebtPart<E>[] {
     .filter(({ amount }) => amount !== 0n);
 }
 
-/** Of an entry from a debt; among those as near as each other, the oldest comes first. */
+/** Of an entry from a debt: that which it names, another of its sale, another sale's. Equals keep the order of `Owed`. */
 function distance({ sale, disputeId }: Debt, { escrow_no, reference }: DebtEntry): number {
   if (sale !== escrow_no) return 2;
   return disputeId === reference ? 0 : 1;

@@ -1,4 +1,4 @@
-/** The status of a payment out of which money went back, or to which it came back. Pure. */
+/** What a payment's status is, and how much counts as paid, once money went back or came back. Pure. */
 import { isComplete, type Payment, type PaymentStatus } from "./payment.ts";
 
 /** Neither complete nor over: by whether anything of what came is still here. */
@@ -7,7 +7,10 @@ export function awaited({ funds }: Pick<Payment, "funds">): PaymentStatus {
   return pending + reserved + blocked > 0n ? "UNDERFUNDED" : "REQUIRES_PAYMENT";
 }
 
-/** Of what the buyer pays: what went back to him, or is on its way, he pays again. */
+/**
+ * Before all is paid, what still lies here: what is on its way back is to be paid again. Once it was
+ * complete, or is called off, all that came but for what has gone back; what is on its way counts.
+ */
 export function received(payment: Payment): bigint {
   const { pending, blocked, funded, refunded, chargedBack } = payment.funds;
   return hasEnded(payment) ? funded - refunded - chargedBack : pending + blocked;

@@ -31,7 +31,7 @@ export interface ProofOptions extends PaymentWorkerDeps {
 export interface Proof {
   readonly workers: readonly Worker[];
   readonly reconcile: Reconciler["run"];
-  /** Where less lies than is owed out of it, but for sellers' fees to come; as good as now. */
+  /** Where less lies than is owed beyond sellers' fees to come, as the last look saw it. */
   readonly uncovered: () => Promise<readonly Cover[]>;
 }
 

@@ -23,6 +23,11 @@ test("a look of 100 ms is told again for five seconds, then there is another", a
   expect(await tell()).toBe(2);
 });
 
+test("whoever asks while a look is under way is told what it sees", async () => {
+  const tell = lookThatTakes(100);
+  expect(await Promise.all([tell(), tell(), tell()])).toEqual([1, 1, 1]);
+});
+
 test("a look that fails is none: the next one looks", async () => {
   let broken = true;
   const tell = createRestingLook(async () => {
