@@ -6,17 +6,17 @@
  */
 import type { Clock } from "#platform/clock";
 import { type Database, SqlName } from "#platform/database/database";
-import type { Floors } from "./floors.ts";
 import type { OutboxRow } from "./rows.ts";
 
 export interface Overdue {
   /** Rows up to here are overdue; 0 where none are. */
   upTo(): Promise<bigint>;
-  /** Of rows that a read has brought, those that are to be sent. */
+  /**
+   * Of the rows that a read from the lowest has brought, those that are to be sent. What nobody has seen
+   * yet stays in the way, so that no row is passed by: as much is under way as one read brings.
+   */
   unsent(rows: readonly OutboxRow[]): readonly OutboxRow[];
   sent(rows: readonly OutboxRow[]): void;
-  /** Behind what was sent. They prove nothing, as those of `floors.ts` do: every `afterMs` all is read again. */
-  readonly floors: Floors;
 }
 
 export interface OverdueOptions {
@@ -32,9 +32,6 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
   let overdue = 0n;
   /** When each was sent, the eldest first. */
   const sentAt = new Map<bigint, number>();
-  /** Per shard: up to here all that was read has been sent. */
-  const reached = new Map<number, bigint>();
-  let fromLowestAtMs = clock.monotonicMs() + afterMs;
 
   function forget(): void {
     const sinceMs = clock.monotonicMs() - afterMs;
@@ -60,30 +57,6 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
     sent(rows) {
       const nowMs = clock.monotonicMs();
       for (const { pos } of rows) sentAt.set(pos, nowMs);
-    },
-    floors: {
-      async of(leases) {
-        const nowMs = clock.monotonicMs();
-        if (nowMs >= fromLowestAtMs) {
-          reached.clear();
-          fromLowestAtMs = nowMs + afterMs;
-        }
-        return leases.map(({ shard }) => reached.get(shard) ?? 0n);
-      },
-      read(rows) {
-        forget();
-        const waiting = new Set<number>();
-        for (const { shard, pos } of rows) {
-          if (!sentAt.has(pos)) waiting.add(shard);
-          else if (!waiting.has(shard)) reached.set(shard, pos);
-        }
-      },
-      sent(shard, pos) {
-        reached.set(shard, pos);
-      },
-      reset() {
-        reached.clear();
-      },
     },
   };
 }

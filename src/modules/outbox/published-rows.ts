@@ -143,7 +143,10 @@ async function removeSeen(
   });
   if (proved.length === 0) return 0;
   const others = await tx.sql<{ topic: string; key: string; pos: bigint }>`
-    SELECT aggregatetype AS topic, aggregateid AS key, min(pos) AS pos FROM ${outbox}
+    SELECT aggregatetype AS topic, aggregateid AS key, min(pos) AS pos FROM (
+      SELECT pos, aggregatetype, aggregateid FROM ${outbox}
+      UNION ALL SELECT pos, aggregatetype, aggregateid FROM ${new SqlName(schema, "outbox_held")}
+    ) AS there
     WHERE aggregateid = ANY(${[...new Set(proved.map(({ key }) => key))]}::text[])
       AND NOT pos = ANY(${proved.map(({ pos }) => pos)}::bigint[])
     GROUP BY aggregatetype, aggregateid`;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createManualClock } from "#platform/clock-manual";
 import type { Database } from "#platform/database/database";
 import {
@@ -140,6 +140,71 @@ test("a refused row is held with its key; the others flow; released, it goes fir
   expect(await listHeld(db, schema)).toEqual([]);
 });
 
+describe("where a connector publishes and leaves rows behind", () => {
+  const late = { overdueAfterMs: 60_000 };
+
+  test("what waited for a topic in flight is not overtaken by what came later", async () => {
+    const both = Array.from({ length: 50 }, (_, n) =>
+      ["slow.v1", "a.v1"].map((topic) => message(topic, "k", n)),
+    );
+    await put(both.flat());
+    const answer = Promise.withResolvers<Fate>();
+    const { relay, log } = setUp(
+      ([record]) => (record?.topic === "slow.v1" ? answer.promise : "written"),
+      late,
+    );
+    await relay.step();
+    await clock.advance(60_000);
+    const step = relay.step();
+    while (clock.sleepers === 0) await new Promise(setImmediate);
+    await clock.advance(200);
+    await step;
+    await relay.step();
+    answer.resolve("written");
+    await new Promise(setImmediate);
+    for (let n = 0; n < 20; n += 1) {
+      await relay.step();
+      await removeSeen(log);
+    }
+    for (const topic of ["slow.v1", "a.v1"]) {
+      const numbers = texts(log.records.filter((record) => record.topic === topic)).map(Number);
+      expect({ topic, numbers }).toEqual({
+        topic,
+        numbers: Array.from({ length: 50 }, (_, n) => n),
+      });
+    }
+  });
+
+  test("what was held and is released goes before what came later of its key", async () => {
+    const key = "k";
+    const others = Array.from({ length: 64 }, (_, n) => message("a.v1", `o${n}`, "other"));
+    await put([
+      message("a.v1", key, 1),
+      message("a.v1", key, 2),
+      ...others,
+      message("a.v1", key, 3),
+    ]);
+    const fates: (RecordRefusedError | "written")[] = [];
+    const { relay, log } = setUp((records) => {
+      const first = records.some((record) => record.key === key && text(record.value) === "1");
+      return first
+        ? (fates.shift() ?? new RecordRefusedError("a.v1", "MESSAGE_TOO_LARGE"))
+        : "written";
+    }, late);
+    await relay.step();
+    await clock.advance(60_000);
+    for (let n = 0; n < 5; n += 1) await relay.step();
+    const [held] = await listHeld(db, schema);
+    fates.push("written", "written", "written");
+    await retryHeld(db, schema, [held?.pos ?? 0n]);
+    for (let n = 0; n < 5; n += 1) {
+      await relay.step();
+      await removeSeen(log);
+    }
+    expect(texts(log.records.filter((record) => record.key === key))).toEqual(["1", "2", "3"]);
+  });
+});
+
 test("a relay that has lost its lease sets nothing aside", async () => {
   await put([message("a.v1", "k", 1), message("a.v1", "k", 2)]);
   const { relay } = setUp(async () => {
@@ -219,11 +284,22 @@ test("takes leases for all shards, and gives them back when it stops", async () 
   expect(await leased()).toBe(0);
 });
 
-function setUp(fate?: (records: readonly NewRecord[]) => Fate | Promise<Fate>) {
+function setUp(
+  fate?: (records: readonly NewRecord[]) => Fate | Promise<Fate>,
+  more: { overdueAfterMs?: number } = {},
+) {
   const log = createFakeLog(fate);
   owners += 1;
   const owner = `relay-${owners}`;
-  return { log, relay: createRelay({ db, schema, log, clock, logger: silentLogger, owner }) };
+  const options = { db, schema, log, clock, logger: silentLogger, owner, ...more };
+  return { log, relay: createRelay(options) };
+}
+
+/** What a reader of the topics does. */
+async function removeSeen({ records }: { readonly records: readonly NewRecord[] }): Promise<void> {
+  const seen = records.map(({ topic, headers }) => `${topic} ${headers["message-id"]}`);
+  await db.sql`
+    DELETE FROM escrow.outbox WHERE aggregatetype || ' ' || id = ANY(${seen}::text[])`;
 }
 
 async function put(records: readonly NewRecord[]): Promise<void> {

@@ -67,7 +67,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
   const rows = createOutboxRows(db, schema);
   const overdue = afterMs === undefined ? undefined : createOverdue({ db, schema, clock, afterMs });
-  const floors = overdue?.floors ?? createFloors({ db, schema, clock });
+  const floors = createFloors({ db, schema, clock });
   const sending = createSending({
     log,
     clock,
@@ -117,7 +117,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   async function publish(found: readonly OutboxRow[]): Promise<number> {
     const sent = await sending.send(found);
     if (sent < found.length) floors.reset();
-    else for (const { shard, pos } of found) floors.sent(shard, pos);
+    else if (overdue === undefined) for (const { shard, pos } of found) floors.sent(shard, pos);
     return sent;
   }
 

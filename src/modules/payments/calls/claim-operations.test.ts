@@ -108,3 +108,18 @@ test.each([
   const targets = (await claimsOf(db)).map(({ operation }) => operation.target);
   expect(targets).toEqual([moves ? now : before]);
 });
+
+test("an attempt that waits is not called once its provider says that the one before was done", async () => {
+  const escrowId = await deals.funded();
+  const id = `refund-${escrowId}`;
+  await world.handle(refund(escrowId, id));
+  await db.sql`UPDATE payments.operation SET attempt = 2 WHERE operation_id = ${id}`;
+  await db.sql`
+    INSERT INTO payments.provider_object (provider, object_id, kind, escrow_id, operation_id, attempt, problem)
+    VALUES ('sandbox', ${`first-${id}`}, 'refund', ${escrowId}, ${id}, 1, 'it succeeded')`;
+  expect(namesOf(await claimsOf(db))).not.toContain(id);
+  expect(await deals.operation(id)).toMatchObject({ state: "READY", attempt: 2 });
+  await db.sql`UPDATE payments.provider_object SET problem = '' WHERE operation_id = ${id}`;
+  await world.clock.advance(60_000);
+  expect(namesOf(await claimsOf(db))).toContain(id);
+});

@@ -1,6 +1,7 @@
 /**
  * Takes due operations for one process, under their roots' locks and for the time of a lease. This
- * is the last gate before money leaves: what is locked, not reserved or not screened is not called.
+ * is the last gate before money leaves: what is locked, not reserved, not screened or said to have
+ * been done by an earlier attempt is not called.
  */
 import type { Tx } from "#platform/database/database";
 import { loadGone } from "../deposits.ts";
@@ -14,7 +15,7 @@ import { retransfersAimedAgain } from "../parties/retransfer-targets.ts";
 import { leaseMsOf } from "../provider.ts";
 import { type OperationRow, operationOf } from "../schema.ts";
 import { unscreened } from "../screening/gate.ts";
-import { tryLockRoots } from "../store.ts";
+import { loadContradicted, tryLockRoots } from "../store.ts";
 import type { PaymentWorkerDeps } from "../worker-deps.ts";
 import { netRetransfers } from "./net-retransfers.ts";
 
@@ -85,7 +86,8 @@ export async function claimOperations(
     const waiting = await unscreened(tx, rows, roots, now);
     const asked = rows.filter(({ operation_id }) => !waiting.has(operation_id));
     const gone = await loadGone(tx, asked);
-    const passed = passGate(asked, { roots, gone }, { now, leaseUntil });
+    const contradicted = await loadContradicted(tx, asked.filter(isFirstCall).map(idOf));
+    const passed = passGate(asked, { roots, gone, contradicted }, { now, leaseUntil });
     await putOff(tx, passed.refused, now);
     await saveClaims(tx, passed.claims, { now, leaseUntil });
     await outbox.enqueue(tx, outgoing);
@@ -104,11 +106,22 @@ interface Standing {
   readonly roots: ReadonlyMap<string, Root>;
   /** By operation. */
   readonly gone: ReadonlyMap<string, Gone>;
+  /** Not called yet, and what the provider says of an earlier attempt does not agree with that. */
+  readonly contradicted: ReadonlySet<string>;
+}
+
+function idOf({ operation_id }: OperationRow): string {
+  return operation_id;
+}
+
+/** Nothing of this attempt can have happened: a look-up is not in question. */
+function isFirstCall({ state, tries }: OperationRow): boolean {
+  return state === "READY" && tries === 0;
 }
 
 function passGate(
   rows: readonly OperationRow[],
-  { roots, gone }: Standing,
+  { roots, gone, contradicted }: Standing,
   { now, leaseUntil }: Times,
 ): { readonly claims: readonly Claim[]; readonly refused: readonly OperationRow[] } {
   const claims: Claim[] = [];
@@ -118,7 +131,9 @@ function passGate(
     const lost = gone.get(row.operation_id);
     const operation =
       root === undefined ? operationOf(row) : lookOnly(root.payment, operationOf(row), lost);
-    if (root === undefined || !mayBeCalled(root.payment, operation, lost)) refused.push(row);
+    const may = root !== undefined && mayBeCalled(root.payment, operation, lost);
+    // Called under a new key, it would be done twice if the earlier attempt was done after all.
+    if (!may || contradicted.has(row.operation_id)) refused.push(row);
     else {
       const way = wayOf(operation, now);
       claims.push({ row, operation: sent(operation, now), way, leaseUntil });

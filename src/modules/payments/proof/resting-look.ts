@@ -1,31 +1,36 @@
 /**
- * A look that is dear and asked for often. One is under way at a time, and it then rests fifty times as
- * long as it took: meanwhile everybody is told what it saw. One that fails is not kept.
+ * A look that is dear and that anybody may ask for. One is under way at a time; then it rests fifty times
+ * as long as it took, a second at least, whether it saw something or failed: meanwhile everybody is told that.
  */
 import type { Clock } from "#platform/clock";
 
 const restPerLook = 50;
+const leastRestMs = 1_000;
 
 export function createRestingLook<T>(
   look: () => Promise<T>,
   clock: Pick<Clock, "monotonicMs">,
 ): () => Promise<T> {
-  let last: { readonly seen: T; readonly untilMs: number } | undefined;
-  let underWay: Promise<T> | undefined;
+  let told: Promise<T> | undefined;
+  /** Absent while the look is under way. */
+  let restsUntilMs: number | undefined;
 
   async function lookNow(): Promise<T> {
     const begunMs = clock.monotonicMs();
-    const seen = await look();
-    const endedMs = clock.monotonicMs();
-    last = { seen, untilMs: endedMs + (endedMs - begunMs) * restPerLook };
-    return seen;
+    try {
+      return await look();
+    } finally {
+      const endedMs = clock.monotonicMs();
+      restsUntilMs = endedMs + Math.max(leastRestMs, (endedMs - begunMs) * restPerLook);
+    }
   }
 
-  return async () => {
-    if (last !== undefined && clock.monotonicMs() <= last.untilMs) return last.seen;
-    underWay ??= lookNow().finally(() => {
-      underWay = undefined;
-    });
-    return underWay;
+  return () => {
+    const rested = restsUntilMs !== undefined && clock.monotonicMs() > restsUntilMs;
+    if (told === undefined || rested) {
+      restsUntilMs = undefined;
+      told = lookNow();
+    }
+    return told;
   };
 }
