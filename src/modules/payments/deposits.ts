@@ -35,7 +35,18 @@ export async function loadGone(
   tx: Tx,
   operations: Iterable<OperationRow>,
 ): Promise<ReadonlyMap<string, Gone>> {
-  const back = [...operations].filter(({ deposit_id, asset }) => deposit_id !== "" && asset !== "");
+  return loadAllGone(
+    tx,
+    [...operations].filter(({ asset }) => asset !== ""),
+  );
+}
+
+/** The same of any asset: what is not there any more is not sent once more. */
+export async function loadAllGone(
+  tx: Tx,
+  operations: Iterable<OperationRow>,
+): Promise<ReadonlyMap<string, Gone>> {
+  const back = [...operations].filter(({ deposit_id }) => deposit_id !== "");
   if (back.length === 0) return new Map();
   const rows = await tx.sql<{ operation_id: string; gone: Gone }>`
     SELECT o.operation_id, d.disposition AS gone

@@ -11,7 +11,7 @@ import type { Tx } from "#platform/database/database";
 import { defineHandler, type HandlerDeclaration, type Incoming } from "#platform/messaging/handler";
 import { bodyTypeOf } from "#platform/messaging/topic";
 import { topics } from "#topics";
-import { loadGone } from "./deposits.ts";
+import { loadAllGone } from "./deposits.ts";
 import { type Context, decide, termsOf } from "./domain/decide.ts";
 import type { Effect } from "./domain/effect.ts";
 import { debtKey, nettableOf, sellersDebt } from "./domain/netting.ts";
@@ -112,7 +112,7 @@ async function load(
     freshNos: await drawEscrowNos(tx, fresh.length),
     known: await knownCommands(tx, commandIds, nos),
     operations: operationsByEscrow(operations.values()),
-    gone: await loadGone(tx, operations.values()),
+    gone: await loadAllGone(tx, operations.values()),
     contradicted: await loadContradicted(tx, [...operations.keys()]),
     debts,
     readiness: transfers ? await loadReadiness(tx, [...roots.keys()]) : new Map(),

@@ -73,3 +73,21 @@ test.each([
     expect(await world.funds(escrowId)).toEqual(before);
   },
 );
+
+test("a refund that fails after its deposit was taken away, of the payment's own asset, is not sent again", async () => {
+  const escrowId = await deals.funded({ buyerId: "lena_refundfails" });
+  const operationId = `ref-${escrowId}`;
+  await world.handle(refund(escrowId, operationId));
+  await world.settle();
+  const attempt = async () => (await deals.operation(operationId))?.attempt;
+  // What an operator gave back, and a reorganisation took.
+  await db.sql`
+    UPDATE payments.operation o SET deposit_id = d.deposit_id
+    FROM payments.deposit d WHERE d.escrow_no = o.escrow_no AND o.operation_id = ${operationId}`;
+  await db.sql`UPDATE payments.deposit SET disposition = 'UNDONE'`;
+  await retry(escrowId, operationId);
+  expect(await attempt()).toBe(1);
+  await db.sql`UPDATE payments.deposit SET disposition = 'EXPECTED'`;
+  await retry(escrowId, operationId);
+  expect(await attempt()).toBe(2);
+});
