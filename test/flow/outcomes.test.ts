@@ -110,6 +110,8 @@ test("D3, story 4: a dispute is split by the arbiter, fees out of the shares", a
   const story = (await app.as("judge", "admin").get(`/v1/escrows/${escrowId}/timeline`)).body.items;
   const written = story.map(({ text }: { text: string }) => text).filter((text: string) => text);
   expect(written).toEqual(["scratched", "half"]);
+  const summaries = story.map(({ summary }: { summary: string }) => summary);
+  expect(summaries).toContain("command rejected: ESCROW_LOCKED");
   await app.settle();
   const done = await shown(sale);
   expect(done.state).toBe("CLOSED");

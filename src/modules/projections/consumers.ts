@@ -5,7 +5,7 @@
 
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "#gen/escrow/v1/commands_pb";
-import type { Event } from "#gen/escrow/v1/events_pb";
+import { CommandRejected_Code, type Event } from "#gen/escrow/v1/events_pb";
 import { Actor_Kind } from "#gen/escrow/v1/types_pb";
 import type { Command as PaymentsCommand } from "#gen/payments/v1/commands_pb";
 import type { Event as PaymentsEvent } from "#gen/payments/v1/events_pb";
@@ -171,8 +171,14 @@ function eventEntry({ message, messageType, appendedAt }: Incoming<Event>): Time
   };
 }
 
-/** Ids and figures only: what people wrote stays sealed. */
+/**
+ * Ids and figures only: what people wrote stays sealed. Of a refusal the code: its words are for who asked,
+ * and may say what the other party is not to know.
+ */
 function eventSummary({ body }: Event, messageType: string): string {
+  if (body.case === "commandRejected") {
+    return `${spoken(messageType)}: ${CommandRejected_Code[body.value.code]}`;
+  }
   if (body.case !== "termsAmendmentProposed") return spoken(messageType);
   const { terms, termsHash } = body.value;
   const { amount = 0n, currency = "" } = terms?.amount ?? {};
