@@ -72,7 +72,7 @@ export function createEscrowRoutes(options: EscrowRoutesOptions): Hono<HttpEnv> 
     "/v1/escrows",
     documented({
       summary: "Propose a deal.",
-      audience: "its buyer or seller, and for services",
+      audience: "its buyer or seller, and for services and operators",
       body: CreateEscrowRequestSchema,
       query: dryRunParameter,
       headers: commandHeaders,

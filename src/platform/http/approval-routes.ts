@@ -23,7 +23,7 @@ const approvalsAnswer = () =>
         approvedBy: z
           .string()
           .optional()
-          .describe("It was approved and did not come through: approve it again."),
+          .describe("It was approved and has not reached the log: approve it again."),
         expiresAt: instant().optional().describe("Absent once that no longer ends it."),
         milestoneId: z.string(),
         amount: minor()
@@ -58,7 +58,7 @@ export function createApprovalRoutes<C extends Approvable>({
   app.get(
     "/v1/approvals",
     documented({
-      summary: "What waits for a second operator, or was approved and did not come through.",
+      summary: "What waits for a second operator, or was approved and has not reached the log.",
       roles: ["admin"],
       answers: { 200: approvalsAnswer },
     }),
