@@ -1,7 +1,8 @@
 /**
  * A party's right to be forgotten, over all modules: its key is destroyed, and with it every text it
  * ever wrote, in tables, topics, dead letters and copies alike. Amounts, ids, hashes and the accounts
- * money went to (former ones too) stay, so the books and the audit log still prove themselves. A legal hold wins, and so does a deal that is still open.
+ * money went to (former ones too) stay, so the books and the audit log still prove themselves. A legal
+ * hold wins, and so does a deal that is still open.
  */
 
 import { Hono } from "hono";

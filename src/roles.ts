@@ -139,7 +139,8 @@ export function buildApplication(deps: ApplicationDeps): Application {
     rateLimit: { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_PER_SECOND },
   });
   const [serving, working] = [turnedOn(config, "routes"), turnedOn(config, "workers")];
-  for (const { routes } of [...serving].map((name) => modules[name])) {
+  for (const name of serving) {
+    const { routes } = modules[name];
     if (routes) http.route("/", routes);
   }
   http.route("/", createApiKeyRoutes({ keys: apiKeys, embedded: config.embedded }));

@@ -37,7 +37,7 @@ export async function assertMigrated(stores: Stores): Promise<void> {
   throw new SystemicError(`the database lacks ${pending.join(", ")}: run \`app migrate\``);
 }
 
-/** Schema and tables of an embedded folder are its server's business, which has seen to them as it started. */
+/** Schema and tables of an embedded folder are its server's business: it saw to them as it started. */
 export function refuseHeldFolder({ embedded, MEMORY, DATA_DIR }: Config): void {
   const owner = embedded && !MEMORY ? dataDirOwner(DATA_DIR) : undefined;
   if (owner === undefined) return;

@@ -21,11 +21,11 @@ export function readSettingsFile(path: string, known: readonly string[]): Settin
   } catch {
     return unreadable(path, "a file that is there and may be read");
   }
-  const wrong = syntaxError(text);
-  if (wrong !== undefined) {
-    return unreadable(path, `TOML, which line ${brokenLine(text)} is not: ${wrong}`);
+  const parsed = parse(text);
+  if (typeof parsed === "string") {
+    return unreadable(path, `TOML, which line ${brokenLine(text)} is not: ${parsed}`);
   }
-  const entries = Object.entries(Bun.TOML.parse(text) as Record<string, unknown>);
+  const entries = Object.entries(parsed);
   return {
     values: Object.fromEntries(
       entries.filter(([, value]) => isValue(value)).map(([name, value]) => [name, String(value)]),
@@ -38,11 +38,10 @@ function unreadable(path: string, expected: string): SettingsFile {
   return { values: {}, problems: [{ name: "--config", origin: "flag", value: path, expected }] };
 }
 
-/** In the parser's words, without the text it quotes: that may be a secret. */
-function syntaxError(text: string): string | undefined {
+/** Or what is wrong, in the parser's words, without the text it quotes: that may be a secret. */
+function parse(text: string): Record<string, unknown> | string {
   try {
-    Bun.TOML.parse(text);
-    return undefined;
+    return Bun.TOML.parse(text) as Record<string, unknown>;
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     return words.replace(/^TOML Parse error: /, "").replace(/: ".*$/s, "");
@@ -52,7 +51,7 @@ function syntaxError(text: string): string | undefined {
 /** The parser names no place: it is behind the longest beginning that is TOML. */
 function brokenLine(text: string): number {
   const lines = text.split("\n");
-  const begins = (length: number) => syntaxError(lines.slice(0, length).join("\n")) === undefined;
+  const begins = (length: number) => typeof parse(lines.slice(0, length).join("\n")) !== "string";
   return lines.findLastIndex((_, length) => begins(length)) + 1;
 }
 

@@ -1,7 +1,13 @@
 /** Short words for tests of payments: open a deal, pay it, look at what became of it. */
 import { expect } from "bun:test";
 import type { Database } from "#platform/database/database";
-import { type Deal, openPayment, type PaymentsWorld } from "./payments.ts";
+import {
+  createPaymentsWorld,
+  type Deal,
+  openPayment,
+  openPaymentsDatabase,
+  type PaymentsWorld,
+} from "./payments.ts";
 
 export interface OperationNow {
   readonly state: string;
@@ -19,6 +25,13 @@ export interface Deals {
   operation(operationId: string): Promise<OperationNow | undefined>;
   /** Transfers in the provider's own book. */
   transfersOf(escrowId: string): Promise<bigint>;
+}
+
+/** A payments module on a database of its own, which whoever asked closes. */
+export async function openDeals(): Promise<{ db: Database; world: PaymentsWorld; deals: Deals }> {
+  const db = await openPaymentsDatabase();
+  const world = createPaymentsWorld(db);
+  return { db, world, deals: createDeals(world, db) };
 }
 
 export function createDeals(world: PaymentsWorld, db: Database): Deals {

@@ -69,78 +69,80 @@ export interface CommandRoute {
 
 export const commandRoutes: readonly CommandRoute[] = [
   route(
-    "accept",
-    "Accept exactly these terms.",
-    "AcceptTerms",
     AcceptRequestSchema,
+    { path: "accept", summary: "Accept exactly these terms.", commandType: "AcceptTerms" },
     async ({ termsHash }) => ({
       case: "acceptTerms",
       value: create(AcceptTermsSchema, { termsHash }),
     }),
   ),
-  {
-    ...route(
-      "deliver",
-      "Say that it was delivered.",
-      "MarkDelivered",
-      DeliverRequestSchema,
-      async (body, { seal }) => ({
-        case: "markDelivered",
-        value: create(MarkDeliveredSchema, {
-          milestoneId: body.milestoneId,
-          ...optional("note", await seal(body.note)),
-        }),
-      }),
-    ),
-    audience: "its seller",
-  },
-  {
-    ...route(
-      "release",
-      "Pay the seller, all that is held or a part.",
-      "ReleaseFunds",
-      ReleaseRequestSchema,
-      async ({ milestoneId, amount }) => ({
-        case: "releaseFunds",
-        value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
-      }),
-    ),
-    audience: "its buyer, or role admin with a second operator",
-    twoOperators: "operator",
-  },
-  {
-    ...route(
-      "refund",
-      "Pay the buyer back, all that is held or a part.",
-      "RefundEscrow",
-      RefundRequestSchema,
-      async (body, { seal }) => ({
-        case: "refundEscrow",
-        value: create(RefundEscrowSchema, {
-          milestoneId: body.milestoneId,
-          ...amountOf(body.amount),
-          ...optional("reason", await seal(body.reason)),
-        }),
-      }),
-    ),
-    audience: "its seller, or role admin with a second operator",
-    twoOperators: "operator",
-  },
   route(
-    "cancel",
-    "Call the deal off; after it was paid both have to want it.",
-    "CancelEscrow",
+    DeliverRequestSchema,
+    {
+      path: "deliver",
+      summary: "Say that it was delivered.",
+      commandType: "MarkDelivered",
+      audience: "its seller",
+    },
+    async (body, { seal }) => ({
+      case: "markDelivered",
+      value: create(MarkDeliveredSchema, {
+        milestoneId: body.milestoneId,
+        ...optional("note", await seal(body.note)),
+      }),
+    }),
+  ),
+  route(
+    ReleaseRequestSchema,
+    {
+      path: "release",
+      summary: "Pay the seller, all that is held or a part.",
+      commandType: "ReleaseFunds",
+      audience: "its buyer, or role admin with a second operator",
+      twoOperators: "operator",
+    },
+    async ({ milestoneId, amount }) => ({
+      case: "releaseFunds",
+      value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
+    }),
+  ),
+  route(
+    RefundRequestSchema,
+    {
+      path: "refund",
+      summary: "Pay the buyer back, all that is held or a part.",
+      commandType: "RefundEscrow",
+      audience: "its seller, or role admin with a second operator",
+      twoOperators: "operator",
+    },
+    async (body, { seal }) => ({
+      case: "refundEscrow",
+      value: create(RefundEscrowSchema, {
+        milestoneId: body.milestoneId,
+        ...amountOf(body.amount),
+        ...optional("reason", await seal(body.reason)),
+      }),
+    }),
+  ),
+  route(
     CancelRequestSchema,
+    {
+      path: "cancel",
+      summary: "Call the deal off; after it was paid both have to want it.",
+      commandType: "CancelEscrow",
+    },
     async ({ reason }, { seal }) => ({
       case: "cancelEscrow",
       value: create(CancelEscrowSchema, optional("reason", await seal(reason))),
     }),
   ),
   route(
-    "dispute",
-    "Lock the money until the dispute is decided.",
-    "RaiseDispute",
     DisputeRequestSchema,
+    {
+      path: "dispute",
+      summary: "Lock the money until the dispute is decided.",
+      commandType: "RaiseDispute",
+    },
     async (body, { seal }) => ({
       case: "raiseDispute",
       value: create(RaiseDisputeSchema, {
@@ -149,60 +151,62 @@ export const commandRoutes: readonly CommandRoute[] = [
       }),
     }),
   ),
-  {
-    ...route(
-      "withdraw-dispute",
-      "Take the dispute back.",
-      "WithdrawDispute",
-      WithdrawDisputeRequestSchema,
-      async ({ milestoneId }) => ({
-        case: "withdrawDispute",
-        value: create(WithdrawDisputeSchema, { milestoneId }),
-      }),
-    ),
-    audience: "the party that raised it",
-  },
-  {
-    ...route(
-      "resolve",
-      "Decide a dispute: how much goes to either side.",
-      "ResolveDispute",
-      ResolveRequestSchema,
-      async (body, { seal }) => ({
-        case: "resolveDispute",
-        value: create(ResolveDisputeSchema, {
-          milestoneId: body.milestoneId,
-          buyer: BigInt(body.buyer),
-          seller: BigInt(body.seller),
-          ...optional("reason", await seal(body.reason)),
-        }),
-      }),
-    ),
-    role: "admin",
-  },
-  {
-    ...route(
-      "evidence",
-      "Add a text or a file's hash to what speaks for you.",
-      "AddEvidence",
-      EvidenceRequestSchema,
-      async (body, { seal }) => ({
-        case: "addEvidence",
-        value: create(AddEvidenceSchema, {
-          milestoneId: body.milestoneId,
-          sha256: body.sha256,
-          url: body.url,
-          ...optional("text", await seal(body.text)),
-        }),
-      }),
-    ),
-    audience: "its buyer and seller, or role admin",
-  },
   route(
-    "amend",
-    "Propose other terms, or accept the deal's `proposedTerms` by their hash.",
-    "AmendTerms",
+    WithdrawDisputeRequestSchema,
+    {
+      path: "withdraw-dispute",
+      summary: "Take the dispute back.",
+      commandType: "WithdrawDispute",
+      audience: "the party that raised it",
+    },
+    async ({ milestoneId }) => ({
+      case: "withdrawDispute",
+      value: create(WithdrawDisputeSchema, { milestoneId }),
+    }),
+  ),
+  route(
+    ResolveRequestSchema,
+    {
+      path: "resolve",
+      summary: "Decide a dispute: how much goes to either side.",
+      commandType: "ResolveDispute",
+      role: "admin",
+    },
+    async (body, { seal }) => ({
+      case: "resolveDispute",
+      value: create(ResolveDisputeSchema, {
+        milestoneId: body.milestoneId,
+        buyer: BigInt(body.buyer),
+        seller: BigInt(body.seller),
+        ...optional("reason", await seal(body.reason)),
+      }),
+    }),
+  ),
+  route(
+    EvidenceRequestSchema,
+    {
+      path: "evidence",
+      summary: "Add a text or a file's hash to what speaks for you.",
+      commandType: "AddEvidence",
+      audience: "its buyer and seller, or role admin",
+    },
+    async (body, { seal }) => ({
+      case: "addEvidence",
+      value: create(AddEvidenceSchema, {
+        milestoneId: body.milestoneId,
+        sha256: body.sha256,
+        url: body.url,
+        ...optional("text", await seal(body.text)),
+      }),
+    }),
+  ),
+  route(
     AmendRequestSchema,
+    {
+      path: "amend",
+      summary: "Propose other terms, or accept the deal's `proposedTerms` by their hash.",
+      commandType: "AmendTerms",
+    },
     async (body, { seal, currentTerms }) => ({
       case: "amendTerms",
       value: create(
@@ -214,10 +218,12 @@ export const commandRoutes: readonly CommandRoute[] = [
     }),
   ),
   route(
-    "settlement-offers",
-    "Offer a split that would end the dispute.",
-    "OfferSettlement",
     SettlementOfferRequestSchema,
+    {
+      path: "settlement-offers",
+      summary: "Offer a split that would end the dispute.",
+      commandType: "OfferSettlement",
+    },
     async ({ milestoneId, buyer, seller }) => ({
       case: "offerSettlement",
       value: create(OfferSettlementSchema, {
@@ -227,50 +233,46 @@ export const commandRoutes: readonly CommandRoute[] = [
       }),
     }),
   ),
-  {
-    ...route(
-      "settlement-offers/:offerId/accept",
-      "Accept an offered split.",
-      "AcceptSettlement",
-      AcceptOfferRequestSchema,
-      async (_body, { param }) => ({
-        case: "acceptSettlement",
-        value: create(AcceptSettlementSchema, { offerId: param("offerId") }),
+  route(
+    AcceptOfferRequestSchema,
+    {
+      path: "settlement-offers/:offerId/accept",
+      summary: "Accept an offered split.",
+      commandType: "AcceptSettlement",
+      audience: "the party that did not offer it",
+    },
+    async (_body, { param }) => ({
+      case: "acceptSettlement",
+      value: create(AcceptSettlementSchema, { offerId: param("offerId") }),
+    }),
+  ),
+  route(
+    UnblockRequestSchema,
+    {
+      path: "unblock",
+      summary: "Lift a block of sanctions; a second operator approves it.",
+      commandType: "UnblockEscrow",
+      role: "admin",
+      twoOperators: "always",
+    },
+    async ({ reason }, { seal, blocks }) => ({
+      case: "unblockEscrow",
+      value: create(UnblockEscrowSchema, {
+        references: [...(await blocks())],
+        ...optional("reason", await seal(reason)),
       }),
-    ),
-    audience: "the party that did not offer it",
-  },
-  {
-    ...route(
-      "unblock",
-      "Lift a block of sanctions; a second operator approves it.",
-      "UnblockEscrow",
-      UnblockRequestSchema,
-      async ({ reason }, { seal, blocks }) => ({
-        case: "unblockEscrow",
-        value: create(UnblockEscrowSchema, {
-          references: [...(await blocks())],
-          ...optional("reason", await seal(reason)),
-        }),
-      }),
-    ),
-    role: "admin",
-    twoOperators: "always",
-  },
+    }),
+  ),
 ];
 
 /** Ties a body's schema to what is made of it. */
 function route<M extends Message>(
-  path: string,
-  summary: string,
-  commandType: string,
   schema: GenMessage<M>,
+  about: Omit<CommandRoute, "body" | "read">,
   build: (body: M, context: ReadContext) => Promise<CommandBody>,
 ): CommandRoute {
   return {
-    path,
-    summary,
-    commandType,
+    ...about,
     body: schema,
     read: async (json, context) => build(readBody(schema, json), context),
   };

@@ -33,14 +33,6 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
   /** When each was sent, the eldest first. */
   const sentAt = new Map<bigint, number>();
 
-  function forget(): void {
-    const sinceMs = clock.monotonicMs() - afterMs;
-    for (const [pos, atMs] of sentAt) {
-      if (atMs > sinceMs) return;
-      sentAt.delete(pos);
-    }
-  }
-
   return {
     async upTo() {
       const nowMs = clock.monotonicMs();
@@ -51,7 +43,11 @@ export function createOverdue({ db, schema, clock, afterMs }: OverdueOptions): O
       return overdue;
     },
     unsent(rows) {
-      forget();
+      const sinceMs = clock.monotonicMs() - afterMs;
+      for (const [pos, atMs] of sentAt) {
+        if (atMs > sinceMs) break;
+        sentAt.delete(pos);
+      }
       return rows.filter(({ pos }) => !sentAt.has(pos));
     },
     sent(rows) {

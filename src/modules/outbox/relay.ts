@@ -11,7 +11,7 @@ import { assertOutboxSequence, type Outbox } from "#platform/messaging/outbox";
 import type { Logger } from "#platform/telemetry/logger";
 import { passingTracer, type Tracer, traceIdOf } from "#platform/telemetry/tracing";
 import type { WakeableWorker } from "#platform/workers/worker-loop";
-import { createFloors } from "./floors.ts";
+import { createFloors, noFloors } from "./floors.ts";
 import { createLeases } from "./leases.ts";
 import { createOverdue } from "./overdue.ts";
 import { forgetPositions } from "./published-positions.ts";
@@ -67,7 +67,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   const leases = createLeases({ db, schema, owner, clock, leaseMs });
   const rows = createOutboxRows(db, schema);
   const overdue = afterMs === undefined ? undefined : createOverdue({ db, schema, clock, afterMs });
-  const floors = createFloors({ db, schema, clock });
+  const floors = overdue === undefined ? createFloors({ db, schema, clock }) : noFloors;
   const sending = createSending({
     log,
     clock,
@@ -117,7 +117,7 @@ export function createRelay(options: RelayOptions): WakeableWorker {
   async function publish(found: readonly OutboxRow[]): Promise<number> {
     const sent = await sending.send(found);
     if (sent < found.length) floors.reset();
-    else if (overdue === undefined) for (const { shard, pos } of found) floors.sent(shard, pos);
+    else for (const { shard, pos } of found) floors.sent(shard, pos);
     return sent;
   }
 

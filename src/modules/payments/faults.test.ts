@@ -5,14 +5,12 @@ import { RetryOperationSchema } from "#gen/payments/v1/commands_pb";
 import type { Database } from "#platform/database/database";
 import {
   commandFor,
-  createPaymentsWorld,
   namesOf,
-  openPaymentsDatabase,
   type PaymentsWorld,
   refund,
   transfer,
 } from "../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
+import { type Deals, openDeals } from "../../../test/support/payments-deals.ts";
 import { verifyLedger } from "./ledger/verify.ts";
 import { createSandboxProvider } from "./providers/sandbox/provider.ts";
 import { sign } from "./providers/sandbox/sign.ts";
@@ -26,9 +24,7 @@ let world: PaymentsWorld;
 let deals: Deals;
 
 beforeAll(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterAll(async () => {
   const { violations } = await verifyLedger(db);

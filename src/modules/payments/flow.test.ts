@@ -7,14 +7,12 @@ import { type Event, EventSchema } from "#gen/payments/v1/events_pb";
 import type { Database } from "#platform/database/database";
 import {
   commandFor,
-  createPaymentsWorld,
   namesOf,
-  openPaymentsDatabase,
   type PaymentsWorld,
   refund,
   transfer,
 } from "../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
+import { type Deals, openDeals } from "../../../test/support/payments-deals.ts";
 import { addFunds, type Change, type Funds, noFunds } from "./domain/funds.ts";
 import { verifyLedger } from "./ledger/verify.ts";
 
@@ -26,9 +24,7 @@ let world: PaymentsWorld;
 let deals: Deals;
 
 beforeAll(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterAll(async () => {
   const { violations } = await verifyLedger(db);

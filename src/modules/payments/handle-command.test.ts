@@ -8,7 +8,7 @@ import {
   createPaymentsWorld,
   openPaymentsDatabase,
 } from "../../../test/support/payments.ts";
-import { createDeals } from "../../../test/support/payments-deals.ts";
+import { createDeals, openDeals } from "../../../test/support/payments-deals.ts";
 
 setDefaultTimeout(60_000);
 
@@ -33,9 +33,7 @@ test("pitfall 19: another body under a command's id does nothing and is kept as 
 });
 
 test("pitfall 4: renewing opens no second payment; what is paid late or twice goes back in full", async () => {
-  const db = await openPaymentsDatabase();
-  const world = createPaymentsWorld(db);
-  const deals = createDeals(world, db);
+  const { db, world, deals } = await openDeals();
   const escrowId = await deals.open();
   const renew = async (digit: string) => {
     const body = { case: "renewPayment", value: create(RenewPaymentSchema) } as const;

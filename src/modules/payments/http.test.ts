@@ -1,14 +1,8 @@
 /** The routes of payments: who sees what, and what they answer. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Database } from "#platform/database/database";
-import {
-  createPaymentsWorld,
-  namesOf,
-  openPayment,
-  openPaymentsDatabase,
-  type PaymentsWorld,
-} from "../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../test/support/payments-deals.ts";
+import { namesOf, openPayment, type PaymentsWorld } from "../../../test/support/payments.ts";
+import { type Deals, openDeals } from "../../../test/support/payments-deals.ts";
 
 // A database of its own takes seconds to make on a busy machine.
 setDefaultTimeout(60_000);
@@ -18,9 +12,7 @@ let world: PaymentsWorld;
 let deals: Deals;
 
 beforeAll(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterAll(() => db.close());
 

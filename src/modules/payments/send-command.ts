@@ -50,7 +50,10 @@ export function createCommandSender(options: CommandSenderOptions): CommandSende
   const { publisher, approvals, outcomes } = options;
   const topic = topics.paymentsCommands;
   const accept = createAcceptor({
-    ...{ publisher, topic, publishMs, outcomes },
+    publisher,
+    topic,
+    publishMs,
+    outcomes,
     settled: approvals.finish,
   });
   return {

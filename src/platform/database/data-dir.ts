@@ -65,7 +65,10 @@ const maxAttempts = 100;
 const maxFolderAttempts = 60;
 const pauseMs = 50;
 
-/** Takes the folder (made when missing) or throws DataDirLocked, DataDirForeign. Not the database's own folder: that one starts empty. */
+/**
+ * Takes the folder (made when missing) or throws DataDirLocked, DataDirForeign. Not the database's own
+ * folder: that one starts empty.
+ */
 export async function lockDataDir(
   dir: string,
   info: { readonly url?: string } = {},

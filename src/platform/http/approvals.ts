@@ -1,7 +1,8 @@
 /**
  * Maker and checker: a command that needs two operators waits in its module's own table, for a day
- * at most, until another one approves it, and is on the list until it is done. Neither is a party of what it is about: the decider would
- * refuse them, and its answer would be final. The database refuses the same person on both sides.
+ * at most, until another one approves it. Approved, it stays on the list until it is done (what is
+ * `doneOnce` no longer than that day). Neither is a party of what it is about: the decider would refuse
+ * them, and its answer would be final. The database refuses the same person on both sides.
  */
 import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";

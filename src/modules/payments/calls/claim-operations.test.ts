@@ -3,14 +3,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { Database } from "#platform/database/database";
 import { createOutbox } from "#platform/messaging/outbox";
 import { silentLogger } from "#platform/telemetry/logger";
-import {
-  createPaymentsWorld,
-  openPaymentsDatabase,
-  type PaymentsWorld,
-  refund,
-  transfer,
-} from "../../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../../test/support/payments-deals.ts";
+import { type PaymentsWorld, refund, transfer } from "../../../../test/support/payments.ts";
+import { type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
 import { type Claim, claimOperations } from "./claim-operations.ts";
 
 // A database of its own takes seconds to make on a busy machine.
@@ -20,9 +14,7 @@ let db: Database;
 let world: PaymentsWorld;
 let deals: Deals;
 beforeAll(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterAll(() => db.close());
 

@@ -86,7 +86,8 @@ export async function claimOperations(
     const waiting = await unscreened(tx, rows, roots, now);
     const asked = rows.filter(({ operation_id }) => !waiting.has(operation_id));
     const gone = await loadGone(tx, asked);
-    const contradicted = await loadContradicted(tx, asked.filter(isFirstCall).map(idOf));
+    const first = asked.filter(isFirstCall).map(({ operation_id }) => operation_id);
+    const contradicted = await loadContradicted(tx, first);
     const passed = passGate(asked, { roots, gone, contradicted }, { now, leaseUntil });
     await putOff(tx, passed.refused, now);
     await saveClaims(tx, passed.claims, { now, leaseUntil });
@@ -108,10 +109,6 @@ interface Standing {
   readonly gone: ReadonlyMap<string, Gone>;
   /** Not called yet, and what the provider says of an earlier attempt does not agree with that. */
   readonly contradicted: ReadonlySet<string>;
-}
-
-function idOf({ operation_id }: OperationRow): string {
-  return operation_id;
 }
 
 /** Nothing of this attempt can have happened: a look-up is not in question. */

@@ -1,13 +1,8 @@
 /** What was refused for want of a place starts again when there is one, unless it happened after all. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { Database } from "#platform/database/database";
-import {
-  createPaymentsWorld,
-  openPaymentsDatabase,
-  type PaymentsWorld,
-  refund,
-} from "../../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../../test/support/payments-deals.ts";
+import { type PaymentsWorld, refund } from "../../../../test/support/payments.ts";
+import { type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
 
 setDefaultTimeout(60_000);
 
@@ -15,9 +10,7 @@ let db: Database;
 let world: PaymentsWorld;
 let deals: Deals;
 beforeAll(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterAll(() => db.close());
 

@@ -5,14 +5,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Database } from "#platform/database/database";
 import {
-  createPaymentsWorld,
   namesOf,
-  openPaymentsDatabase,
   type PaymentsWorld,
   refund,
   transfer,
 } from "../../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../../test/support/payments-deals.ts";
+import { type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
 import { verifyLedger } from "../ledger/verify.ts";
 import { checkDisputes } from "../proof/check-disputes.ts";
 
@@ -20,9 +18,7 @@ let db: Database;
 let world: PaymentsWorld;
 let deals: Deals;
 beforeAll(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterAll(async () => {
   expect((await verifyLedger(db)).violations).toEqual([]);

@@ -1,22 +1,15 @@
 /**
  * Whose debt each entry made, repaid or forgave. A seller's debt is one account over all his sales, so
  * the ledger cannot say. What is repaid or forgiven falls on the dispute the entry names, then on its
- * sale's other disputes, then on other sales: first the one that has owed longest, with all of it. Pure; the only place that says so: what is decided of a dispute
- * that is won and what statements show are both read off these parts. An entry's parts add up to it,
- * but for what nobody owed.
+ * sale's other disputes, then on other sales: first the one that has owed longest, with all of it. Pure;
+ * the only place that says so: what is decided of a dispute that is won and what statements show are
+ * both read off these parts. An entry's parts add up to it, but for what nobody owed.
  */
 import { min, sum, takeInOrder } from "#kernel/money";
-
-/** Where an entry stands: in time, and in the book of a sale. */
-interface Position {
-  readonly at: Date;
-  readonly escrow_no: bigint;
-  readonly number: bigint;
-  readonly line: number;
-}
+import { byPosition, type EntryPosition } from "./entry-position.ts";
 
 /** An entry on the account of a seller's debt, as it is stored. */
-export interface DebtEntry extends Position {
+export interface DebtEntry extends EntryPosition {
   readonly reason: string;
   /** The operation, dispute or write-off it explains. */
   readonly reference: string;
@@ -65,16 +58,6 @@ export function writeOffReference(disputeId: string): string {
   return `writeoff_${disputeId}`;
 }
 
-export function byPosition(a: Position, b: Position): number {
-  const order = (x: bigint, y: bigint) => Number(x > y) - Number(x < y);
-  return (
-    a.at.getTime() - b.at.getTime() ||
-    order(a.escrow_no, b.escrow_no) ||
-    order(a.number, b.number) ||
-    Number(a.line) - Number(b.line)
-  );
-}
-
 /**
  * Nobody repays what nobody owes. Times are taken before the rows are locked, so a repayment can
  * bear an earlier one than the debt it found: it comes once there is so much debt.
@@ -97,7 +80,7 @@ function asItWas<E extends DebtEntry>(entries: readonly E[]): readonly E[] {
   return [...ordered, ...early];
 }
 
-/** What sales owe, and of each its disputes, never 0: sales in the order in which they began to owe, and so a sale's disputes. */
+/** What sales owe, and of each its disputes, never 0; both in the order in which they began to owe. */
 type Owed = Map<bigint, Map<string, bigint>>;
 
 function owes<E extends DebtEntry>(before: readonly DebtPart<E>[], entry: E): DebtPart<E>[] {
@@ -148,7 +131,7 @@ function repays<E extends DebtEntry>(owed: Owed, entry: E): DebtPart<E>[] {
     .filter(({ amount }) => amount !== 0n);
 }
 
-/** Of an entry from a debt: that which it names, another of its sale, another sale's. Equals keep the order of `Owed`. */
+/** 0: the debt that the entry names; 1: another of its sale; 2: another sale's. */
 function distance({ sale, disputeId }: Debt, { escrow_no, reference }: DebtEntry): number {
   if (sale !== escrow_no) return 2;
   return disputeId === reference ? 0 : 1;

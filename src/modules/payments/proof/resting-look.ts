@@ -1,6 +1,7 @@
 /**
- * A look that is dear and that anybody may ask for. One is under way at a time; then it rests fifty times
- * as long as it took, a second at least, whether it saw something or failed: meanwhile everybody is told that.
+ * A look that is dear and that anybody may ask for. One is under way at a time; then it rests fifty
+ * times as long as it took, a second at least, whether it saw something or failed: meanwhile everybody
+ * is told that.
  */
 import type { Clock } from "#platform/clock";
 

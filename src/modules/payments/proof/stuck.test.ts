@@ -3,14 +3,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { RetryOperationSchema } from "#gen/payments/v1/commands_pb";
 import type { Database } from "#platform/database/database";
-import {
-  commandFor,
-  createPaymentsWorld,
-  openPaymentsDatabase,
-  type PaymentsWorld,
-  transfer,
-} from "../../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../../test/support/payments-deals.ts";
+import { commandFor, type PaymentsWorld, transfer } from "../../../../test/support/payments.ts";
+import { type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
 import { verifyLedger } from "../ledger/verify.ts";
 
 // A database of its own takes seconds to make on a busy machine.
@@ -22,9 +16,7 @@ let world: PaymentsWorld;
 let deals: Deals;
 
 beforeAll(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterAll(async () => {
   const { violations } = await verifyLedger(db);

@@ -8,12 +8,11 @@ import {
   commandFor,
   createPaymentsWorld,
   namesOf,
-  openPaymentsDatabase,
   type PaymentsWorld,
   refund,
   transfer,
 } from "../../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../../test/support/payments-deals.ts";
+import { createDeals, type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
 
 let db: Database;
 let world: PaymentsWorld;
@@ -21,9 +20,7 @@ let deals: Deals;
 const minuteMs = 60_000;
 
 beforeEach(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterEach(async () => {
   await db.close();

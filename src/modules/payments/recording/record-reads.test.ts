@@ -3,14 +3,8 @@ import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test
 import { create } from "@bufbuild/protobuf";
 import { RetryOperationSchema } from "#gen/payments/v1/commands_pb";
 import type { Database } from "#platform/database/database";
-import {
-  commandFor,
-  createPaymentsWorld,
-  openPaymentsDatabase,
-  type PaymentsWorld,
-  refund,
-} from "../../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../../test/support/payments-deals.ts";
+import { commandFor, type PaymentsWorld, refund } from "../../../../test/support/payments.ts";
+import { type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
 
 setDefaultTimeout(60_000);
 
@@ -19,9 +13,7 @@ let world: PaymentsWorld;
 let deals: Deals;
 
 beforeEach(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterEach(() => db.close());
 

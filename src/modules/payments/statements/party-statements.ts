@@ -6,18 +6,12 @@
 import { sum } from "#kernel/money";
 import type { Queryable } from "#platform/database/database";
 import type { SaleDebtEntry } from "../disputes/debt-entries.ts";
-import { byPosition } from "../domain/debt-book.ts";
+import { byPosition, type EntryPosition } from "../domain/entry-position.ts";
 import type { AccountKind } from "../ledger/accounts.ts";
 import type { DebtMove } from "./debt-moves.ts";
 import { type BookedPosting, linesFor, type PartyLine, type PartyRole } from "./party-lines.ts";
 import { moveLines, movesOf, shareOf, withoutMoves } from "./sale-debts.ts";
-import {
-  cursorOf,
-  type LineCursor,
-  type Period,
-  type Position,
-  positionAfter,
-} from "./statements.ts";
+import { cursorOf, type LineCursor, type Period, positionAfter } from "./statements.ts";
 
 /** A party, in all his escrows or in one of them. */
 export interface PartyHolder {
@@ -65,7 +59,7 @@ export async function partyBalancesAt(
   });
 }
 
-interface PostingRow extends Position {
+interface PostingRow extends EntryPosition {
   readonly escrow_id: string;
   readonly buyer_id: string;
   readonly debit_account: AccountKind;

@@ -5,6 +5,7 @@
  */
 import type { Queryable } from "#platform/database/database";
 import { HttpProblem } from "#platform/http/problem";
+import type { EntryPosition } from "../domain/entry-position.ts";
 import { type AccountKind, accountName } from "../ledger/accounts.ts";
 
 /** Whose. All absent: every book there is. */
@@ -82,7 +83,7 @@ export async function balancesAt(db: Queryable, holder: Holder, at: Date): Promi
   }));
 }
 
-interface LineRow extends Position {
+interface LineRow extends EntryPosition {
   readonly escrow_id: string;
   readonly account: AccountKind;
   readonly owner: string;
@@ -132,15 +133,7 @@ function lineOf(row: LineRow): StatementLine {
   };
 }
 
-/** Where an entry stands in the order of statements. */
-export interface Position {
-  readonly at: Date;
-  readonly escrow_no: bigint;
-  readonly number: bigint;
-  readonly line: number;
-}
-
-export function cursorOf({ at, escrow_no, number, line }: Position): LineCursor {
+export function cursorOf({ at, escrow_no, number, line }: EntryPosition): LineCursor {
   const position = [at.toISOString(), `${escrow_no}`, `${number}`, `${line}`].join("|");
   return Buffer.from(position).toString("base64url");
 }

@@ -2,22 +2,15 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type WebhookReceived, WebhookReceivedSchema } from "#gen/payments/v1/webhooks_pb";
 import type { Database } from "#platform/database/database";
-import {
-  createPaymentsWorld,
-  openPaymentsDatabase,
-  type PaymentsWorld,
-  transfer,
-} from "../../../../test/support/payments.ts";
-import { createDeals, type Deals } from "../../../../test/support/payments-deals.ts";
+import { type PaymentsWorld, transfer } from "../../../../test/support/payments.ts";
+import { type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
 
 let db: Database;
 let world: PaymentsWorld;
 let deals: Deals;
 
 beforeEach(async () => {
-  db = await openPaymentsDatabase();
-  world = createPaymentsWorld(db);
-  deals = createDeals(world, db);
+  ({ db, world, deals } = await openDeals());
 });
 afterEach(async () => {
   await db.close();
