@@ -118,7 +118,7 @@ async function prepare(preparation: Preparation): Promise<Launch> {
   const [program = "", ...options] = java;
   const heap = nodes.length === 1 ? "-Xmx512m" : "-Xmx400m";
   return {
-    command: [program, ...withHeap(options, heap), "kafka.Kafka", file],
+    command: [program, ...withFlags(options, [heap, ...SHORT_LIVED]), "kafka.Kafka", file],
     folder: own,
     log: join(own, "broker.log"),
     ready: (log) => log.includes("Kafka Server started"),
@@ -126,10 +126,13 @@ async function prepare(preparation: Preparation): Promise<Launch> {
   };
 }
 
+/** A broker that lives for minutes beside what it is tried with: starting costs half the CPU. */
+const SHORT_LIVED = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
 /** JVM options stand before the class path, in a container's command too. */
-function withHeap(options: readonly string[], heap: string): string[] {
+function withFlags(options: readonly string[], flags: readonly string[]): string[] {
   const at = options.indexOf("-cp");
-  return [...options.slice(0, at), heap, ...options.slice(at)];
+  return [...options.slice(0, at), ...flags, ...options.slice(at)];
 }
 
 function properties(
