@@ -3,6 +3,7 @@
  * before it takes a command. The decider judges again; parties never change, so a row's are kept.
  */
 import { fromBinary } from "@bufbuild/protobuf";
+import { LRUCache } from "lru-cache";
 import { type Actor, EscrowSchema } from "#gen/escrow/v1/types_pb";
 import { type Members, type Standing, standingOf } from "#kernel/standing";
 import type { Clock } from "#platform/clock";
@@ -28,14 +29,16 @@ interface Expected {
 
 /** Escrows whose parties are kept in memory. */
 const maxKept = 50_000;
+/** Above what one process takes within `expectedMs`. */
+const maxExpected = 20_000;
 /** A creation that has made no row by then is held up or was refused. */
 const expectedMs = 5_000;
 
 export function createMembership({ db, clock }: MembershipOptions): Membership {
   /** From rows alone: what is here is true for ever. */
-  const kept = new Map<string, Members>();
-  /** In order of their time. Another process may have taken another creation under the same key. */
-  const expected = new Map<string, Expected>();
+  const kept = new LRUCache<string, Members>({ max: maxKept });
+  /** Another process may have taken another creation under the same key. */
+  const expected = new LRUCache<string, Expected>({ max: maxExpected });
 
   async function membersOf(escrowId: string): Promise<Members | undefined> {
     const known = kept.get(escrowId);
@@ -46,7 +49,7 @@ export function createMembership({ db, clock }: MembershipOptions): Membership {
     const { terms, serviceId } = fromBinary(EscrowSchema, row.snapshot);
     const { buyerId = "", sellerId = "" } = terms ?? {};
     const members = { buyerId, sellerId, serviceId };
-    put(kept, escrowId, members);
+    kept.set(escrowId, members);
     expected.delete(escrowId);
     return members;
   }
@@ -56,14 +59,6 @@ export function createMembership({ db, clock }: MembershipOptions): Membership {
     return found && clock.monotonicMs() < found.untilMs ? found.members : undefined;
   }
 
-  function dropOutdated(): void {
-    const now = clock.monotonicMs();
-    for (const [escrowId, { untilMs }] of expected) {
-      if (now < untilMs) return;
-      expected.delete(escrowId);
-    }
-  }
-
   return {
     standing: (escrowId, actor) =>
       foundSoon(clock, async () => {
@@ -71,15 +66,8 @@ export function createMembership({ db, clock }: MembershipOptions): Membership {
         return members && standingOf(members, actor);
       }),
     expect: (escrowId, members) => {
-      dropOutdated();
-      if (expected.has(escrowId)) return;
-      put(expected, escrowId, { members, untilMs: clock.monotonicMs() + expectedMs });
+      if (expectedOf(escrowId) !== undefined) return;
+      expected.set(escrowId, { members, untilMs: clock.monotonicMs() + expectedMs });
     },
   };
-}
-
-function put<T>(map: Map<string, T>, escrowId: string, value: T): void {
-  map.set(escrowId, value);
-  const oldest = map.size > maxKept ? map.keys().next().value : undefined;
-  if (oldest !== undefined) map.delete(oldest);
 }

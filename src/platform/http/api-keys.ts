@@ -4,6 +4,7 @@
  * believed at most `keptMs` after it was revoked elsewhere, and never past its expiry.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../database/database.ts";
 import type { Principal } from "../module.ts";
@@ -71,13 +72,18 @@ interface Row {
   readonly revoked_at: Date | null;
 }
 
+interface Kept {
+  readonly row: Row;
+  readonly untilMs: number;
+}
+
 const form = /^esk_(test|live)_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 const keptMs = 5_000;
 const maxKept = 10_000;
 
 export function createApiKeys({ db, clock, issuer, live }: ApiKeysOptions): ApiKeys {
   /** By the hash of the whole key: a secret is not kept in memory either. */
-  const kept = new Map<string, { readonly row: Row; readonly untilMs: number }>();
+  const kept = new LRUCache<string, Kept>({ max: maxKept });
   const kind = live ? "live" : "test";
 
   async function find(id: string, secret: string): Promise<Row | undefined> {
@@ -88,18 +94,11 @@ export function createApiKeys({ db, clock, issuer, live }: ApiKeysOptions): ApiK
     return right && row?.live === live && row.revoked_at === null ? row : undefined;
   }
 
-  function keep(name: string, row: Row): void {
-    kept.delete(name);
-    kept.set(name, { row, untilMs: clock.monotonicMs() + keptMs });
-    const oldest = kept.size > maxKept ? kept.keys().next().value : undefined;
-    if (oldest !== undefined) kept.delete(oldest);
-  }
-
   async function load(name: string, id: string, secret: string): Promise<Row | undefined> {
     const row = await find(id, secret);
     if (row === undefined || row.expires_at <= clock.wall()) return undefined;
     await db.sql`UPDATE access.api_key SET last_used_at = ${clock.wall()} WHERE id = ${id}`;
-    keep(name, row);
+    kept.set(name, { row, untilMs: clock.monotonicMs() + keptMs });
     return row;
   }
 

@@ -2,6 +2,7 @@
  * A token bucket per caller, in this process. Memory is bounded: the caller who was not seen for
  * longest is forgotten first, which only ever gives tokens back.
  */
+import { LRUCache } from "lru-cache";
 import type { Clock } from "../clock.ts";
 
 export interface RateLimitOptions {
@@ -24,15 +25,7 @@ interface Bucket {
 const MAX_CALLERS = 10_000;
 
 export function createRateLimit({ perSecond, burst, clock }: RateLimitOptions): RateLimit {
-  const buckets = new Map<string, Bucket>();
-
-  function keep(caller: string, bucket: Bucket): void {
-    // Deleted first, so that the map's order is the order of last use.
-    buckets.delete(caller);
-    buckets.set(caller, bucket);
-    const oldest = buckets.size > MAX_CALLERS ? buckets.keys().next().value : undefined;
-    if (oldest !== undefined) buckets.delete(oldest);
-  }
+  const buckets = new LRUCache<string, Bucket>({ max: MAX_CALLERS });
 
   return {
     take: (caller) => {
@@ -40,7 +33,7 @@ export function createRateLimit({ perSecond, burst, clock }: RateLimitOptions): 
       const before = buckets.get(caller) ?? { tokens: burst, atMs };
       const tokens = Math.min(burst, before.tokens + ((atMs - before.atMs) * perSecond) / 1_000);
       if (tokens < 1) return Math.max(1, Math.ceil((1 - tokens) / perSecond));
-      keep(caller, { tokens: tokens - 1, atMs });
+      buckets.set(caller, { tokens: tokens - 1, atMs });
       return 0;
     },
   };

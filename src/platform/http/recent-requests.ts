@@ -3,6 +3,7 @@
  * going out again, and another body under the same key is told so at once. Only a short cut: what
  * was forgotten here is still told apart by the command's outcome.
  */
+import { LRUCache } from "lru-cache";
 import { idempotencyConflict } from "./outcomes.ts";
 
 export interface Taken<T> {
@@ -25,15 +26,13 @@ interface Entry<T> {
 const KEPT = 20_000;
 
 export function createRecentRequests<T>(): RecentRequests<T> {
-  const entries = new Map<string, Entry<T>>();
+  const entries = new LRUCache<string, Entry<T>>({ max: KEPT });
 
   function entryOf(commandId: string, fingerprint: string): Entry<T> {
     const known = entries.get(commandId);
     if (known !== undefined) return known;
     const entry: Entry<T> = { fingerprint, result: undefined };
     entries.set(commandId, entry);
-    const oldest = entries.size > KEPT ? entries.keys().next().value : undefined;
-    if (oldest !== undefined) entries.delete(oldest);
     return entry;
   }
 

@@ -3,6 +3,7 @@
  * signed with our own secret only: an issuer's key may be withdrawn at any time. Invariant: none is
  * believed past its own expiry.
  */
+import { LRUCache } from "lru-cache";
 import type { Clock } from "../clock.ts";
 import type { Principal } from "../module.ts";
 
@@ -12,6 +13,11 @@ export interface VerifiedTokens {
   remember(token: string, principal: Principal, exp: number | undefined): void;
 }
 
+interface Known {
+  readonly principal: Principal;
+  readonly untilMs: number;
+}
+
 const capacity = 10_000;
 
 export function createVerifiedTokens({
@@ -19,7 +25,7 @@ export function createVerifiedTokens({
 }: {
   readonly clock: Pick<Clock, "wall">;
 }): VerifiedTokens {
-  const known = new Map<string, { readonly principal: Principal; readonly untilMs: number }>();
+  const known = new LRUCache<string, Known>({ max: capacity });
   return {
     find(token) {
       const found = known.get(token);
@@ -28,9 +34,6 @@ export function createVerifiedTokens({
       return undefined;
     },
     remember(token, principal, exp) {
-      // In order of arrival, so the first is the oldest.
-      const oldest = known.size >= capacity ? known.keys().next().value : undefined;
-      if (oldest !== undefined) known.delete(oldest);
       if (exp !== undefined) known.set(token, { principal, untilMs: exp * 1_000 });
     },
   };

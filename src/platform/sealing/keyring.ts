@@ -5,6 +5,7 @@
  */
 import { hkdfSync, randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
+import { LRUCache } from "lru-cache";
 import { type SealedText, SealedTextSchema } from "#gen/escrow/v1/types_pb";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../database/database.ts";
@@ -129,18 +130,20 @@ interface Cache<T> {
   clear(): void;
 }
 
+interface Kept<T> {
+  readonly value: Promise<T>;
+  readonly untilMs: number;
+}
+
 /** Callers of one name share one load; a failed load is not kept. */
 function createCache<T>(clock: Pick<Clock, "monotonicMs">): Cache<T> {
-  const kept = new Map<string, { readonly value: Promise<T>; readonly untilMs: number }>();
+  const kept = new LRUCache<string, Kept<T>>({ max: maxKept });
   return {
     get: async (name, load) => {
       const known = kept.get(name);
       if (known !== undefined && clock.monotonicMs() < known.untilMs) return known.value;
       const entry = { value: load(), untilMs: clock.monotonicMs() + keptMs };
-      kept.delete(name);
       kept.set(name, entry);
-      const oldest = kept.size > maxKept ? kept.keys().next().value : undefined;
-      if (oldest !== undefined) kept.delete(oldest);
       try {
         return await entry.value;
       } catch (error) {
