@@ -15,7 +15,7 @@ import { HttpProblem, notFound } from "#platform/http/problem";
 import type { LegalHolds } from "#platform/legal-holds";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
-import type { OrdersDecided } from "./orders-decided.ts";
+import type { CommandsDecided } from "./modules/escrow/index.ts";
 
 const erasure = () =>
   z.object({ partyId: z.string(), erased: z.literal(true), known: z.boolean() });
@@ -24,7 +24,7 @@ const hold = () => z.object({ partyId: z.string(), reference: z.string().optiona
 export interface PersonalData {
   /**
    * Throws HttpProblem 409 while a deal of the party is open, or may be, or a hold stands; 503 while
-   * orders wait to be decided. False: it had nothing here that could be read.
+   * commands wait to be decided. False: it had nothing here that could be read.
    */
   erase(partyId: string): Promise<boolean>;
 }
@@ -33,15 +33,15 @@ export interface PersonalDataOptions {
   readonly keyring: Pick<Keyring, "erase">;
   /** Some escrow of the party that is not over; undefined when all are. */
   readonly openEscrowOf: (partyId: string) => Promise<string | undefined>;
-  readonly ordersDecided: OrdersDecided;
+  readonly commandsDecided: () => Promise<CommandsDecided>;
 }
 
 export function createPersonalData(options: PersonalDataOptions): PersonalData {
-  const { keyring, openEscrowOf, ordersDecided } = options;
+  const { keyring, openEscrowOf, commandsDecided } = options;
   return {
     erase: async (partyId) => {
-      // An order that was accepted a moment ago may be the party's next deal.
-      refuseUnless(await ordersDecided());
+      // A command that was accepted a moment ago may be the party's next deal.
+      refuseUnless(await commandsDecided());
       const open = await openEscrowOf(partyId);
       if (open !== undefined) {
         const extra = { escrowId: open };
@@ -58,12 +58,12 @@ export function createPersonalData(options: PersonalDataOptions): PersonalData {
   };
 }
 
-function refuseUnless(orders: Awaited<ReturnType<OrdersDecided>>): void {
-  if (orders === "waiting") {
-    throw new HttpProblem("UNAVAILABLE", "Orders wait to be decided: try again in a moment.");
+function refuseUnless(commands: CommandsDecided): void {
+  if (commands === "waiting") {
+    throw new HttpProblem("UNAVAILABLE", "Commands wait to be decided: try again in a moment.");
   }
-  if (orders === "set aside") {
-    const detail = "Orders are set aside, and may be this party's: replay or discard them first.";
+  if (commands === "set aside") {
+    const detail = "Commands are set aside, and may be this party's: replay or discard them first.";
     throw new HttpProblem("CONFLICT", detail);
   }
 }

@@ -37,7 +37,6 @@ import {
   type ProjectionsModule,
   type RebuildReport,
 } from "./modules/projections/index.ts";
-import { createOrdersDecided } from "./orders-decided.ts";
 import { createOutboxes, type Outboxes, type PublishingDeps, publishingOf } from "./outboxes.ts";
 import { createPersonalData, type PersonalData, personalDataRoutes } from "./personal-data.ts";
 import { deriveKey, type Secrets } from "./secrets.ts";
@@ -196,12 +195,12 @@ export function buildApplication(deps: ApplicationDeps): Application {
 }
 
 function personalDataOf(
-  { databases, log, clock }: ApplicationDeps,
+  { log }: ApplicationDeps,
   { escrow }: Modules,
   keyring: Keyring,
 ): PersonalData {
-  const ordersDecided = createOrdersDecided({ db: databases.escrow, log, clock });
-  return createPersonalData({ keyring, openEscrowOf: escrow.openEscrowOf, ordersDecided });
+  const commandsDecided = () => escrow.commandsDecided(log);
+  return createPersonalData({ keyring, openEscrowOf: escrow.openEscrowOf, commandsDecided });
 }
 
 function createModules(deps: ApplicationDeps, outboxes: Outboxes, publisher: Publisher) {

@@ -16,6 +16,11 @@ import { topics } from "#topics";
 import { createEscrowAudit } from "./audit.ts";
 import { escrowBooks } from "./books.ts";
 import { escrowChecks } from "./checks.ts";
+import {
+  type CommandsDecided,
+  type CommandsDecidedDeps,
+  commandsDecided,
+} from "./commands-decided.ts";
 import { escrowHandlers } from "./consumers.ts";
 import { createDryRun } from "./dry-run.ts";
 import { createEvidenceRoutes, type PaymentEvidenceOf } from "./evidence-pack.ts";
@@ -27,6 +32,7 @@ import { createQuoteRoutes } from "./quotes.ts";
 import { createTimers, pendingTimers } from "./timers.ts";
 import type { Settings } from "./work.ts";
 
+export type { CommandsDecided } from "./commands-decided.ts";
 export { allowedActions } from "./domain/allowed-actions.ts";
 
 export interface EscrowDeps {
@@ -54,6 +60,8 @@ export interface EscrowModule extends Module {
   partiesOf(escrowIds: readonly string[]): Promise<readonly string[]>;
   /** Some escrow of the party that is not over. */
   openEscrowOf(partyId: string): Promise<string | undefined>;
+  /** Have all commands that were accepted before been decided? */
+  commandsDecided(log: CommandsDecidedDeps["log"]): Promise<CommandsDecided>;
 }
 
 export function createEscrow(deps: EscrowDeps): EscrowModule {
@@ -67,6 +75,7 @@ export function createEscrow(deps: EscrowDeps): EscrowModule {
     audit: audit.verify,
     partiesOf: (escrowIds) => partiesOf(db, escrowIds),
     openEscrowOf: (partyId) => openEscrowOf(db, partyId),
+    commandsDecided: (log) => commandsDecided({ db, log, clock }),
     pending: () => pendingTimers(db),
     checks: escrowChecks(db),
     books: (afterId) => escrowBooks(db, afterId),
