@@ -3,8 +3,8 @@
 import { silentLogger } from "#platform/telemetry/logger";
 import type { Config } from "../config.ts";
 import { openStores } from "../stores.ts";
+import { refuseHeldFolder, refuseMissingFolder } from "./data-folder.ts";
 import { ExitError } from "./exit.ts";
-import { refuseHeldFolder, refuseMissingFolder } from "./prepare.ts";
 
 export async function runMigrate(
   config: Config,

@@ -3,8 +3,8 @@
 import { mintToken } from "#platform/http/token";
 import type { Config } from "../config.ts";
 import { hasSecrets, tokenSecret } from "../secrets.ts";
+import { noDataIn } from "./data-folder.ts";
 import { ExitError } from "./exit.ts";
-import { noDataIn } from "./prepare.ts";
 
 export interface TokenOptions {
   readonly sub: string;

@@ -10,8 +10,9 @@ import type { Config } from "../config.ts";
 import { topicNaming } from "../settings/kafka.ts";
 import { openStores } from "../stores.ts";
 import { topicSettings } from "../topic-settings.ts";
+import { refuseHeldFolder, refuseMissingFolder } from "./data-folder.ts";
 import { ExitError } from "./exit.ts";
-import { assertMigrated, refuseHeldFolder, refuseMissingFolder } from "./prepare.ts";
+import { assertMigrated } from "./prepare.ts";
 import { aclCommands, type FormatOptions, strimziTopics, strimziUsers } from "./topic-formats.ts";
 import { registerSchemas, schemaChangeText } from "./topic-schemas.ts";
 

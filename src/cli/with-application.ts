@@ -8,7 +8,8 @@ import { type Application, buildApplication } from "../roles.ts";
 import { resolveSecrets } from "../secrets.ts";
 import { openStores } from "../stores.ts";
 import { topicSettings } from "../topic-settings.ts";
-import { assertMigrated, refuseMissingFolder } from "./prepare.ts";
+import { refuseMissingFolder } from "./data-folder.ts";
+import { assertMigrated } from "./prepare.ts";
 
 export async function withApplication<T>(
   config: Config,
