@@ -85,6 +85,7 @@ test("C4: the second operator sees how much and why before he approves", async (
   const funded = await fundedEscrow(app);
   await olga.post(`/v1/escrows/${funded.escrowId}/refund`, { reason: "a complaint" });
   await olga.post(`/v1/escrows/${funded.escrowId}/refund`, { amount: "700" });
+  await olga.post(`/v1/escrows/${funded.escrowId}/release`, { reason: "the buyer has died" });
   await olga.post("/v1/providers/sandbox/stop", { reason: "a drill" });
   await olga.post("/v1/providers/sandbox/resume", { reason: "the drill is over" });
   const { approvals } = (await app.as("otto", "admin").get("/v1/approvals")).body;
@@ -94,6 +95,7 @@ test("C4: the second operator sees how much and why before he approves", async (
   expect(shown).toEqual([
     { action: "refundEscrow", amount: "all", reason: "a complaint" },
     { action: "refundEscrow", amount: "700", reason: undefined },
+    { action: "releaseFunds", amount: "all", reason: "the buyer has died" },
     { action: "resumeProvider", amount: undefined, reason: "the drill is over" },
   ] as typeof shown);
 });

@@ -28,9 +28,7 @@ export function createEscrowApprovals({
     },
     summaryOf: async ({ body }) => {
       const sealed =
-        body.case === "refundEscrow" || body.case === "unblockEscrow"
-          ? body.value.reason
-          : undefined;
+        body.value !== undefined && "reason" in body.value ? body.value.reason : undefined;
       const reason = await reasonIn(sealed, keyring);
       if (body.case !== "releaseFunds" && body.case !== "refundEscrow") {
         return { milestoneId: "", ...reason };

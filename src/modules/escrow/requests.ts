@@ -101,9 +101,13 @@ export const commandRoutes: readonly CommandRoute[] = [
       audience: "its buyer, or role admin with a second operator",
       twoOperators: "operator",
     },
-    async ({ milestoneId, amount }) => ({
+    async (body, { seal }) => ({
       case: "releaseFunds",
-      value: create(ReleaseFundsSchema, { milestoneId, ...amountOf(amount) }),
+      value: create(ReleaseFundsSchema, {
+        milestoneId: body.milestoneId,
+        ...amountOf(body.amount),
+        ...optional("reason", await seal(body.reason)),
+      }),
     }),
   ),
   route(
