@@ -79,7 +79,7 @@ test("no reply and no end of the connection: an error at the deadline, then work
   proxy.breakNextCommit("silence");
   const started = performance.now();
   expect(await failure(handleFirst())).toBeInstanceOf(TransientError);
-  expect(performance.now() - started).toBeLessThan(DEADLINE_MS + 1000);
+  expect(performance.now() - started).toBeLessThan(DEADLINE_MS + 5_000);
   expect(await handleFirst()).toBe("known");
   expect(await effects()).toBe(1);
 });

@@ -118,7 +118,7 @@ test("a server that answers nothing is given up at the deadline and the pool rep
     ]);
     expect(slow).toBeInstanceOf(TransientError);
     expect(inTx).toBeInstanceOf(TransientError);
-    expect(performance.now() - started).toBeLessThan(1500);
+    expect(performance.now() - started).toBeLessThan(4_000);
     expect(warnings.length).toBeGreaterThan(0);
     expect(await on.sql`SELECT 1 AS one`).toEqual([{ one: 1 }]);
   });
@@ -200,7 +200,7 @@ describe("a server that is not there", () => {
       expect(plain).toBeInstanceOf(TransientError);
       expect(inTx).toBeInstanceOf(TransientError);
     });
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(10_000);
     silent.close();
   });
 });

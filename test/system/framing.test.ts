@@ -213,7 +213,7 @@ describe.each(kinds)("the server $kind", ({ start }) => {
     await Bun.sleep(2_000);
     const begun = performance.now();
     expect((await fetch(`${app.url}/healthz`)).status).toBe(200);
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(performance.now() - begun).toBeLessThan(5_000);
     expect(await Promise.all(cut)).toEqual(
       slow.map(([name]) => ({ name, closed: true, soon: true })),
     );
