@@ -15,7 +15,6 @@ import { HttpProblem, notFound } from "#platform/http/problem";
 import type { LegalHolds } from "#platform/legal-holds";
 import type { HttpEnv } from "#platform/module";
 import type { Keyring } from "#platform/sealing/keyring";
-import type { CommandsDecided } from "./modules/escrow/index.ts";
 
 const erasure = () =>
   z.object({ partyId: z.string(), erased: z.literal(true), known: z.boolean() });
@@ -28,6 +27,9 @@ export interface PersonalData {
    */
   erase(partyId: string): Promise<boolean>;
 }
+
+/** Of all commands that were accepted before; "set aside": dead letters are among them. */
+type CommandsDecided = "decided" | "waiting" | "set aside";
 
 export interface PersonalDataOptions {
   readonly keyring: Pick<Keyring, "erase">;

@@ -32,7 +32,6 @@ import { createQuoteRoutes } from "./quotes.ts";
 import { createTimers, pendingTimers } from "./timers.ts";
 import type { Settings } from "./work.ts";
 
-export type { CommandsDecided } from "./commands-decided.ts";
 export { allowedActions } from "./domain/allowed-actions.ts";
 
 export interface EscrowDeps {
