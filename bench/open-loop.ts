@@ -53,9 +53,18 @@ async function openLoop(servers: Servers, perS: number): Promise<Latencies> {
   try {
     const [url] = await Promise.all([front, ...others].map((app) => app.ready()));
     if (url === undefined) throw new Error("no address");
-    const alice = await createClient(url, "alice", "buyer");
-    const bob = await createClient(url, "bob", "seller");
-    const watch = await watchTopics(round);
+    return await underLoad(round, url, perS);
+  } finally {
+    for (const app of [front, ...others]) await app.stop();
+    await round.close();
+  }
+}
+
+async function underLoad(round: Round, url: string, perS: number): Promise<Latencies> {
+  const alice = await createClient(url, "alice", "buyer");
+  const bob = await createClient(url, "bob", "seller");
+  const watch = await watchTopics(round);
+  try {
     const begun = performance.now();
     const sent = new Map<string, number>();
     const paid = new Map<string, number>();
@@ -76,13 +85,11 @@ async function openLoop(servers: Servers, perS: number): Promise<Latencies> {
       every(salesPerS, () => sell({ alice, bob, watch, paid })),
     ]);
     await Bun.sleep(graceMs);
-    await watch.stop();
     const command = [...sent].flatMap(([id, at]) => since(at, watch.eventAt.get(id)));
     const webhook = await webhookLatencies(round, watch, paid);
     return { command, query, webhook, missing: sent.size - command.length };
   } finally {
-    for (const app of [front, ...others]) await app.stop();
-    await round.close();
+    await watch.stop();
   }
 }
 
