@@ -1,6 +1,7 @@
 // A2: keys of programs. What a key may do is what it was given, and what is kept of it opens nothing.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Hono } from "hono";
+import type { Database } from "#platform/database/database";
 import { createApiKeyRoutes } from "#platform/http/api-key-routes";
 import { createApiKeys } from "#platform/http/api-keys";
 import { scopeOf } from "#platform/http/scopes";
@@ -182,6 +183,34 @@ test("A2, O6: a system where money is real takes live keys alone", async () => {
   expect(await live.verify(key)).toBeUndefined();
   expect(await live.verify(key.replace("_test_", "_live_"))).toBeUndefined();
   expect((await call(secret, "GET", "/v1/escrows")).status).toBe(401);
+});
+
+test("A2: a key that is revoked while it is looked up is not kept", async () => {
+  const db = stores.databases.platform;
+  const answered = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  const slow: Database = {
+    ...db,
+    sql: async (text, ...values) => {
+      const rows = await db.sql(text, ...values);
+      if (text.join("?").includes("SET last_used_at")) {
+        reached.resolve();
+        await answered.promise;
+      }
+      // biome-ignore lint/suspicious/noExplicitAny: rows of whatever was asked
+      return rows as any;
+    },
+  };
+  const clock = { wall: () => new Date(), monotonicMs: () => performance.now() };
+  const keys = createApiKeys({ db: slow, clock, issuer: "app", live: false });
+  const asked = { name: "x", subject: "x", roles: ["service"], scopes: ["*"] };
+  const { key, secret } = await keys.create({ ...asked, createdBy: "root", lifetimeMs: 60_000 });
+  const first = keys.verify(secret);
+  await reached.promise;
+  await keys.revoke(key.id);
+  answered.resolve();
+  await first;
+  expect(await keys.verify(secret)).toBeUndefined();
 });
 
 test("A2, C4: a key is no second operator, whatever its roles", async () => {

@@ -27,6 +27,8 @@ const canaries = {
   dispute: "Kanarienvogel-dispute",
   withdrawn: "Kanarienvogel-behind",
   resolve: "Kanarienvogel-resolve",
+  release: "Kanarienvogel-release",
+  refund: "Kanarienvogel-refund",
   email: "kanarienvogel@example.org",
   name: "Kanarienvogel Alice",
   query: "Kanarienvogel-query",
@@ -53,18 +55,21 @@ async function wordySale(): Promise<Sale> {
   await pay(sale);
   await app.settle();
   const path = `/v1/escrows/${sale.escrowId}`;
+  // One waits for its second operator for good, the other comes through.
+  expect((await root().post(`${path}/refund`, { reason: canaries.refund })).status).toBe(202);
   const steps = [
+    await sale.alice.post(`${path}/release`, { amount: "1000", reason: canaries.release }),
     await sale.bob.post(`${path}/deliver`, { note: canaries.note }),
     await sale.alice.post(`${path}/dispute`, { reason: canaries.dispute, milestoneId: "m1" }),
     await sale.alice.post(`${path}/evidence`, { text: canaries.evidence }),
     await root().post(`${path}/resolve`, {
       buyer: "4000",
-      seller: "6000",
+      seller: "5000",
       milestoneId: "m1",
       reason: canaries.resolve,
     }),
   ];
-  expect(steps.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  expect(steps.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
   await app.settle();
   expect((await sale.alice.get(path)).body.state).toBe("CLOSED");
   return sale;
@@ -87,6 +92,7 @@ test("pitfall 42, A5: no word of a sale is readable in tables, topics, dead lett
   const shown = spilledIn(await shownTo(sale), words);
   expect(shown).toContain(canaries.title);
   expect(shown).toContain(canaries.evidence);
+  expect(shown).toContain(canaries.release);
 
   // One message nobody can read sets the escrow's key aside; what is written next is parked behind.
   const key = sale.escrowId;

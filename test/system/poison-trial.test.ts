@@ -30,6 +30,7 @@ const everyMs = 50;
 /** Allowed ratio of p95 with poison to p95 without; on top, one send interval. */
 const mostSlower = 1.5;
 /** A busy machine makes any round slow; poison that holds others back makes each poisoned one slow. */
+const leastRounds = 3;
 const mostRounds = 6;
 
 const clock = createSystemClock();
@@ -59,12 +60,14 @@ describe.each([...kinds])("a poisoned stream in $kind", ({ brokers }) => {
 
   test("K3: other keys flow as without it, and a replay brings every key in order", async () => {
     const rounds: Round[] = [];
+    // The first run of all is slow by itself, and would excuse the others.
+    await run(openLog(), false);
     // In turn, so that whatever else the machine does falls on both kinds.
     while (rounds.length < mostRounds) {
       const clean = await run(openLog(), false);
       const poisoned = await run(openLog(), true);
       rounds.push({ cleanMs: clean.p95Ms, poisonedMs: poisoned.p95Ms });
-      if (isAsFast(rounds)) return;
+      if (rounds.length >= leastRounds && isAsFast(rounds)) return;
     }
     throw new Error(`poison holds others back: ${JSON.stringify(rounds)}`);
   }, 600_000);
@@ -178,10 +181,12 @@ interface Round {
   readonly poisonedMs: number;
 }
 
-/** The best of either kind: what the machine did beside it is least in them. */
+/** The best clean round beside the second best poisoned one: once may be luck. */
 function isAsFast(rounds: readonly Round[]): boolean {
   const cleanMs = Math.min(...rounds.map((round) => round.cleanMs));
-  const poisonedMs = Math.min(...rounds.map((round) => round.poisonedMs));
+  const [, poisonedMs = Number.POSITIVE_INFINITY] = rounds
+    .map((round) => round.poisonedMs)
+    .sort((a, b) => a - b);
   return poisonedMs <= cleanMs * mostSlower + everyMs;
 }
 

@@ -27,10 +27,8 @@ interface Expected {
   readonly untilMs: number;
 }
 
-/** Escrows whose parties are kept in memory. */
+/** Escrows whose parties are kept in memory, and as many that are expected: 10,000 creations a second. */
 const maxKept = 50_000;
-/** Above what one process takes within `expectedMs`. */
-const maxExpected = 20_000;
 /** A creation that has made no row by then is held up or was refused. */
 const expectedMs = 5_000;
 
@@ -38,7 +36,7 @@ export function createMembership({ db, clock }: MembershipOptions): Membership {
   /** From rows alone: what is here is true for ever. */
   const kept = new LRUCache<string, Members>({ max: maxKept });
   /** Another process may have taken another creation under the same key. */
-  const expected = new LRUCache<string, Expected>({ max: maxExpected });
+  const expected = new LRUCache<string, Expected>({ max: maxKept });
 
   async function membersOf(escrowId: string): Promise<Members | undefined> {
     const known = kept.get(escrowId);

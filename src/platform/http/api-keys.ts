@@ -84,6 +84,8 @@ const maxKept = 10_000;
 export function createApiKeys({ db, clock, issuer, live }: ApiKeysOptions): ApiKeys {
   /** By the hash of the whole key: a secret is not kept in memory either. */
   const kept = new LRUCache<string, Kept>({ max: maxKept });
+  /** Counts revocations: what was read before one is not kept after it. */
+  let revocations = 0;
   const kind = live ? "live" : "test";
 
   async function find(id: string, secret: string): Promise<Row | undefined> {
@@ -95,10 +97,14 @@ export function createApiKeys({ db, clock, issuer, live }: ApiKeysOptions): ApiK
   }
 
   async function load(name: string, id: string, secret: string): Promise<Row | undefined> {
-    const row = await find(id, secret);
-    if (row === undefined || row.expires_at <= clock.wall()) return undefined;
-    await db.sql`UPDATE access.api_key SET last_used_at = ${clock.wall()} WHERE id = ${id}`;
-    kept.set(name, { row, untilMs: clock.monotonicMs() + keptMs });
+    const before = revocations;
+    const untilMs = clock.monotonicMs() + keptMs;
+    const found = await find(id, secret);
+    if (found === undefined || found.expires_at <= clock.wall()) return undefined;
+    const [row] = await db.sql<Row>`
+      UPDATE access.api_key SET last_used_at = ${clock.wall()}
+      WHERE id = ${id} AND revoked_at IS NULL RETURNING *`;
+    if (row !== undefined && revocations === before) kept.set(name, { row, untilMs });
     return row;
   }
 
@@ -136,6 +142,7 @@ export function createApiKeys({ db, clock, issuer, live }: ApiKeysOptions): ApiK
       const [row] = await db.sql<Row>`
         UPDATE access.api_key SET revoked_at = coalesce(revoked_at, ${clock.wall()}::timestamptz)
         WHERE id = ${id} RETURNING *`;
+      revocations += 1;
       kept.clear();
       return row && shown(row);
     },

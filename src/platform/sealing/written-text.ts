@@ -13,6 +13,8 @@ export function writtenWith({ body }: Pick<Event, "body">): SealedText | undefin
     case "disputeResolved":
     case "cancelRequested":
     case "cancelled":
+    case "releaseRequested":
+    case "refundRequested":
       return body.value.reason;
     default:
       return undefined;

@@ -318,7 +318,7 @@ export type ReleaseRequest = Message<"escrow.v1.ReleaseRequest"> & {
   milestoneId: string;
 
   /**
-   * Shown to the second operator where it takes two.
+   * Stands in the timeline; where it takes two operators, the second one reads it before.
    *
    * @generated from field: string reason = 3;
    */
@@ -349,7 +349,7 @@ export type RefundRequest = Message<"escrow.v1.RefundRequest"> & {
   milestoneId: string;
 
   /**
-   * Shown to the second operator where it takes two.
+   * Stands in the timeline; where it takes two operators, the second one reads it before.
    *
    * @generated from field: string reason = 3;
    */

@@ -128,7 +128,7 @@ export function cancelEscrow(
     return draft.decision();
   }
   const held = sharesInOrder(escrow, fundsOf(escrow).held, (m) => m.held);
-  requestRefund(draft, held, "MUTUAL_CANCEL");
+  requestRefund(draft, held, { rule: "MUTUAL_CANCEL" });
   return draft.decision();
 }
 

@@ -193,8 +193,8 @@ export function settle(draft: Draft, split: Split): void {
   const named = new Set(milestoneIds);
   draft.say({ case: "disputeResolved", value: create(EscrowDisputeResolvedSchema, body) });
   const open = (m: Milestone) => (named.has(m.milestoneId) ? free(m) : 0n);
-  requestRelease(draft, sharesInOrder(draft.escrow, seller, open), by);
-  requestRefund(draft, sharesInOrder(draft.escrow, buyer, open), by);
+  requestRelease(draft, sharesInOrder(draft.escrow, seller, open), { rule: by });
+  requestRefund(draft, sharesInOrder(draft.escrow, buyer, open), { rule: by });
   resumeReleases(draft);
 }
 

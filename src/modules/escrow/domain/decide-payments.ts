@@ -217,6 +217,6 @@ function returnLateMoney(draft: Draft): void {
   requestFullReturn(
     draft,
     sharesInOrder(escrow, held, (m) => m.held),
-    "CANCELLED",
+    { rule: "CANCELLED" },
   );
 }

@@ -66,7 +66,7 @@ export function releaseFunds(
   if (rejected) return { rejected };
   const asked = sharesOf(escrow, command, free);
   if ("shares" in asked) {
-    requestRelease(draft, asked.shares, "RELEASE");
+    requestRelease(draft, asked.shares, { rule: "RELEASE", written: command.reason });
     return draft.decision();
   }
   const standing = sum(movable(escrow, milestoneId).map((m) => m.standing));
@@ -94,8 +94,9 @@ export function refundEscrow(
   if (rejected) return { rejected };
   const asked = sharesOf(escrow, command, (m) => m.held);
   if ("rejected" in asked) return asked;
-  if (cancelled) requestFullReturn(draft, asked.shares, "CANCELLED");
-  else requestRefund(draft, asked.shares, "REFUND");
+  const written = command.reason;
+  if (cancelled) requestFullReturn(draft, asked.shares, { rule: "CANCELLED", written });
+  else requestRefund(draft, asked.shares, { rule: "REFUND", written });
   return draft.decision();
 }
 

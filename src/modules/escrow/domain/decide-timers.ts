@@ -47,7 +47,7 @@ export function expireDelivery(draft: Draft, command: CommandOf<"expireDelivery"
   );
   const request =
     termsOf(escrow).deliveryOutcome === Terms_Outcome.RELEASE ? requestRelease : requestRefund;
-  request(draft, freeShares(draft.escrow, late), "DELIVERY_DEADLINE");
+  request(draft, freeShares(draft.escrow, late), { rule: "DELIVERY_DEADLINE" });
   return draft.decision();
 }
 
@@ -57,7 +57,7 @@ export function autoRelease(draft: Draft, command: CommandOf<"autoRelease">): De
   if (!timer) return nothing;
   const milestones = escrow.milestones.filter((m) => m.milestoneId === timer.milestoneId);
   passed(draft, timer);
-  requestRelease(draft, freeShares(draft.escrow, milestones), "AUTO_RELEASE");
+  requestRelease(draft, freeShares(draft.escrow, milestones), { rule: "AUTO_RELEASE" });
   return draft.decision();
 }
 

@@ -29,6 +29,6 @@ export function forceDecision(draft: Draft): void {
   for (const milestone of others) {
     const request = milestone.delivered ? requestRelease : undelivered;
     const open = (m: Milestone) => (m.milestoneId === milestone.milestoneId ? free(m) : 0n);
-    request(draft, sharesInOrder(draft.escrow, free(milestone), open), cause);
+    request(draft, sharesInOrder(draft.escrow, free(milestone), open), { rule: cause });
   }
 }

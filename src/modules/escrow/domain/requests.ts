@@ -15,6 +15,7 @@ import {
   Operation_Kind,
   Operation_Status,
   OperationSchema,
+  type SealedText,
   type Share,
   Terms_FeeRefund,
 } from "#gen/escrow/v1/types_pb";
@@ -32,26 +33,32 @@ import {
   termsOf,
 } from "./escrow.ts";
 
+/** Why money leaves: the rule by which it does, and what whoever asked for it wrote. */
+export interface Why {
+  readonly rule: string;
+  readonly written?: SealedText | undefined;
+}
+
 /** held → reserved for the seller. */
-export function requestRelease(draft: Draft, shares: readonly Share[], reason: string): void {
+export function requestRelease(draft: Draft, shares: readonly Share[], why: Why): void {
   if (shares.length === 0) return;
-  const operation = releaseOperation(draft.escrow, shares, reason);
-  const value = create(EscrowReleaseRequestedSchema, { operation });
+  const operation = releaseOperation(draft.escrow, shares, why.rule);
+  const value = create(EscrowReleaseRequestedSchema, { operation, ...reasonOf(why) });
   draft.say({ case: "releaseRequested", value });
 }
 
 /** held, and the buyer's fee as the terms say, → reserved for the buyer. */
-export function requestRefund(draft: Draft, shares: readonly Share[], reason: string): void {
+export function requestRefund(draft: Draft, shares: readonly Share[], why: Why): void {
   if (shares.length === 0) return;
   const fee = feeReturned(draft.escrow, sum(shares.map((share) => share.amount)));
-  sayRefund(draft, shares, fee, reason);
+  sayRefund(draft, shares, fee, why);
 }
 
 /** Everything back, with the whole of the buyer's fee: the deal never came to be. */
-export function requestFullReturn(draft: Draft, shares: readonly Share[], reason: string): void {
+export function requestFullReturn(draft: Draft, shares: readonly Share[], why: Why): void {
   const { escrow } = draft;
   const left = max(termsOf(escrow).buyerFee - escrow.buyerFeeReturned, 0n);
-  sayRefund(draft, shares, min(left, buyerFeesKept(escrow)), reason);
+  sayRefund(draft, shares, min(left, buyerFeesKept(escrow)), why);
 }
 
 /** Asks anew what the seller could not receive, where no lock is in the way. */
@@ -83,11 +90,16 @@ function releaseOperation(escrow: Escrow, shares: readonly Share[], reason: stri
   return operation(escrow, Operation_Kind.RELEASE, { shares, amount, fee, reason });
 }
 
-function sayRefund(draft: Draft, shares: readonly Share[], fee: bigint, reason: string): void {
+function sayRefund(draft: Draft, shares: readonly Share[], fee: bigint, why: Why): void {
   const amount = sum(shares.map((share) => share.amount));
-  const asked = operation(draft.escrow, Operation_Kind.REFUND, { shares, amount, fee, reason });
-  const value = create(EscrowRefundRequestedSchema, { operation: asked });
+  const parts = { shares, amount, fee, reason: why.rule };
+  const asked = operation(draft.escrow, Operation_Kind.REFUND, parts);
+  const value = create(EscrowRefundRequestedSchema, { operation: asked, ...reasonOf(why) });
   draft.say({ case: "refundRequested", value });
+}
+
+function reasonOf({ written }: Why): { readonly reason?: SealedText } {
+  return written === undefined ? {} : { reason: written };
 }
 
 function feeReturned(escrow: Escrow, part: bigint): bigint {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { Database } from "#platform/database/database";
 import { type PaymentsWorld, refund } from "../../../../test/support/payments.ts";
 import { type Deals, openDeals } from "../../../../test/support/payments-deals.ts";
+import { pendingWork } from "../proof/pending.ts";
 
 setDefaultTimeout(60_000);
 
@@ -15,11 +16,11 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 test.each([
-  ["a refund", "REFUND", "REFUND_ADDRESS_REQUIRED"],
-  ["what is owed to a seller", "RETRANSFER", "SELLER_NOT_READY"],
+  ["a refund", "REFUND", "REFUND_ADDRESS_REQUIRED", "1 refunds to resume"],
+  ["what is owed to a seller", "RETRANSFER", "SELLER_NOT_READY", "1 transfers to resume"],
 ])(
   "%s does not start again by itself while its provider says that it did happen",
-  async (_, kind, code) => {
+  async (_, kind, code, pending) => {
     const buyerId = `alice-${kind}`;
     const sellerId = `bob-${kind}`;
     const escrowId = await deals.funded({ buyerId, sellerId });
@@ -45,10 +46,15 @@ test.each([
     INSERT INTO payments.provider_object (provider, object_id, kind, escrow_id, operation_id, attempt, problem)
     VALUES ('sandbox', ${`first-${kind}`}, 'refund', ${escrowId}, ${id}, 1, 'it succeeded')`;
     const resumption = world.worker(`payments.resume-${kind.toLowerCase()}s`);
+    const toResume = async () =>
+      (await pendingWork(db, world.clock)).due.filter((what) => what.endsWith("to resume"));
+    expect(await toResume()).toEqual([]);
     expect(await resumption.step()).toBe("idle");
     expect(await deals.operation(id)).toMatchObject({ state: "FAILED", attempt: 2 });
     await db.sql`UPDATE payments.provider_object SET problem = '' WHERE operation_id = ${id}`;
+    expect(await toResume()).toEqual([pending]);
     expect(await resumption.step()).toBe("worked");
+    expect(await toResume()).toEqual([]);
     expect(await deals.operation(id)).toMatchObject({ state: "READY", attempt: 3 });
   },
 );

@@ -12,6 +12,7 @@ interface PendingRow {
 /** Reads without a webhook's cause are left out of `nextDue`: nothing waits for them. */
 export async function pendingWork(db: Database, clock: Clock): Promise<Pending> {
   const now = clock.now();
+  // What is to resume: the conditions of calls/resume-*.ts. A difference is work that never ends, or is not seen.
   const rows = await db.sql<PendingRow>`
     SELECT 'operations' AS what, count(*) FILTER (WHERE due_at <= ${now}) AS due,
            min(due_at) FILTER (WHERE due_at > ${now}) AS next
@@ -44,6 +45,18 @@ export async function pendingWork(db: Database, clock: Clock): Promise<Pending> 
     JOIN payments.refund_address a ON a.party_id = p.buyer_id AND a.provider = o.provider
     WHERE o.state = 'FAILED' AND o.code = 'REFUND_ADDRESS_REQUIRED' AND a.status = 'READY'
       AND NOT p.frozen AND NOT p.sanctioned
+      AND NOT EXISTS (
+        SELECT FROM payments.provider_object c
+        WHERE c.operation_id = o.operation_id AND c.problem <> '')
+    UNION ALL
+    SELECT 'transfers to resume', count(*), NULL FROM payments.operation o
+    JOIN payments.payment p USING (escrow_no)
+    JOIN payments.receiver r ON r.escrow_id = o.escrow_id
+    WHERE o.kind = 'RETRANSFER' AND o.state = 'FAILED' AND o.code = 'SELLER_NOT_READY'
+      AND r.status = 'READY' AND NOT p.frozen AND NOT p.sanctioned
+      AND NOT EXISTS (
+        SELECT FROM payments.provider_object c
+        WHERE c.operation_id = o.operation_id AND c.problem <> '')
     UNION ALL
     SELECT 'releases to resume', count(*), NULL FROM payments.payment p
     WHERE p.provider_waiting
