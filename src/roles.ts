@@ -1,6 +1,6 @@
 /**
  * Which modules a role turns on, and the object graph behind them, top to bottom. The only importer
- * of the modules' faces; where one module needs another's pure function, it is handed over here.
+ * of the modules' faces; where one module needs another's function, it is handed over here.
  */
 import type { Hono } from "hono";
 import type { AuditReport } from "#platform/audit";

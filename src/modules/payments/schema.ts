@@ -15,7 +15,7 @@ import {
 } from "./domain/payment.ts";
 import type { ForeignObject, ProviderObject, ProviderRequest } from "./provider.ts";
 
-/** A row to write: every column of its table, bigints and bytes as PostgreSQL's text. */
+/** Columns of a row to write, bigints and bytes as PostgreSQL's text. */
 export type WriteRow = Readonly<Record<string, unknown>>;
 
 export interface PaymentRow {

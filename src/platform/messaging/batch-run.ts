@@ -66,13 +66,13 @@ export async function runBatch<M extends Message>(
   const consumer = handler.name;
   const topic = handler.topic.name;
   return db.withTx(async (tx) => {
-    const { parts: places, clusterId } = run;
-    const keys = handler.order === "none" ? [] : keysOf(run.parts);
+    const { parts, clusterId } = run;
+    const keys = handler.order === "none" ? [] : keysOf(parts);
     const lockKeys = async () =>
       keys.length === 0 ? [] : lockBlockedKeys(tx, tables.blockedKey, consumer, keys);
     // Sent together, and run in this order: the keys are read once the cursors are ours.
     const [cursors, seen] = await Promise.all([
-      lockCursors(tx, tables.cursor, { consumer, topic, places, clusterId }),
+      lockCursors(tx, tables.cursor, { consumer, topic, places: parts, clusterId }),
       lockKeys(),
     ]);
     const blocked = cursors.late ? await lockKeys() : seen;

@@ -26,7 +26,10 @@ import { defaultRedriveDelaysMs } from "./parking.ts";
 import { createPortion } from "./portion.ts";
 import { createSettlement, type Settlement } from "./settlement.ts";
 
-/** One batch of one partition that was committed. */
+/**
+ * One batch of one partition that was committed, by its reader or tried again beside it. What several
+ * partitions had in one transaction took each as long as the whole.
+ */
 export interface Handled {
   readonly handler: string;
   readonly count: number;

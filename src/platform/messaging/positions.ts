@@ -1,4 +1,4 @@
-/** Where a consumer stands, for those who only look: checks, gauges, the wait until all is quiet. */
+/** Where a consumer stands, for those who only look, such as checks. */
 import type { Queryable } from "../database/database.ts";
 import { consumerTables } from "./consumer-tables.ts";
 

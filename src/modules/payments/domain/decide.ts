@@ -26,7 +26,7 @@ import { floorToStep, min, stepOf } from "#kernel/money";
 import { TerminalError } from "#platform/errors";
 import * as post from "../ledger/post.ts";
 import { screenPayout } from "./ask-screening.ts";
-import { nextAttempt } from "./calls.ts";
+import { lookUpNow, nextAttempt } from "./calls.ts";
 import { accept, type Decision, type Effect, nothing, postFor, reject, say } from "./effect.ts";
 import { refuseActor } from "./operator.ts";
 import {
@@ -357,7 +357,7 @@ function retried(operation: Operation, now: Date): Operation | undefined {
     case "UNKNOWN":
     case "LOOKUP":
     case "PERSON":
-      return { ...operation, state: "LOOKUP", lookups: 0, dueAt: now };
+      return lookUpNow(operation, now);
     case "READY":
       // Without a time it waits for its screening, not for us.
       return operation.dueAt === undefined ? undefined : { ...operation, dueAt: now };

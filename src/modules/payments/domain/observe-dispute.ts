@@ -58,7 +58,7 @@ export function disputeSeen(
     ? { ...known, ...stated }
     : newDispute({ ...stated, disputeId, kind: "DISPUTE" });
   if (known === undefined || !isSame(known, dispute)) record(bankCase, dispute);
-  tell(bankCase, dispute, known === undefined || known.status !== status);
+  if (known?.status !== status) tell(bankCase, dispute);
   let forgiven = around.writtenOff;
   for (const movement of object.movements)
     forgiven -= book(bankCase, disputeId, movement, forgiven);
@@ -78,7 +78,7 @@ export function warningSeen(
   const dispute = known ?? newDispute({ ...stated, disputeId, kind: "WARNING" });
   record(bankCase, { ...dispute, status });
   // Told once: an operator may have set it aside since.
-  tell(bankCase, { ...dispute, status }, open && known?.status !== status);
+  if (open && known?.status !== status) tell(bankCase, { ...dispute, status });
   settleDisputes(bankCase);
   return bankCase.effects;
 }
@@ -117,7 +117,7 @@ function foreignRefundSeen(bankCase: BankCase, object: ForeignMovement): void {
   const booked = known?.movements.has(movement.movementId) === true;
   if (status === "succeeded" && !booked) {
     // It may have been cleared while it was pending.
-    if (known?.lock === "NONE") tell(bankCase, { ...known, status: "open" }, true);
+    if (known?.lock === "NONE") tell(bankCase, { ...known, status: "open" });
     book(bankCase, disputeId, movement, 0n);
   }
   if (status === "failed" && known !== undefined) foreignFailed(bankCase, known);
@@ -141,7 +141,7 @@ function openForeign(bankCase: BankCase, object: ForeignMovement): void {
   const stated = { status: "open", amount, reason, dueBy: undefined } as const;
   const foreign = newDispute({ ...stated, disputeId, kind });
   record(bankCase, foreign);
-  tell(bankCase, foreign, true);
+  tell(bankCase, foreign);
   const value = create(ForeignMovementSeenSchema, { kind: movement, amount, currency });
   bankCase.add(say({ case: "foreignMovementSeen", value }));
 }
@@ -186,9 +186,8 @@ export function whileFrozen(
 }
 
 /** The escrow is stopped before anything of its money is touched. */
-function tell(bankCase: BankCase, dispute: Dispute, news: boolean): void {
+function tell(bankCase: BankCase, dispute: Dispute): void {
   const { disputeId, amount, status, lock } = dispute;
-  if (!news) return;
   if (status === "inquiry" && lock === "NONE") {
     record(bankCase, { ...dispute, lock: "RISK" });
     const value = create(RiskOpenedSchema, { reference: disputeId });
@@ -221,7 +220,8 @@ function book(
 
 function take(bankCase: BankCase, dispute: Dispute, movement: DisputeMovement): void {
   // Money that is on its way could leave while the bank takes it: a second loss.
-  withdrawUnsent(locked(bankCase));
+  freeze(bankCase);
+  withdrawUnsent(bankCase);
   const { amount } = movement;
   const { open, ...sources } = placesOfTaken(amount, situationOf(bankCase));
   const from = takenFrom(bankCase.payment(), dispute);
@@ -267,7 +267,10 @@ function forgiveNot(bankCase: BankCase, { disputeId }: Dispute, amount: bigint):
 
 /** Settles what waited, withdraws what cannot go, and ends what the bank has decided. */
 function settleDisputes(bankCase: BankCase): void {
-  if (bankCase.disputes().some(freezes)) withdrawUnsent(locked(bankCase));
+  if (bankCase.disputes().some(freezes)) {
+    freeze(bankCase);
+    withdrawUnsent(bankCase);
+  }
   for (const { disputeId } of bankCase.disputes()) settleOpen(bankCase, disputeId);
   for (const dispute of bankCase.disputes()) end(bankCase, dispute);
   const frozen = bankCase.disputes().some(freezes);
@@ -295,9 +298,11 @@ function end(bankCase: BankCase, dispute: Dispute): void {
     endRisk(bankCase, dispute);
     return;
   }
-  const cleared = isForeign(dispute) && dispute.status !== "won" && ({ status: "lost" } as const);
-  record(bankCase, { ...dispute, lock: "NONE", ...cleared });
-  const won = dispute.status !== "lost" || isForeign(dispute);
+  const foreign = isForeign(dispute);
+  // Of what somebody else moved "lost" says that it was looked at: the escrow is told that it may go on.
+  const status = foreign && dispute.status !== "won" ? "lost" : dispute.status;
+  record(bankCase, { ...dispute, lock: "NONE", status });
+  const won = foreign || dispute.status !== "lost";
   const amount = taken - reinstated;
   const value = create(ChargebackClosedSchema, { disputeId, won, amount });
   bankCase.add(say({ case: "chargebackClosed", value }));
@@ -352,10 +357,9 @@ function owe(bankCase: BankCase, debt: bigint): void {
   reverseTransfers(bankCase, debt);
 }
 
-/** A case in which nothing leaves from here on. */
-function locked(bankCase: BankCase): BankCase {
+/** Nothing leaves from here on. */
+function freeze(bankCase: BankCase): void {
   if (!bankCase.payment().frozen) bankCase.add({ case: "set", fields: { frozen: true } });
-  return bankCase;
 }
 
 function withSources(dispute: Dispute, sources: Sources, sign: 1n | -1n = 1n): Dispute {

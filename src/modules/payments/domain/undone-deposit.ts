@@ -9,11 +9,12 @@ import { ForeignMovementSeenSchema } from "#gen/payments/v1/events_pb";
 import { TerminalError } from "#platform/errors";
 import { depositLost, depositUndone } from "../ledger/post-suspense.ts";
 import type { ProviderDispute, UndoneDeposit } from "../provider.ts";
+import { lookUpNow } from "./calls.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { evolveAll } from "./evolve.ts";
 import { type BookedDeposit, isGone, type Operation, type Payment } from "./payment.ts";
 import { awaited } from "./payment-status.ts";
-import { neverHappened, toLookUp } from "./withdraw.ts";
+import { neverHappened } from "./withdraw.ts";
 import { backWithdrawn, waitsAgain } from "./wrong-asset.ts";
 
 export interface AroundDeposit {
@@ -88,5 +89,5 @@ export function depositTaken(
 /** It is never called again: what it would send now is another deposit. */
 function lookedUp(operation: Operation, now: Date): readonly Effect[] {
   if (operation.state !== "READY" && operation.state !== "UNKNOWN") return [];
-  return [{ case: "moved", operation: toLookUp(operation, now) }];
+  return [{ case: "moved", operation: lookUpNow(operation, now) }];
 }

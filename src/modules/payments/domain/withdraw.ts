@@ -6,6 +6,7 @@ import { create } from "@bufbuild/protobuf";
 import { RefundFailedSchema, RefundRejectedSchema } from "#gen/payments/v1/events_pb";
 import * as post from "../ledger/post.ts";
 import type { BankCase } from "./bank-case.ts";
+import { lookUpNow } from "./calls.ts";
 import { isReturn } from "./decide.ts";
 import { type Effect, postFor, say } from "./effect.ts";
 import { transferUndone } from "./observe.ts";
@@ -20,7 +21,7 @@ export function withdrawIfUnsent(bankCase: BankCase, operation: Operation): void
   if (operation.kind !== "TRANSFER" && operation.kind !== "REFUND") return;
   if (neverHappened(operation)) bankCase.add(...withdrawn(bankCase.payment(), operation));
   else if (operation.state === "READY" || operation.state === "UNKNOWN") {
-    bankCase.add({ case: "moved", operation: toLookUp(operation, bankCase.now) });
+    bankCase.add({ case: "moved", operation: lookUpNow(operation, bankCase.now) });
   }
 }
 
@@ -29,10 +30,11 @@ export function withdrawIfUnsent(bankCase: BankCase, operation: Operation): void
  * what they give back is gone.
  */
 export function lookOnly(payment: Payment, operation: Operation, gone?: Gone): Operation {
-  const leaves = operation.kind === "TRANSFER" || operation.kind === "REFUND";
+  // A retransfer is out of the platform's own balance.
+  const outOfEscrow = operation.kind === "TRANSFER" || operation.kind === "REFUND";
   const { state, tries } = operation;
   const asked = state === "SENT" || state === "UNKNOWN" || (state === "READY" && tries > 1);
-  if (!leaves || !asked || (!isLocked(payment) && gone === undefined)) return operation;
+  if (!outOfEscrow || !asked || (!isLocked(payment) && gone === undefined)) return operation;
   return { ...operation, state: "LOOKUP", lookups: 0 };
 }
 
@@ -40,10 +42,6 @@ export function lookOnly(payment: Payment, operation: Operation, gone?: Gone): O
 export function neverHappened({ state, tries, kind }: Operation): boolean {
   if (state === "FAILED") return kind === "REFUND";
   return state === "READY" && tries <= 1;
-}
-
-export function toLookUp(operation: Operation, now: Date): Operation {
-  return { ...operation, state: "LOOKUP", lookups: 0, dueAt: now };
 }
 
 function withdrawn(payment: Payment, operation: Operation): readonly Effect[] {

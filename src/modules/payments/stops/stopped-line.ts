@@ -4,9 +4,11 @@
  * backup may have forgotten the sending; what is proved unsent goes on, and a transfer goes back to
  * the decision it came from. When the provider is resumed the escrows that wait are told.
  */
+
 import { create } from "@bufbuild/protobuf";
 import { ReleasesResumedSchema } from "#gen/payments/v1/events_pb";
 import type { WakeableWorker } from "#platform/workers/worker-loop";
+import { lookUpNow } from "../domain/calls.ts";
 import { type Effect, say } from "../domain/effect.ts";
 import { transferUndone } from "../domain/observe.ts";
 import { createJournal, type Root } from "../journal.ts";
@@ -86,7 +88,7 @@ function heldEffects({ payment }: Root, row: HeldRow, now: Date): readonly Effec
       { case: "moved", operation: { ...operation, dueAt: new Date(now.getTime() + waitMs) } },
     ];
   }
-  return [{ case: "moved", operation: { ...operation, state: "LOOKUP", lookups: 0, dueAt: now } }];
+  return [{ case: "moved", operation: lookUpNow(operation, now) }];
 }
 
 async function tellResumed({ db, clock, outbox }: PaymentWorkerDeps): Promise<number> {
