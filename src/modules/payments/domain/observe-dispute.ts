@@ -220,8 +220,7 @@ function book(
 
 function take(bankCase: BankCase, dispute: Dispute, movement: DisputeMovement): void {
   // Money that is on its way could leave while the bank takes it: a second loss.
-  freeze(bankCase);
-  withdrawUnsent(bankCase);
+  stopLeaving(bankCase);
   const { amount } = movement;
   const { open, ...sources } = placesOfTaken(amount, situationOf(bankCase));
   const from = takenFrom(bankCase.payment(), dispute);
@@ -267,10 +266,7 @@ function forgiveNot(bankCase: BankCase, { disputeId }: Dispute, amount: bigint):
 
 /** Settles what waited, withdraws what cannot go, and ends what the bank has decided. */
 function settleDisputes(bankCase: BankCase): void {
-  if (bankCase.disputes().some(freezes)) {
-    freeze(bankCase);
-    withdrawUnsent(bankCase);
-  }
+  if (bankCase.disputes().some(freezes)) stopLeaving(bankCase);
   for (const { disputeId } of bankCase.disputes()) settleOpen(bankCase, disputeId);
   for (const dispute of bankCase.disputes()) end(bankCase, dispute);
   const frozen = bankCase.disputes().some(freezes);
@@ -303,8 +299,7 @@ function end(bankCase: BankCase, dispute: Dispute): void {
   const status = foreign && dispute.status !== "won" ? "lost" : dispute.status;
   record(bankCase, { ...dispute, lock: "NONE", status });
   const won = foreign || dispute.status !== "lost";
-  const amount = taken - reinstated;
-  const value = create(ChargebackClosedSchema, { disputeId, won, amount });
+  const value = create(ChargebackClosedSchema, { disputeId, won, amount: taken - reinstated });
   bankCase.add(say({ case: "chargebackClosed", value }));
 }
 
@@ -357,9 +352,10 @@ function owe(bankCase: BankCase, debt: bigint): void {
   reverseTransfers(bankCase, debt);
 }
 
-/** Nothing leaves from here on. */
-function freeze(bankCase: BankCase): void {
+/** Nothing leaves from here on, and what was not sent is withdrawn. */
+function stopLeaving(bankCase: BankCase): void {
   if (!bankCase.payment().frozen) bankCase.add({ case: "set", fields: { frozen: true } });
+  withdrawUnsent(bankCase);
 }
 
 function withSources(dispute: Dispute, sources: Sources, sign: 1n | -1n = 1n): Dispute {
