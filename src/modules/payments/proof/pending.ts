@@ -1,7 +1,9 @@
 /** What payments still has to do of its own accord, for those who wait until the system is quiet. */
 import type { Clock } from "#platform/clock";
-import type { Database } from "#platform/database/database";
+import type { Database, Tx } from "#platform/database/database";
 import type { Pending } from "#platform/module";
+import { refundsToResume } from "../calls/resume-refunds.ts";
+import { retransfersToResume } from "../calls/resume-retransfers.ts";
 
 interface PendingRow {
   readonly what: string;
@@ -12,8 +14,17 @@ interface PendingRow {
 /** Reads without a webhook's cause are left out of `nextDue`: nothing waits for them. */
 export async function pendingWork(db: Database, clock: Clock): Promise<Pending> {
   const now = clock.now();
-  // What is to resume: the conditions of calls/resume-*.ts. A difference is work that never ends, or is not seen.
-  const rows = await db.sql<PendingRow>`
+  // In one snapshot: what goes from one of them to another meanwhile is seen in one.
+  const rows = await db.withTx((tx) => workIn(tx, now), { isolation: "repeatable read" });
+  const times = rows.flatMap(({ next }) => (next === null ? [] : [next.getTime()]));
+  return {
+    due: rows.filter(({ due }) => due > 0n).map(({ what, due }) => `${due} ${what}`),
+    nextDue: times.length === 0 ? undefined : new Date(Math.min(...times)),
+  };
+}
+
+async function workIn(tx: Tx, now: Date): Promise<PendingRow[]> {
+  const rows = await tx.sql<PendingRow>`
     SELECT 'operations' AS what, count(*) FILTER (WHERE due_at <= ${now}) AS due,
            min(due_at) FILTER (WHERE due_at > ${now}) AS next
     FROM payments.operation WHERE state IN ('READY', 'SENT', 'UNKNOWN', 'LOOKUP')
@@ -40,24 +51,6 @@ export async function pendingWork(db: Database, clock: Clock): Promise<Pending> 
            min(due_at) FILTER (WHERE due_at > ${now})
     FROM payments.refund_address WHERE status = 'PENDING'
     UNION ALL
-    SELECT 'refunds to resume', count(*), NULL FROM payments.operation o
-    JOIN payments.payment p USING (escrow_no)
-    JOIN payments.refund_address a ON a.party_id = p.buyer_id AND a.provider = o.provider
-    WHERE o.state = 'FAILED' AND o.code = 'REFUND_ADDRESS_REQUIRED' AND a.status = 'READY'
-      AND NOT p.frozen AND NOT p.sanctioned
-      AND NOT EXISTS (
-        SELECT FROM payments.provider_object c
-        WHERE c.operation_id = o.operation_id AND c.problem <> '')
-    UNION ALL
-    SELECT 'transfers to resume', count(*), NULL FROM payments.operation o
-    JOIN payments.payment p USING (escrow_no)
-    JOIN payments.receiver r ON r.escrow_id = o.escrow_id
-    WHERE o.kind = 'RETRANSFER' AND o.state = 'FAILED' AND o.code = 'SELLER_NOT_READY'
-      AND r.status = 'READY' AND NOT p.frozen AND NOT p.sanctioned
-      AND NOT EXISTS (
-        SELECT FROM payments.provider_object c
-        WHERE c.operation_id = o.operation_id AND c.problem <> '')
-    UNION ALL
     SELECT 'releases to resume', count(*), NULL FROM payments.payment p
     WHERE p.provider_waiting
       AND NOT EXISTS (SELECT FROM payments.provider_stop s WHERE s.provider = p.provider)
@@ -65,9 +58,14 @@ export async function pendingWork(db: Database, clock: Clock): Promise<Pending> 
     SELECT 'readiness', count(*), NULL FROM payments.payment p
     JOIN payments.receiver r USING (escrow_id)
     WHERE p.seller_waiting AND r.status = 'READY'`;
-  const times = rows.flatMap(({ next }) => (next === null ? [] : [next.getTime()]));
-  return {
-    due: rows.filter(({ due }) => due > 0n).map(({ what, due }) => `${due} ${what}`),
-    nextDue: times.length === 0 ? undefined : new Date(Math.min(...times)),
+  const toResume = {
+    "refunds to resume": await refundsToResume(tx, null),
+    "transfers to resume": await retransfersToResume(tx, null),
   };
+  const resumed = Object.entries(toResume).map(([what, found]) => ({
+    what,
+    due: BigInt(found.length),
+    next: null,
+  }));
+  return [...rows, ...resumed];
 }
